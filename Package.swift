@@ -1,0 +1,63 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// Targets are listed in the order of their dependencies: each imports only targets above it.
+let package = Package(
+  name: "mergekit-lua",
+  products: [.executable(name: "mergekit-lua", targets: ["mergekit-lua"])],
+  dependencies: [
+    // Command-line parsing, help, shell completion.
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    // Levels and metadata for what goes to standard error.
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    // Paths and file descriptors without Foundation, whose start-up time a tool of 50 ms cannot spend.
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev", "pkg-config"])]),
+    .target(name: "CLuaBridge", dependencies: ["CLua"]),
+    .target(name: "Tensors"),
+    .target(
+      name: "Checkpoints",
+      dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+    .target(
+      name: "Merging",
+      dependencies: [
+        "Tensors", "Checkpoints",
+        .product(name: "SystemPackage", package: "swift-system"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(
+      name: "Scripting",
+      dependencies: [
+        "CLua", "CLuaBridge", "Tensors", "Checkpoints", "Merging",
+        .product(name: "SystemPackage", package: "swift-system"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      plugins: ["EmbedStdlib"]),
+    .executableTarget(
+      name: "mergekit-lua",
+      dependencies: [
+        "Tensors", "Checkpoints", "Merging", "Scripting",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SystemPackage", package: "swift-system"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+
+    // Embeds stdlib/ in the binary, so that one file installs.
+    .executableTarget(name: "embed-stdlib"),
+    .plugin(name: "EmbedStdlib", capability: .buildTool(), dependencies: ["embed-stdlib"]),
+
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors"]),
+    .testTarget(
+      name: "MergingTests",
+      dependencies: [
+        "Merging", "Checkpoints", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
+      ]),
+    .testTarget(name: "ScriptingTests", dependencies: ["Scripting", "Merging", "Checkpoints", "Tensors"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["Checkpoints", "Tensors"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,161 @@
+import Checkpoints
+import SystemPackage
+import Tensors
+
+/// A model that a script makes of others: names, what their tensors are like, and how to build each.
+package final class DerivedModel: LazyModel {
+  /// Where a layer of the output comes from.
+  package struct Layer {
+    package var model: any LazyModel
+    /// The name of the module in that model.
+    package var module: String
+    package var index: Int
+
+    package init(model: any LazyModel, module: String, index: Int) {
+      self.model = model
+      self.module = module
+      self.index = index
+    }
+  }
+
+  /// Everything that defines a derived model.
+  package struct Definition {
+    package var label: String
+    package var names: [String]
+    /// The model whose config.json, tokenizer and other files the output gets.
+    package var like: any LazyModel
+    /// The models that it is made of, `like` included or not.
+    package var sources: [any LazyModel]
+    /// What all floating-point tensors are stored as; `nil` keeps each tensor's own.
+    package var dtype: DType?
+    /// The layers of each module; a module that is not named keeps those of `like`.
+    package var layers: [String: [Layer]]
+    package var method: ModelCard.Method?
+    /// What a tensor is like, where that is known before it is built.
+    package var specify: (String) throws -> TensorSpecification?
+    /// The tensor's expression, with one reference for the caller.
+    package var build: (String) throws -> NodeID
+
+    package init(
+      label: String, names: [String], like: any LazyModel, sources: [any LazyModel], dtype: DType? = nil,
+      layers: [String: [Layer]] = [:], method: ModelCard.Method? = nil,
+      specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
+      build: @escaping (String) throws -> NodeID
+    ) {
+      self.label = label
+      self.names = names
+      self.like = like
+      self.sources = sources
+      self.dtype = dtype
+      self.layers = layers
+      self.method = method
+      self.specify = specify
+      self.build = build
+    }
+  }
+
+  private let definition: Definition
+  private let graph: ExpressionGraph
+  private let known: Set<String>
+  private var cached: [String: ExpressionGraph.WeakNode] = [:]
+  private var specifications: [String: TensorSpecification] = [:]
+  /// Expressions built to learn their shapes, kept for their turn as long as there are few.
+  private var kept: [String: NodeID] = [:]
+  private static let keptNodes = 100_000
+
+  package init(_ definition: Definition, graph: ExpressionGraph) throws {
+    self.definition = definition
+    self.graph = graph
+    known = Set(definition.names)
+    guard known.count == definition.names.count else {
+      let repeated = Dictionary(grouping: definition.names, by: { $0 }).first { $1.count > 1 }!.key
+      throw MergeError.duplicateName(repeated, model: definition.label)
+    }
+  }
+
+  deinit {
+    for node in kept.values { graph.release(node) }
+  }
+
+  package var label: String { definition.label }
+  package var names: [String] { definition.names }
+  package var companionDirectory: FilePath? { definition.like.companionDirectory }
+
+  package func specification(of name: String) throws -> TensorSpecification? {
+    guard known.contains(name) else { return nil }
+    if let specification = specifications[name] { return specification }
+    var specification: TensorSpecification
+    if let told = try definition.specify(name) {
+      specification = told
+    } else {
+      let node = try expression(for: name)
+      specification = TensorSpecification(shape: graph.shape(of: node), dtype: graph.dtype(of: node))
+      if graph.liveCount < Self.keptNodes, kept[name] == nil { kept[name] = node } else { graph.release(node) }
+    }
+    if let dtype = definition.dtype, specification.dtype.isArithmetic { specification.dtype = dtype }
+    specifications[name] = specification
+    return specification
+  }
+
+  /// A stage's dtype rounds what later stages read, as storing and loading it would.
+  package func expression(for name: String) throws -> NodeID {
+    if let node = kept.removeValue(forKey: name) { return node }
+    if let node = cached[name].flatMap(graph.strong) { return node }
+    guard known.contains(name) else {
+      throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
+    }
+    let built = try definition.build(name)
+    var node = built
+    if let dtype = definition.dtype, graph.dtype(of: built).isArithmetic {
+      defer { graph.release(built) }
+      node = try graph.convert(built, to: dtype)
+    }
+    cached[name] = graph.weak(node)
+    return node
+  }
+
+  package var checkpoints: [CheckpointModel] {
+    var found: [CheckpointModel] = []
+    for model in [definition.like] + definition.sources {
+      for checkpoint in model.checkpoints where !found.contains(where: { $0 === checkpoint }) {
+        found.append(checkpoint)
+      }
+    }
+    return found
+  }
+
+  package var methods: [ModelCard.Method] {
+    var found: [ModelCard.Method] = []
+    for method in definition.sources.flatMap(\.methods) + [definition.method].compactMap({ $0 })
+    where !found.contains(where: { $0.prettyName == method.prettyName }) {
+      found.append(method)
+    }
+    return found
+  }
+
+  package var warnings: [String] {
+    (definition.sources.flatMap(\.warnings)) + ((try? derivedConfig())?.warnings ?? [])
+  }
+
+  package var config: JSON? {
+    get throws { try derivedConfig()?.json }
+  }
+
+  private func derivedConfig() throws -> OutputConfig? {
+    guard let base = try definition.like.config else { return nil }
+    var layers: [String: [OutputConfig.LayerSource]] = [:]
+    for (module, sources) in definition.layers {
+      layers[module] = try sources.compactMap { layer in
+        guard let config = try layer.model.config,
+          let module = layer.model.architecture.module(named: layer.module)
+        else { return nil }
+        return OutputConfig.LayerSource(config: config, module: module, layer: layer.index)
+      }
+      if layers[module]?.count != sources.count { layers[module] = nil }
+    }
+    return OutputConfig.derive(
+      from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers)
+  }
+
+  package lazy var architecture = Architecture(names: names, config: (try? config) ?? nil)
+}

@@ -1,0 +1,95 @@
+import Checkpoints
+import SystemPackage
+import Tensors
+
+/// What is known of a model's tensor before any of it is read or computed.
+package struct TensorSpecification: Hashable, Sendable {
+  package var shape: Shape
+  package var dtype: DType
+
+  package init(shape: Shape, dtype: DType) {
+    self.shape = shape
+    self.dtype = dtype
+  }
+}
+
+/// A model as names and expressions: a checkpoint of which only headers have been read, or what a
+/// script makes of other models.
+///
+/// Belongs to the thread that builds expressions.
+package protocol LazyModel: AnyObject {
+  /// What messages call it: the reference that the user gave, or the method's name.
+  var label: String { get }
+  /// The tensors' names, in the order in which they are best read and written.
+  var names: [String] { get }
+  /// `nil` for a name that it does not have. Throws what finding out may throw.
+  func specification(of name: String) throws -> TensorSpecification?
+  /// The expression of a tensor, with one reference for the caller.
+  func expression(for name: String) throws -> NodeID
+  /// The model's config.json, or what it will be.
+  var config: JSON? { get throws }
+  var architecture: Architecture { get }
+  /// Where tokenizer and other files come from.
+  var companionDirectory: FilePath? { get }
+  /// The checkpoints that it is made of.
+  var checkpoints: [CheckpointModel] { get }
+  /// The methods that made it, in the order of their use, for the model card.
+  var methods: [ModelCard.Method] { get }
+  /// What its config cannot say, one sentence each.
+  var warnings: [String] { get }
+}
+
+extension LazyModel {
+  /// The specification of a tensor that must be there.
+  package func requireSpecification(of name: String) throws -> TensorSpecification {
+    if let found = try specification(of: name) { return found }
+    throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
+  }
+}
+
+/// A checkpoint as a lazy model.
+package final class CheckpointModel: LazyModel {
+  package let label: String
+  package let checkpoint: Checkpoint
+  package let names: [String]
+  package let config: JSON?
+  package let architecture: Architecture
+  private let graph: ExpressionGraph
+  /// Nodes that are alive, so that a tensor asked for twice is one leaf.
+  private var cached: [String: ExpressionGraph.WeakNode] = [:]
+
+  /// Opens a checkpoint; reads headers and config.json.
+  package init(reference: String, graph: ExpressionGraph) throws {
+    label = reference
+    checkpoint = try Checkpoint(path: FilePath(reference))
+    names = checkpoint.names
+    config = try checkpoint.config
+    architecture = Architecture(names: names, config: config)
+    self.graph = graph
+    if let config, let quantization = config["quantization_config"], !quantization.isNull {
+      throw MergeError.quantized(
+        model: reference, method: quantization["quant_method"]?.stringValue ?? "unknown")
+    }
+  }
+
+  package func specification(of name: String) -> TensorSpecification? {
+    checkpoint.tensor(named: name).map { TensorSpecification(shape: Shape($0.shape), dtype: $0.dtype) }
+  }
+
+  package func expression(for name: String) throws -> NodeID {
+    if let node = cached[name].flatMap(graph.strong) { return node }
+    guard let tensor = checkpoint.tensor(named: name) else {
+      throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
+    }
+    let shape = Shape(tensor.shape)
+    let leaf = StoredLeaf(source: tensor, dtype: tensor.dtype, count: shape.count)
+    let node = try graph.stored(leaf, shape: shape)
+    cached[name] = graph.weak(node)
+    return node
+  }
+
+  package var companionDirectory: FilePath? { checkpoint.directory }
+  package var checkpoints: [CheckpointModel] { [self] }
+  package var methods: [ModelCard.Method] { [] }
+  package var warnings: [String] { checkpoint.warnings }
+}

@@ -1,0 +1,35 @@
+import SystemPackage
+import Tensors
+
+/// What can be wrong with a merge as a whole.
+package enum MergeError: Error {
+  case noTensor(String, model: String, nearest: String?)
+  case duplicateName(String, model: String)
+  case quantized(model: String, method: String)
+  case noTensors(model: String)
+  case shapeChanged(planned: Shape, found: Shape)
+  /// An error on the way to one tensor of the output.
+  case inTensor(String, any Error)
+  case cannotWrite(FilePath, Errno)
+}
+
+extension MergeError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .noTensor(let name, let model, let nearest):
+      "model '\(model)' has no tensor '\(name)'" + (nearest.map { " (did you mean '\($0)'?)" } ?? "")
+    case .duplicateName(let name, let model):
+      "model '\(model)' names tensor '\(name)' twice"
+    case .quantized(let model, let method):
+      "model '\(model)' is quantized (quantization_config: \(method)); merge the original weights instead"
+    case .noTensors(let model):
+      "model '\(model)' has no tensors to write"
+    case .shapeChanged(let planned, let found):
+      "expected shape \(planned), got \(found)"
+    case .inTensor(let name, let error):
+      "tensor '\(name)': \(error)"
+    case .cannotWrite(let path, let error):
+      "cannot write \(path): \(error)"
+    }
+  }
+}

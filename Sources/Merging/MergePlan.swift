@@ -1,0 +1,72 @@
+import Checkpoints
+import Tensors
+
+/// Everything about an output that is known before its first byte: its tensors in order, with shape,
+/// dtype, shard and place.
+package struct MergePlan {
+  package struct Tensor {
+    package let name: String
+    package let shape: Shape
+    package let dtype: DType
+  }
+
+  package let tensors: [Tensor]
+  package let layout: SafetensorsLayout
+
+  /// Plans how `model` is written.
+  ///
+  /// `dtype` stands in for every floating-point dtype; shards hold up to `maximumShardBytes`.
+  package init(model: any LazyModel, dtype: DType?, maximumShardBytes: Int) throws {
+    var tensors: [Tensor] = []
+    for name in model.names {
+      let specification: TensorSpecification
+      do {
+        specification = try model.requireSpecification(of: name)
+      } catch { throw MergeError.inTensor(name, error) }
+      let own = specification.dtype
+      tensors.append(
+        Tensor(name: name, shape: specification.shape, dtype: own.isArithmetic ? dtype ?? own : own))
+    }
+    guard !tensors.isEmpty else { throw MergeError.noTensors(model: model.label) }
+    self.tensors = tensors
+    layout = try SafetensorsLayout(
+      tensors: tensors.map {
+        SafetensorsLayout.Tensor(name: $0.name, dtype: $0.dtype, shape: $0.shape.dimensions)
+      }, maximumShardBytes: maximumShardBytes)
+  }
+
+  /// The dtype of all floating-point tensors, if there is one.
+  package var commonDType: DType? {
+    let dtypes = Set(tensors.map(\.dtype).filter(\.isArithmetic))
+    return dtypes.count == 1 ? dtypes.first : nil
+  }
+}
+
+/// What a merge reads of one file.
+package struct FileUse {
+  package let path: String
+  package let bytes: Int
+  package let tensors: Int
+}
+
+extension MergePlan {
+  /// The files that the expressions of `model` read, with the bytes of the tensors that are used.
+  package static func filesRead(by model: any LazyModel, graph: ExpressionGraph) throws -> [FileUse] {
+    var order: [String] = []
+    var used: [String: [String: Int]] = [:]
+    for name in model.names {
+      let node: NodeID
+      do { node = try model.expression(for: name) } catch { throw MergeError.inTensor(name, error) }
+      defer { graph.release(node) }
+      for leaf in graph.storedLeaves(below: node) {
+        guard let tensor = leaf.source as? StoredTensor else { continue }
+        let path = tensor.path.string
+        if used[path] == nil { order.append(path) }
+        used[path, default: [:]][tensor.name] = tensor.byteCount
+      }
+    }
+    return order.map { path in
+      FileUse(path: path, bytes: used[path]!.values.reduce(0, +), tensors: used[path]!.count)
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import Checkpoints
+import SystemPackage
+import Tensors
+
+/// Writes a lazy model as a checkpoint directory, which appears under its name only when it is whole.
+package struct ModelWriter {
+  package struct Options {
+    package var policy: OutputDirectory.Policy
+    /// Stored instead of every floating-point dtype.
+    package var dtype: DType?
+    package var maximumShardBytes: Int
+    package var recipe: Recipe?
+    /// Files that the output must not replace, beside the models that are read.
+    package var protected: [FilePath]
+
+    package init(
+      policy: OutputDirectory.Policy = .refuseNonEmpty, dtype: DType? = nil,
+      maximumShardBytes: Int = 5_000_000_000, recipe: Recipe? = nil, protected: [FilePath] = []
+    ) {
+      self.policy = policy
+      self.dtype = dtype
+      self.maximumShardBytes = maximumShardBytes
+      self.recipe = recipe
+      self.protected = protected
+    }
+  }
+
+  /// The text that made the model, which is kept beside it.
+  package struct Recipe {
+    package var fileName: String
+    package var text: String
+    package var language: ModelCard.RecipeLanguage
+
+    package init(fileName: String, text: String, language: ModelCard.RecipeLanguage) {
+      self.fileName = fileName
+      self.text = text
+      self.language = language
+    }
+  }
+
+  /// How far a write is.
+  package struct Progress {
+    package var tensors: Int
+    package var tensorCount: Int
+    package var bytes: Int
+    package var byteCount: Int
+  }
+
+  private let graph: ExpressionGraph
+  private let evaluator: Evaluator
+  private let warn: (String) -> Void
+  private let progress: (Progress) -> Void
+
+  package init(
+    graph: ExpressionGraph, evaluator: Evaluator, warn: @escaping (String) -> Void,
+    progress: @escaping (Progress) -> Void = { _ in }
+  ) {
+    self.graph = graph
+    self.evaluator = evaluator
+    self.warn = warn
+    self.progress = progress
+  }
+
+  /// Writes `model` to `path`.
+  package func write(_ model: any LazyModel, to path: FilePath, options: Options) throws {
+    let plan = try MergePlan(
+      model: model, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
+    let output = try OutputDirectory(
+      path: path, policy: options.policy,
+      protecting: options.protected
+        + model.checkpoints.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) })
+    let writer = try SafetensorsWriter(layout: plan.layout, directory: output.path)
+    let total = Progress(
+      tensors: 0, tensorCount: plan.tensors.count, bytes: 0, byteCount: plan.layout.totalBytes)
+    try MergeExecutor(model: model, plan: plan, graph: graph, evaluator: evaluator).run(sinks: writer.sink) {
+      tensors, bytes in
+      var now = total
+      now.tensors = tensors
+      now.bytes = bytes
+      progress(now)
+    }
+    try writer.finish()
+    try writeConfig(model, plan, options, output)
+    try writeCompanions(of: model, output)
+    try writeCard(model, options, path, output)
+    for warning in model.warnings { warn(warning) }
+    try output.commit()
+  }
+
+  private func writeConfig(
+    _ model: any LazyModel, _ plan: MergePlan, _ options: Options, _ output: OutputDirectory
+  ) throws {
+    guard let config = try model.config else { return }
+    let dtype = options.dtype ?? plan.commonDType
+    let derived = OutputConfig.derive(from: config, architecture: model.architecture, dtype: dtype)
+    try write(derived.json.text(.pretty, trailingNewline: true), to: output.file("config.json"))
+  }
+
+  private func writeCompanions(of model: any LazyModel, _ output: OutputDirectory) throws {
+    guard let directory = model.companionDirectory else { return }
+    let companions = try CompanionFiles(in: directory)
+    try companions.copy(to: output.path)
+    for folder in companions.modulesWithWeights {
+      warn("\(directory)/\(folder) holds weights of a further module, which are not copied")
+    }
+  }
+
+  private func writeCard(
+    _ model: any LazyModel, _ options: Options, _ path: FilePath, _ output: OutputDirectory
+  ) throws {
+    guard let recipe = options.recipe else { return }
+    try write(recipe.text, to: output.file(recipe.fileName))
+    let card = ModelCard.Content(
+      title: path.lexicallyNormalized().lastComponent?.string ?? "merged model",
+      methods: model.methods,
+      models: model.checkpoints.map { ModelCard.Model(reference: $0.label, isLocal: true) },
+      recipe: recipe.text, recipeLanguage: recipe.language)
+    try write(ModelCard.text(card), to: output.file("README.md"))
+  }
+
+  private func write(_ text: String, to path: FilePath) throws {
+    do {
+      let file = try FileDescriptor.open(
+        path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+      try file.closeAfter { _ = try file.writeAll(text.utf8) }
+    } catch let error as Errno { throw MergeError.cannotWrite(path, error) }
+  }
+}

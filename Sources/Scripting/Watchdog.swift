@@ -1,0 +1,129 @@
+import CLuaBridge
+import Glibc
+
+/// Why a script had to be ended from outside.
+package enum WatchdogReason: Sendable, Hashable, CustomStringConvertible {
+  /// Lua ran so many seconds without an instruction: a C library function hangs. `near` is a line of the user's
+  /// code that ran shortly before.
+  case hung(seconds: Double, near: String?)
+  /// An interrupt was requested and the script has not unwound.
+  case interrupted
+
+  package var description: String {
+    switch self {
+    case .interrupted: return "interrupted"
+    case .hung(let seconds, let near):
+      let place = near.map { "near \($0): " } ?? ""
+      // A whole number of seconds reads without its fraction.
+      let time = seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)"
+      return "\(place)a library function ran for more than \(time) seconds"
+        + " (string.find and its like can with a pattern that backtracks)"
+    }
+  }
+}
+
+/// A thread that notices when a script hangs where no hook runs.
+///
+/// It cannot stop the script: its handler is expected to clean up and end the process.
+final class Watchdog: @unchecked Sendable {
+  // Unchecked: all but the descriptors is constant, and the host's fields are read by atomic loads, except for the
+  // text `seen_at`, which a hung script does not write.
+  private let host: UnsafeMutablePointer<bridge_host>
+  private let hangSeconds: Double
+  private let interruptSeconds: Double
+  private let handler: @Sendable (WatchdogReason) -> Void
+  /// A pipe whose writing end closes to end the thread.
+  private let wakeUp: (reading: Int32, writing: Int32)
+  private var thread: pthread_t?
+
+  /// Starts to watch. `nil` if the system gives no thread.
+  init?(
+    host: UnsafeMutablePointer<bridge_host>, hangSeconds: Double, interruptSeconds: Double,
+    handler: @escaping @Sendable (WatchdogReason) -> Void
+  ) {
+    self.host = host
+    self.hangSeconds = hangSeconds
+    self.interruptSeconds = interruptSeconds
+    self.handler = handler
+    var descriptors: [Int32] = [-1, -1]
+    guard pipe(&descriptors) == 0 else { return nil }
+    for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    wakeUp = (descriptors[0], descriptors[1])
+
+    // Signals are for the thread that runs the script.
+    var all = sigset_t()
+    var previous = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &previous)
+    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { argument in
+        Unmanaged<Watchdog>.fromOpaque(argument!).takeUnretainedValue().watch()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    guard status == 0 else {
+      close(wakeUp.reading)
+      close(wakeUp.writing)
+      return nil
+    }
+    self.thread = thread
+  }
+
+  /// Ends the thread and waits for its end. The host must still be there.
+  func stop() {
+    guard let thread else { return }
+    self.thread = nil
+    close(wakeUp.writing)
+    pthread_join(thread, nil)
+    close(wakeUp.reading)
+  }
+
+  private func watch() {
+    let tick = max(0.01, min(0.25, hangSeconds / 4, interruptSeconds / 4))
+    var beat = bridge_heartbeat(host)
+    var lastBeat = now()
+    var hangReported = false
+    var interruptSeen: Double?
+    var interruptReported = false
+
+    while !waitForStop(seconds: tick) {
+      let time = now()
+      let newBeat = bridge_heartbeat(host)
+      if newBeat != beat || !bridge_in_lua(host) {
+        beat = newBeat
+        lastBeat = time
+        hangReported = false
+      } else if !hangReported, time - lastBeat > hangSeconds {
+        hangReported = true
+        let near = withUnsafeBytes(of: &host.pointee.seen_at) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        handler(.hung(seconds: hangSeconds, near: near.isEmpty ? nil : near))
+      }
+
+      guard bridge_is_interrupted(host.pointee.interrupt) else { continue }
+      if !bridge_is_active(host) {
+        interruptSeen = nil
+      } else if let seen = interruptSeen {
+        if !interruptReported, time - seen > interruptSeconds {
+          interruptReported = true
+          handler(.interrupted)
+        }
+      } else {
+        interruptSeen = time
+      }
+    }
+  }
+
+  /// Waits, and tells whether `stop` was called.
+  private func waitForStop(seconds: Double) -> Bool {
+    var descriptor = pollfd(fd: wakeUp.reading, events: Int16(POLLIN), revents: 0)
+    return poll(&descriptor, 1, Int32(seconds * 1000)) > 0
+  }
+
+  private func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}

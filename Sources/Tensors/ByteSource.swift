@@ -1,0 +1,21 @@
+/// Bytes that a stored tensor's elements are read from: little-endian, row-major, without gaps.
+///
+/// Workers read from several threads at once.
+package protocol ByteSource: AnyObject, Sendable {
+  /// Bytes that can be read.
+  var byteCount: Int { get }
+
+  /// What error messages call it, such as a file's path and a tensor's name.
+  var label: String { get }
+
+  /// Fills `buffer` with the bytes from `offset` on.
+  ///
+  /// Throws if the bytes cannot be read, or end before the buffer is full.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
+}
+
+/// Where a pass puts the elements of its result; the counterpart of `ByteSource`.
+package protocol ByteSink: AnyObject, Sendable {
+  /// Writes all of `buffer` from byte `offset` on. Called from several threads, for disjoint ranges.
+  func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) throws
+}

@@ -1,0 +1,192 @@
+// Building barriers: reductions, selections, and what is composed of them. Every function returns a
+// node with one reference, which the caller owns. Dimensions count from 0 here.
+
+extension ExpressionGraph {
+  /// Reduces one dimension, which the result keeps with size one, or all of them to a scalar.
+  ///
+  /// `.dot` takes `other` too, stretched to the input's shape.
+  package func reduce(
+    _ reduction: Reduction, _ input: NodeID, with other: NodeID? = nil, dimension: Int? = nil,
+    operation: String
+  ) throws -> NodeID {
+    for node in [input, other].compactMap({ $0 }) { try requireArithmetic(node, operation) }
+    let shape = self[input].shape
+    if let value = constantValue(input), dimension == nil, other == nil {
+      return try constant(reduction == .squares ? value * value : value)
+    }
+    if let other, self[other].shape != shape {
+      throw TensorError.shapeMismatch(operation: operation, shape, self[other].shape)
+    }
+    guard let dimension else {
+      return try add(
+        .reduce(reduction, dimension: nil), Inputs([input] + (other.map { [$0] } ?? [])),
+        shape: .scalar, precision: .double, dtype: nil)
+    }
+    let (_, size, inner) = shape.split(at: dimension)
+    if size > 0, size <= 32, inner >= 4096, self[input].precision == .single {
+      return try reduceAsArithmetic(reduction, input, with: other, dimension: dimension)
+    }
+    return try add(
+      .reduce(reduction, dimension: dimension), Inputs([input] + (other.map { [$0] } ?? [])),
+      shape: shape.replacing(dimension, with: 1), precision: .double, dtype: nil)
+  }
+
+  /// A short outer dimension, such as that of a stack of models, is reduced element by element, so
+  /// that nothing of the result's size is held.
+  private func reduceAsArithmetic(
+    _ reduction: Reduction, _ input: NodeID, with other: NodeID?, dimension: Int
+  ) throws -> NodeID {
+    var result: NodeID?
+    for index in 0..<self[input].shape.dimensions[dimension] {
+      var term = try narrow(input, dimension: dimension, start: index, length: 1)
+      defer { release(term) }
+      if reduction == .squares || reduction == .dot {
+        let factor = try narrow(other ?? input, dimension: dimension, start: index, length: 1)
+        defer { release(factor) }
+        let product = try binary(.multiply, term, factor)
+        release(term)
+        term = product
+      }
+      guard let current = result else {
+        retain(term)
+        result = term
+        continue
+      }
+      defer { release(current) }
+      let operation: BinaryOperation =
+        switch reduction {
+        case .sum, .squares, .dot: .add
+        case .minimum: .minimum
+        case .maximum: .maximum
+        }
+      result = try binary(operation, current, term)
+    }
+    return result!
+  }
+
+  /// Elements over which a reduction runs.
+  private func extent(of input: NodeID, _ dimension: Int?) -> Int {
+    dimension.map { self[input].shape.dimensions[$0] } ?? self[input].shape.count
+  }
+
+  package func mean(_ input: NodeID, dimension: Int?) throws -> NodeID {
+    let sum = try reduce(.sum, input, dimension: dimension, operation: "mean")
+    defer { release(sum) }
+    return try scaled(sum, .divide, Double(extent(of: input, dimension)))
+  }
+
+  /// √Σx².
+  package func norm(_ input: NodeID, dimension: Int?) throws -> NodeID {
+    let squares = try reduce(.squares, input, dimension: dimension, operation: "norm")
+    defer { release(squares) }
+    return try unary(.sqrt, squares)
+  }
+
+  /// The variance, with `n − correction` for n; by the corrected two-pass algorithm (Chan, Golub and
+  /// LeVeque 1983).
+  package func variance(_ input: NodeID, dimension: Int?, correction: Double = 1) throws -> NodeID {
+    let mean = try mean(input, dimension: dimension)
+    defer { release(mean) }
+    let deviation = try binary(.subtract, input, mean)
+    defer { release(deviation) }
+    let squares = try reduce(.squares, deviation, dimension: dimension, operation: "var")
+    defer { release(squares) }
+    let sum = try reduce(.sum, deviation, dimension: dimension, operation: "var")
+    defer { release(sum) }
+    let count = Double(extent(of: input, dimension))
+    let square = try binary(.multiply, sum, sum)
+    defer { release(square) }
+    let excess = try scaled(square, .divide, count)
+    defer { release(excess) }
+    let total = try binary(.subtract, squares, excess)
+    defer { release(total) }
+    return try scaled(total, .divide, count - correction)
+  }
+
+  /// Elements that are not zero, as a number.
+  package func countNonzero(_ input: NodeID, dimension: Int?) throws -> NodeID {
+    let zero = try constant(0)
+    defer { release(zero) }
+    let mask = try binary(.notEqual, input, zero)
+    defer { release(mask) }
+    return try reduce(.sum, mask, dimension: dimension, operation: "count_nonzero")
+  }
+
+  /// exp(x − max) / Σ exp(x − max).
+  package func softmax(_ input: NodeID, dimension: Int?) throws -> NodeID {
+    let greatest = try reduce(.maximum, input, dimension: dimension, operation: "softmax")
+    defer { release(greatest) }
+    let shifted = try binary(.subtract, input, greatest)
+    defer { release(shifted) }
+    let exponential = try unary(.exp, shifted)
+    defer { release(exponential) }
+    let sum = try reduce(.sum, exponential, dimension: dimension, operation: "softmax")
+    defer { release(sum) }
+    return try binary(.divide, exponential, sum)
+  }
+
+  private func scaled(_ input: NodeID, _ operation: BinaryOperation, _ number: Double) throws -> NodeID {
+    let factor = try constant(number)
+    defer { release(factor) }
+    return try binary(operation, input, factor)
+  }
+
+  // MARK: Selection
+
+  /// The k-th largest element, k a number or a lazy one; NaN counts as the largest.
+  package func kthLargest(_ input: NodeID, k: NodeID) throws -> NodeID {
+    try checkCount("kth_largest", input, k, lowest: 1)
+    return try selection(input, k: k, "kth_largest")
+  }
+
+  /// 1 for exactly k elements, the largest ones, and among equals those with the lower index.
+  package func topMask(_ input: NodeID, k: NodeID) throws -> NodeID {
+    try checkCount("topk_mask", input, k, lowest: 0)
+    let shape = self[input].shape
+    if shape.count == 0 { return try filled(shape, with: 0) }
+    let threshold = try selection(input, k: k, "topk_mask")
+    defer { release(threshold) }
+    let cut = try add(.tieCut, .two(input, threshold), shape: .scalar, precision: .double, dtype: nil)
+    defer { release(cut) }
+    return try add(.topMask, .three(input, threshold, cut), shape: shape, precision: .single, dtype: nil)
+  }
+
+  private func selection(_ input: NodeID, k: NodeID, _ operation: String) throws -> NodeID {
+    try requireArithmetic(input, operation)
+    guard self[input].precision == .single else {
+      throw TensorError.needsTensor(operation: operation)
+    }
+    let coarse = try add(.selectCoarse, .two(input, k), shape: .scalar, precision: .double, dtype: nil)
+    defer { release(coarse) }
+    return try add(
+      .selectFine, .three(input, k, coarse), shape: .scalar, precision: .double, dtype: nil)
+  }
+
+  private func checkCount(_ operation: String, _ input: NodeID, _ k: NodeID, lowest: Double) throws {
+    guard isScalar(k) else { throw TensorError.needsScalar(operation: "\(operation): k", self[k].shape) }
+    let count = self[input].shape.count
+    if let value = constantValue(k) {
+      guard value >= lowest, value < Double(count) + 1, value == value.rounded(.down) else {
+        throw TensorError.badCount(operation: operation, k: value, count: count)
+      }
+    }
+  }
+
+  /// Ranks 1…n along a dimension, ascending; equal values keep their order, NaN ranks highest.
+  package func ranks(_ input: NodeID, dimension: Int) throws -> NodeID {
+    try requireArithmetic(input, "rank")
+    let shape = self[input].shape
+    guard self[input].precision == .single else { throw TensorError.needsTensor(operation: "rank") }
+    guard shape.dimensions[dimension] <= 1 << 24 else {
+      throw TensorError.rowTooLong(operation: "rank", length: shape.dimensions[dimension])
+    }
+    guard dimension == shape.rank - 1 else {
+      let turned = try transpose(input, dimension, shape.rank - 1)
+      defer { release(turned) }
+      let ranked = try ranks(turned, dimension: shape.rank - 1)
+      defer { release(ranked) }
+      return try transpose(ranked, dimension, shape.rank - 1)
+    }
+    return try add(.rank, .one(input), shape: shape, precision: .single, dtype: nil)
+  }
+}

@@ -1,0 +1,239 @@
+/// A handle to a node of an `ExpressionGraph`. It does not keep the node alive; `retain` does.
+package struct NodeID: Hashable, Sendable {
+  package let index: Int32
+
+  package init(index: Int32) { self.index = index }
+}
+
+/// How the elements of a node are held while they are computed.
+package enum Precision: Sendable {
+  /// float32: tensors.
+  case single
+  /// float64: numbers, reductions' results, and arithmetic among those.
+  case double
+}
+
+/// The arena that expressions live in: nodes with reference counts, shared freely, never cyclic.
+///
+/// Building a node checks shapes and computes nothing. Nothing here recurses over an expression's
+/// depth. Confined to the thread that builds expressions; workers see compiled programs only.
+package final class ExpressionGraph {
+  struct Node {
+    var operation: Operation
+    var inputs: Inputs
+    var shape: Shape
+    var precision: Precision
+    /// What the tensor is stored as unless something else is asked for; `nil` is weak and gives way
+    /// to any other operand's.
+    var dtype: DType?
+    var references: Int32
+    var generation: UInt32
+    /// What the node has charged.
+    var cost: Int
+    var result: BarrierResult?
+  }
+
+  /// Up to three inputs in place, more in an array.
+  enum Inputs {
+    case none
+    case one(NodeID)
+    case two(NodeID, NodeID)
+    case three(NodeID, NodeID, NodeID)
+    case many([NodeID])
+
+    init(_ nodes: [NodeID]) {
+      switch nodes.count {
+      case 0: self = .none
+      case 1: self = .one(nodes[0])
+      case 2: self = .two(nodes[0], nodes[1])
+      case 3: self = .three(nodes[0], nodes[1], nodes[2])
+      default: self = .many(nodes)
+      }
+    }
+
+    var count: Int {
+      switch self {
+      case .none: 0
+      case .one: 1
+      case .two: 2
+      case .three: 3
+      case .many(let nodes): nodes.count
+      }
+    }
+
+    subscript(_ index: Int) -> NodeID {
+      switch (self, index) {
+      case (.one(let a), 0), (.two(let a, _), 0), (.three(let a, _, _), 0): a
+      case (.two(_, let b), 1), (.three(_, let b, _), 1): b
+      case (.three(_, _, let c), 2): c
+      case (.many(let nodes), _): nodes[index]
+      default: preconditionFailure("Index out of bounds")
+      }
+    }
+  }
+
+  /// Bytes that a node charges: what its slot and its share of the shape take, about.
+  package static let nodeCost = 160
+
+  private(set) var nodes: [Node] = []
+  private var free: [Int32] = []
+  private var pendingRelease: [NodeID] = []
+
+  /// Asked before nodes are made, with the bytes that they take; throws to refuse them.
+  package var charge: (Int) throws -> Void = { _ in }
+  /// Told when nodes are gone.
+  package var discharge: (Int) -> Void = { _ in }
+
+  /// Nodes that are alive.
+  package var liveCount: Int { nodes.count - free.count }
+
+  package init() {}
+
+  // MARK: Lifetime
+
+  /// A new node with one reference, which the caller owns. Its inputs are retained.
+  func add(
+    _ operation: Operation, _ inputs: Inputs = .none, shape: Shape, precision: Precision, dtype: DType?
+  ) throws -> NodeID {
+    let cost = Self.cost(operation, inputs)
+    try charge(cost)
+    for index in 0..<inputs.count { retain(inputs[index]) }
+    if let slot = free.popLast() {
+      let generation = nodes[Int(slot)].generation &+ 1
+      nodes[Int(slot)] = Node(
+        operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
+        references: 1, generation: generation, cost: cost)
+      return NodeID(index: slot)
+    }
+    nodes.append(
+      Node(
+        operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
+        references: 1, generation: 0, cost: cost))
+    return NodeID(index: Int32(nodes.count - 1))
+  }
+
+  private static func cost(_ operation: Operation, _ inputs: Inputs) -> Int {
+    var bytes = nodeCost
+    if case .many(let nodes) = inputs { bytes += nodes.count * 4 }
+    if case .gather(_, let indices) = operation { bytes += indices.count * 8 }
+    if case .stored(let leaf) = operation, leaf.source is MemorySource { bytes += leaf.source.byteCount }
+    return bytes
+  }
+
+  /// Adds a reference.
+  package func retain(_ node: NodeID) {
+    nodes[Int(node.index)].references += 1
+  }
+
+  /// Takes a reference away; a node without any is freed, and so on down, without recursion.
+  package func release(_ node: NodeID) {
+    pendingRelease.append(node)
+    guard pendingRelease.count == 1 else { return }
+    while let next = pendingRelease.last {
+      let index = Int(next.index)
+      nodes[index].references -= 1
+      if nodes[index].references > 0 {
+        pendingRelease.removeLast()
+        continue
+      }
+      let inputs = nodes[index].inputs
+      discharge(nodes[index].cost)
+      nodes[index].operation = .constant(0)
+      nodes[index].inputs = .none
+      nodes[index].result = nil
+      free.append(next.index)
+      pendingRelease.removeLast()
+      for input in 0..<inputs.count { pendingRelease.append(inputs[input]) }
+    }
+  }
+
+  /// A reference that does not keep its node alive.
+  package struct WeakNode {
+    fileprivate let node: NodeID
+    fileprivate let generation: UInt32
+  }
+
+  package func weak(_ node: NodeID) -> WeakNode {
+    WeakNode(node: node, generation: nodes[Int(node.index)].generation)
+  }
+
+  /// The node, with a reference for the caller, or `nil` if it is gone.
+  package func strong(_ weak: WeakNode) -> NodeID? {
+    let node = nodes[Int(weak.node.index)]
+    guard node.generation == weak.generation, node.references > 0 else { return nil }
+    retain(weak.node)
+    return weak.node
+  }
+
+  // MARK: Looking
+
+  subscript(_ node: NodeID) -> Node {
+    _read { yield nodes[Int(node.index)] }
+    _modify { yield &nodes[Int(node.index)] }
+  }
+
+  package func shape(of node: NodeID) -> Shape { nodes[Int(node.index)].shape }
+
+  /// The dtype that the node is stored as if nothing else is asked for.
+  package func dtype(of node: NodeID) -> DType { nodes[Int(node.index)].dtype ?? .f32 }
+
+  /// Whether it is a single float64 number, known now or later.
+  package func isScalar(_ node: NodeID) -> Bool {
+    nodes[Int(node.index)].precision == .double && nodes[Int(node.index)].shape.rank == 0
+  }
+
+  /// The number, if it is known already.
+  package func constantValue(_ node: NodeID) -> Double? {
+    if case .constant(let value) = nodes[Int(node.index)].operation { value } else { nil }
+  }
+
+  /// The stored leaf, if the node is one.
+  package func storedLeaf(_ node: NodeID) -> StoredLeaf? {
+    if case .stored(let leaf) = nodes[Int(node.index)].operation { leaf } else { nil }
+  }
+
+  // MARK: Settling
+
+  /// Turns a scalar whose value has been computed into a constant, and lets go of its inputs.
+  func settle(_ node: NodeID, as value: Double) { settle(node, as: .constant(value)) }
+
+  /// Turns a node whose elements have been computed into a leaf, and lets go of its inputs.
+  func settle(_ node: NodeID, as leaf: StoredLeaf) { settle(node, as: .stored(leaf)) }
+
+  private func settle(_ node: NodeID, as operation: Operation) {
+    let index = Int(node.index)
+    let inputs = nodes[index].inputs
+    discharge(nodes[index].cost - Self.nodeCost)
+    nodes[index].cost = Self.nodeCost
+    nodes[index].operation = operation
+    nodes[index].inputs = .none
+    nodes[index].result = nil
+    for input in 0..<inputs.count { release(inputs[input]) }
+  }
+}
+
+/// What a sweep found for a barrier.
+enum BarrierResult {
+  /// The high half of the k-th largest element's key, and how many elements lie above that half.
+  case coarse(prefix: UInt32, above: Int, k: Int)
+  /// The k-th largest element, the elements greater than it, and those equal to it.
+  case selection(threshold: Float, above: Int, equal: Int, k: Int)
+  /// Elements equal to the threshold belong to the top k below this index.
+  case cut(Int)
+}
+
+extension ExpressionGraph {
+  /// The stored leaves that a node is computed from, each once.
+  package func storedLeaves(below root: NodeID) -> [StoredLeaf] {
+    var seen: Set<NodeID> = []
+    var leaves: [StoredLeaf] = []
+    var stack = [root]
+    while let id = stack.popLast() {
+      guard seen.insert(id).inserted else { continue }
+      let node = self[id]
+      if case .stored(let leaf) = node.operation { leaves.append(leaf) }
+      for index in (0..<node.inputs.count).reversed() { stack.append(node.inputs[index]) }
+    }
+    return leaves
+  }
+}

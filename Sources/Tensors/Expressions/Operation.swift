@@ -1,0 +1,103 @@
+/// Operations of one operand, element by element.
+package enum UnaryOperation: UInt8, Sendable, CaseIterable {
+  case negate, abs, sqrt, exp, log, sin, cos, acos, sign, floor, round
+}
+
+/// Operations of two operands, element by element. Comparisons give 1 or 0.
+package enum BinaryOperation: UInt8, Sendable, CaseIterable {
+  case add, subtract, multiply, divide, power, minimum, maximum
+  case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
+
+  var isComparison: Bool { rawValue >= BinaryOperation.equal.rawValue }
+}
+
+/// Reductions that one sweep over the elements computes. Sums are in float64.
+package enum Reduction: UInt8, Sendable, CaseIterable {
+  case sum
+  /// Σ x².
+  case squares
+  /// Σ x·y.
+  case dot
+  /// The least element; NaN if any is NaN, +∞ of none.
+  case minimum
+  /// The greatest element; NaN if any is NaN, −∞ of none.
+  case maximum
+}
+
+/// Distributions that a tensor can be drawn from.
+package enum Distribution: UInt8, Sendable {
+  /// [0, 1)
+  case uniform
+  /// Mean 0, variance 1.
+  case normal
+}
+
+/// What a node of an expression computes from its inputs.
+enum Operation {
+  /// Elements read from a byte source.
+  case stored(StoredLeaf)
+  /// A float64 number.
+  case constant(Double)
+  /// A tensor of one value.
+  case filled(Double)
+  case random(Distribution, RandomStream)
+  case unary(UnaryOperation)
+  case binary(BinaryOperation)
+  /// inputs[0] ≠ 0 ? inputs[1] : inputs[2]
+  case select
+  /// Rounds to a dtype, as storing would.
+  case convert(DType)
+  /// The input's elements in another arrangement.
+  case view(IndexMap)
+  /// inputs joined along a dimension of the result.
+  case concatenate(dimension: Int)
+  /// Slices of the input's dimension, in the order of the indices (from 0).
+  case gather(dimension: Int, indices: [Int])
+  /// Ranks 1…n along the last dimension, ascending; equal values keep their order.
+  case rank
+
+  // Barriers: their value is known once a sweep over the inputs has ended.
+
+  /// Over one dimension, which the result keeps with size one, or over all (`nil`).
+  case reduce(Reduction, dimension: Int?)
+  /// First half of a selection: inputs are x and k; finds the high bits of the k-th largest.
+  case selectCoarse
+  /// Second half: inputs are x, k, coarse. Its value is the k-th largest.
+  case selectFine
+  /// The index below which elements equal to the k-th largest belong to the top k: x, fine.
+  case tieCut
+
+  /// 1 for the k largest elements, else 0: inputs are x, fine, cut.
+  case topMask
+  /// A result of a host function of the scalar inputs.
+  case deferred(DeferredCall, output: Int)
+  /// The first input's bytes, once all inputs' bytes are found to be equal.
+  case identical
+}
+
+/// The stored elements at a leaf of an expression.
+package final class StoredLeaf: Sendable {
+  package let source: any ByteSource
+  package let dtype: DType
+  package let count: Int
+
+  package init(source: any ByteSource, dtype: DType, count: Int) {
+    self.source = source
+    self.dtype = dtype
+    self.count = count
+  }
+}
+
+/// A call of the host (a Lua function) on numbers that are known only when sweeps have ended.
+package final class DeferredCall {
+  /// Runs on the thread that builds expressions. Throws whatever the host's function throws.
+  let function: ([Double]) throws -> [Double]
+  let outputs: Int
+  /// Set by the first use of any output.
+  var results: [Double]?
+
+  package init(outputs: Int, function: @escaping ([Double]) throws -> [Double]) {
+    self.outputs = outputs
+    self.function = function
+  }
+}

@@ -1,0 +1,473 @@
+/// Computes expressions: plans their passes, hands sweeps to the workers, settles barriers between them.
+///
+/// Belongs to the thread that builds expressions. Any number of expressions are under way at once; each
+/// call below lets finished sweeps go on to what they were needed for.
+package final class Evaluator {
+  package struct Options: Sendable {
+    /// Worker threads.
+    package var threads: Int
+    /// Elements of a tile, for tests; `nil` fits tiles to the cache.
+    package var tileSize: Int?
+    /// Asked now and then while waiting; `true` makes the wait throw `TensorError.cancelled`.
+    package var isInterrupted: @Sendable () -> Bool
+
+    /// Room for as many bytes of elements that later passes read in another order.
+    package var makeScratch: @Sendable (Int) throws -> any ByteSource & ByteSink
+
+    package init(
+      threads: Int, tileSize: Int? = nil, isInterrupted: @escaping @Sendable () -> Bool = { false },
+      makeScratch: @escaping @Sendable (Int) throws -> any ByteSource & ByteSink = {
+        MemorySource(byteCount: $0)
+      }
+    ) {
+      self.threads = threads
+      self.tileSize = tileSize
+      self.isInterrupted = isInterrupted
+      self.makeScratch = makeScratch
+    }
+  }
+
+  /// One expression on its way.
+  private final class Job {
+    let root: NodeID
+    let plan: PassPlan
+    let store: (sink: any ByteSink, dtype: DType)?
+    let completion: (Result<Void, any Error>) -> Void
+    var stage = 0
+    var outstanding = 0
+    var failure: (any Error)?
+
+    init(
+      root: NodeID, plan: PassPlan, store: (sink: any ByteSink, dtype: DType)?,
+      completion: @escaping (Result<Void, any Error>) -> Void
+    ) {
+      self.root = root
+      self.plan = plan
+      self.store = store
+      self.completion = completion
+    }
+  }
+
+  private let graph: ExpressionGraph
+  private let options: Options
+  private let pool: WorkerPool
+  /// Jobs that wait for barriers of other jobs.
+  private var waiting: [Job] = []
+  /// Barriers that jobs under way will settle.
+  private var inFlight: Set<NodeID> = []
+  private var inFlightMaterialised: Set<NodeID> = []
+  private var isInDeferredCall = false
+
+  /// Expressions that are under way.
+  package private(set) var jobCount = 0
+
+  package init(graph: ExpressionGraph, options: Options) {
+    self.graph = graph
+    self.options = options
+    pool = WorkerPool(threads: options.threads)
+  }
+
+  deinit { pool.close() }
+
+  // MARK: Asking
+
+  /// Starts to compute `node` and to write its elements to `sink` as `dtype`; bytes are copied where
+  /// nothing is to be computed. `completion` is called from a later call, on this thread.
+  package func store(
+    _ node: NodeID, as dtype: DType, to sink: any ByteSink,
+    completion: @escaping (Result<Void, any Error>) -> Void
+  ) throws {
+    if let copy = try copyWork(node, as: dtype, to: sink) {
+      graph.retain(node)
+      jobCount += 1
+      pool.submit(
+        Sweep(
+          partition: copy.partition, work: copy.work,
+          finished: { [self] failure in
+            graph.release(node)
+            jobCount -= 1
+            completion(failure.map { .failure($0) } ?? .success(()))
+          }))
+      return
+    }
+    if let own = graph[node].dtype, !own.isArithmetic {
+      throw TensorError.notArithmetic(operation: "storing as \(dtype.rawValue)", own)
+    }
+    guard dtype.isArithmetic else { throw TensorError.notFloat(operation: "storing", dtype) }
+    try start(node, store: (sink, dtype), completion: completion)
+  }
+
+  /// The value of a scalar, or of a tensor of one element; waits for it.
+  package func value(of node: NodeID) throws -> Double {
+    if let value = graph.constantValue(node) { return value }
+    guard graph.shape(of: node).count == 1 else {
+      throw TensorError.needsScalar(operation: "item", graph.shape(of: node))
+    }
+    guard !isInDeferredCall else { throw TensorError.itemInDeferred }
+    if graph.isScalar(node) {
+      try wait { try self.start(node, store: nil, completion: $0) }
+      return try scalar(node)
+    }
+    let target = MemorySource(byteCount: 8)
+    try wait { try self.store(node, as: .f64, to: target, completion: $0) }
+    return target.withElements(of: Double.self) { $0[0] }
+  }
+
+  private func wait(for request: (@escaping (Result<Void, any Error>) -> Void) throws -> Void) throws {
+    var outcome: Result<Void, any Error>?
+    try request { outcome = $0 }
+    while outcome == nil { try advance(waiting: true) }
+    try outcome!.get()
+  }
+
+  /// Lets sweeps that have ended go on to what needs them; with `waiting`, until one has.
+  package func advance(waiting: Bool) throws {
+    var waits = waiting
+    while true {
+      if let sweep = pool.nextEnded(waiting: waits ? 50 : 0) {
+        sweep.finished(sweep.failure)
+        waits = false
+        continue
+      }
+      if !waits { return }
+      if options.isInterrupted() { throw TensorError.cancelled }
+    }
+  }
+
+  /// Waits until nothing is under way.
+  package func finish() throws {
+    while jobCount > 0 { try advance(waiting: true) }
+  }
+
+  /// Drops everything that is under way, without completions.
+  package func cancel() {
+    pool.cancel()
+    waiting = []
+    inFlight = []
+    inFlightMaterialised = []
+    jobCount = 0
+  }
+
+  // MARK: Jobs
+
+  private func start(
+    _ node: NodeID, store: (sink: any ByteSink, dtype: DType)?,
+    completion: @escaping (Result<Void, any Error>) -> Void
+  ) throws {
+    var planner = PassPlanner(
+      graph: graph, inFlight: inFlight, inFlightMaterialised: inFlightMaterialised)
+    let plan = try planner.plan(node, stores: store != nil)
+    graph.retain(node)
+    let job = Job(root: node, plan: plan, store: store, completion: completion)
+    jobCount += 1
+    for stage in plan.stages {
+      for sweep in stage {
+        for settled in sweep.settled {
+          // Kept to the end, so that no other node gets the number meanwhile.
+          graph.retain(settled.node)
+          inFlight.insert(settled.node)
+          if isMaterialised(settled.node) { inFlightMaterialised.insert(settled.node) }
+        }
+      }
+    }
+    if plan.awaited.contains(where: inFlight.contains) {
+      waiting.append(job)
+    } else {
+      launch(job)
+    }
+  }
+
+  /// Whether a barrier is one because its elements are put down, not for what it computes.
+  private func isMaterialised(_ node: NodeID) -> Bool {
+    switch graph[node].operation {
+    case .reduce, .selectCoarse, .selectFine, .tieCut: false
+    default: true
+    }
+  }
+
+  /// Starts the sweeps of a job's current stage, and goes on while there are none.
+  private func launch(_ job: Job) {
+    while job.outstanding == 0 {
+      guard job.failure == nil, job.stage < job.plan.stages.count else { return end(job) }
+      let stage = job.plan.stages[job.stage]
+      job.stage += 1
+      do {
+        // All are counted before the first can end.
+        let sweeps = try stage.compactMap { try sweep($0, of: job) }
+        job.outstanding = sweeps.count
+        for sweep in sweeps { pool.submit(sweep) }
+      } catch { job.failure = error }
+    }
+  }
+
+  private func end(_ job: Job) {
+    for stage in job.plan.stages {
+      for sweep in stage {
+        for settled in sweep.settled {
+          inFlight.remove(settled.node)
+          inFlightMaterialised.remove(settled.node)
+          graph.release(settled.node)
+        }
+      }
+    }
+    graph.release(job.root)
+    jobCount -= 1
+    job.completion(job.failure.map { .failure($0) } ?? .success(()))
+    let ready = waiting.filter { !$0.plan.awaited.contains(where: inFlight.contains) }
+    waiting.removeAll { job in ready.contains { $0 === job } }
+    for waiter in ready {
+      // If what it waited for failed, it has no results to go on.
+      waiter.failure = job.failure
+      launch(waiter)
+    }
+  }
+
+  // MARK: Sweeps
+
+  /// The sweep as the workers run it, or `nil` if its results are known without.
+  private func sweep(_ planned: PassPlan.PlannedSweep, of job: Job) throws -> Sweep? {
+    var settled = planned.settled
+    settled.removeAll { settledWithoutSweep($0.node) }
+    if settled.isEmpty, planned.output == nil { return nil }
+
+    let program = try LaunchedProgram(planned.program, graph: graph, scalar: scalar)
+    var sinks: [any SweepSink] = []
+    var finishers: [() throws -> Void] = []
+    if let output = planned.output, let store = job.store {
+      sinks.append(StoreSink(root: output, dtype: store.dtype, sink: store.sink))
+    }
+    var histograms: [HistogramKey: HistogramSink] = [:]
+    for barrier in settled {
+      let (sink, finisher) = try makeSink(barrier, planned, program, &histograms)
+      if let sink { sinks.append(sink) }
+      finishers.append(finisher)
+    }
+    let work: any SweepWork =
+      planned.program.precision == .double
+      ? ProgramWork<Double>(
+        program: program, sinks: sinks, tileSize: options.tileSize,
+        readsScattered: planned.program.readsScattered)
+      : ProgramWork<Float>(
+        program: program, sinks: sinks, tileSize: options.tileSize,
+        readsScattered: planned.program.readsScattered)
+    return Sweep(
+      partition: planned.partition, work: work,
+      finished: { [self] failure in
+        do {
+          if let failure { throw failure }
+          for finisher in finishers { try finisher() }
+        } catch { job.failure = job.failure ?? error }
+        job.outstanding -= 1
+        if job.outstanding == 0 { launch(job) }
+      })
+  }
+
+  private struct HistogramKey: Hashable {
+    var root: Int
+    var prefix: UInt32?
+  }
+
+  /// A tie cut that all or none of the equal elements pass needs no sweep.
+  private func settledWithoutSweep(_ node: NodeID) -> Bool {
+    guard case .tieCut = graph[node].operation,
+      case .selection(_, let above, let equal, let k) = graph[graph[node].inputs[1]].result
+    else { return false }
+    if k - above >= equal {
+      graph[node].result = .cut(.max)
+    } else if k <= above {
+      graph[node].result = .cut(0)
+    } else {
+      return false
+    }
+    return true
+  }
+
+  /// The sink that a barrier needs, if no other sink of the sweep serves it too, and what settles it.
+  private func makeSink(
+    _ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep, _ program: LaunchedProgram,
+    _ histograms: inout [HistogramKey: HistogramSink]
+  ) throws -> ((any SweepSink)?, () throws -> Void) {
+    let node = barrier.node
+    let graph = graph
+    let inputs = graph[node].inputs
+    let root = barrier.roots[0]
+
+    func histogram(_ prefix: UInt32?) -> (new: HistogramSink?, shared: HistogramSink) {
+      let key = HistogramKey(root: root, prefix: prefix)
+      if let shared = histograms[key] { return (nil, shared) }
+      let sink = HistogramSink(root: root, prefix: prefix, threads: pool.threadCount)
+      histograms[key] = sink
+      return (sink, sink)
+    }
+
+    switch graph[node].operation {
+    case .reduce(let reduction, let dimension):
+      let sink = try ReductionSink(
+        reduction, roots: (root, barrier.roots.last!),
+        geometry: PassPlanner.geometry(of: graph[inputs[0]].shape, dimension), partition: planned.partition)
+      return (
+        sink,
+        {
+          let results = sink.results()
+          if dimension == nil {
+            graph.settle(node, as: results[0])
+          } else {
+            let leaf = StoredLeaf(source: MemorySource(results), dtype: .f64, count: results.count)
+            graph.settle(node, as: leaf)
+          }
+        }
+      )
+    case .selectCoarse:
+      let (new, sink) = histogram(nil)
+      let count = graph[inputs[0]].shape.count
+      return (
+        new,
+        {
+          let k = try self.selectionCount(inputs[1], of: count)
+          graph[node].result = Selection.coarse(sink.totals(), k: k)
+        }
+      )
+    case .selectFine:
+      guard case .coarse(let prefix, let above, let k) = graph[inputs[2]].result else {
+        preconditionFailure("No result yet")
+      }
+      if k == 0 {
+        return (nil, { graph[node].result = .selection(threshold: .nan, above: 0, equal: 0, k: 0) })
+      }
+      let (new, sink) = histogram(prefix)
+      return (
+        new, { graph[node].result = Selection.fine(sink.totals(), prefix: prefix, above: above, k: k) }
+      )
+    case .tieCut:
+      guard case .selection(let threshold, let above, _, let k) = graph[inputs[1]].result else {
+        preconditionFailure("No result yet")
+      }
+      let sink = TieSink(root: root, threshold: threshold, unitCount: planned.partition.unitCount)
+      return (
+        sink,
+        {
+          guard let (unit, number) = sink.locate(k - above) else { preconditionFailure("Too few ties") }
+          graph[node].result = .cut(
+            try Selection.position(
+              ofTie: number, in: planned.partition.range(ofUnit: unit), sink, root, program))
+        }
+      )
+    default:
+      // An expression whose elements are put down for others to read in their own order.
+      let dtype: DType = graph[node].precision == .double ? .f64 : .f32
+      let count = graph[node].shape.count
+      let target = try options.makeScratch(count * dtype.byteWidth!)
+      return (
+        StoreSink(root: root, dtype: dtype, sink: target),
+        { graph.settle(node, as: StoredLeaf(source: target, dtype: dtype, count: count)) }
+      )
+    }
+  }
+
+  private func selectionCount(_ node: NodeID, of count: Int) throws -> Int {
+    let k = try scalar(node)
+    guard k >= 0, k < Double(count) + 1 else {
+      throw TensorError.badCount(operation: "selection", k: k, count: count)
+    }
+    return Int(k)
+  }
+
+  // MARK: Copies
+
+  /// The copy that stores `node`, if bytes are all that it needs.
+  private func copyWork(_ node: NodeID, as dtype: DType, to sink: any ByteSink) throws -> (
+    partition: Partition, work: CopyWork
+  )? {
+    guard graph[node].dtype == dtype else { return nil }
+    var sources: [NodeID] = [node]
+    if case .identical = graph[node].operation {
+      let inputs = graph[node].inputs
+      sources = (0..<inputs.count).map { inputs[$0] }
+    }
+    var places: [(source: any ByteSource, offset: Int)] = []
+    for source in sources {
+      guard let place = try storedPlace(source, dtype) else { return nil }
+      places.append(place)
+    }
+    guard let bytes = dtype.byteCount(graph[node].shape.count) else { return nil }
+    let work = CopyWork(
+      source: places[0].source, offset: places[0].offset, others: Array(places.dropFirst()), sink: sink)
+    return (.linear(count: bytes, size: CopyWork.unitBytes), work)
+  }
+
+  /// Where a node's elements lie as they are stored, if they do.
+  private func storedPlace(_ node: NodeID, _ dtype: DType) throws -> (source: any ByteSource, offset: Int)? {
+    var node = node
+    var map = IndexMap.identity(count: graph[node].shape.count)
+    while case .view(let view) = graph[node].operation {
+      guard let next = map.followed(by: view) else { return nil }
+      map = next
+      node = graph[node].inputs[0]
+    }
+    guard case .stored(let leaf) = graph[node].operation, leaf.dtype == dtype, map.isLinear,
+      let offset = dtype.byteCount(map.offset)
+    else { return nil }
+    return (leaf.source, offset)
+  }
+
+  // MARK: Scalars
+
+  /// The value of a scalar all of whose barriers are settled; works off a list, whatever its depth.
+  private func scalar(_ root: NodeID) throws -> Double {
+    var stack = [root]
+    graph.retain(root)
+    defer { graph.release(root) }
+    while let node = stack.last {
+      if graph.constantValue(node) != nil {
+        stack.removeLast()
+        continue
+      }
+      if case .selection(let threshold, _, _, _) = graph[node].result {
+        // A selection keeps its result: masks ask for more of it than the value.
+        if node == root { return Double(threshold) }
+        stack.removeLast()
+        continue
+      }
+      let inputs = graph[node].inputs
+      var isReady = true
+      for index in 0..<inputs.count where value(inputs[index]) == nil {
+        stack.append(inputs[index])
+        isReady = false
+      }
+      guard isReady else { continue }
+      stack.removeLast()
+      try settleScalar(node, (0..<inputs.count).map { value(inputs[$0])! })
+    }
+    return graph.constantValue(root)!
+  }
+
+  private func value(_ node: NodeID) -> Double? {
+    if let value = graph.constantValue(node) { return value }
+    if case .selection(let threshold, _, _, _) = graph[node].result { return Double(threshold) }
+    return nil
+  }
+
+  private func settleScalar(_ node: NodeID, _ inputs: [Double]) throws {
+    switch graph[node].operation {
+    case .unary(let operation):
+      graph.settle(node, as: ScalarMath.apply(operation, inputs[0]))
+    case .binary(let operation):
+      graph.settle(node, as: ScalarMath.apply(operation, inputs[0], inputs[1]))
+    case .select:
+      graph.settle(node, as: inputs[0] != 0 ? inputs[1] : inputs[2])
+    case .convert(let dtype):
+      var rounded = 0.0
+      withUnsafePointer(to: inputs[0]) { Double.round($0, &rounded, dtype: dtype, count: 1) }
+      graph.settle(node, as: rounded)
+    case .deferred(let call, let output):
+      if call.results == nil {
+        isInDeferredCall = true
+        defer { isInDeferredCall = false }
+        call.results = try call.function(inputs)
+      }
+      graph.settle(node, as: call.results![output])
+    default:
+      preconditionFailure("No result yet")
+    }
+  }
+}

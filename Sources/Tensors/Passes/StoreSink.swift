@@ -1,0 +1,49 @@
+/// Stores a program's result, tile by tile, rounding once.
+final class StoreSink: SweepSink {
+  private let root: Int
+  private let dtype: DType
+  private let sink: any ByteSink
+
+  init(root: Int, dtype: DType, sink: any ByteSink) {
+    self.root = root
+    self.dtype = dtype
+    self.sink = sink
+  }
+
+  func makeWorker<Element: BlockElement>(index: Int) -> SinkWorker<Element> {
+    Worker(root: root, dtype: dtype, sink: sink)
+  }
+
+  private final class Worker<Element: BlockElement>: SinkWorker<Element> {
+    private let root: Int
+    private let dtype: DType
+    private let width: Int
+    private let sink: any ByteSink
+    private let buffer = TileBuffer()
+    private var tileStart = 0
+
+    init(root: Int, dtype: DType, sink: any ByteSink) {
+      self.root = root
+      self.dtype = dtype
+      width = dtype.byteWidth ?? 1
+      self.sink = sink
+    }
+
+    override func begin(tile: Range<Int>) {
+      tileStart = tile.lowerBound
+      _ = buffer.ensure(tile.count * width)
+    }
+
+    override func consume(_ block: Range<Int>, _ instance: ProgramInstance<Element>) {
+      Element.store(
+        instance.root(root, count: block.count),
+        to: buffer.pointer + (block.lowerBound - tileStart) * width, dtype: dtype, count: block.count)
+    }
+
+    override func end(tile: Range<Int>) throws {
+      try sink.write(
+        UnsafeRawBufferPointer(start: buffer.pointer, count: tile.count * width),
+        at: tile.lowerBound * width)
+    }
+  }
+}

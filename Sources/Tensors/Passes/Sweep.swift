@@ -1,0 +1,131 @@
+/// One trip over an iteration space, in units that workers take one by one.
+///
+/// `@unchecked Sendable`: the mutable part is guarded by the worker pool's lock.
+final class Sweep: @unchecked Sendable {
+  let partition: Partition
+  let work: any SweepWork
+  /// Runs on the thread that builds expressions, once all units are done or one has failed.
+  let finished: ((any Error)?) -> Void
+
+  // Guarded by the pool.
+  var nextUnit = 0
+  var unitsDone = 0
+  var failure: (any Error)?
+
+  init(partition: Partition, work: any SweepWork, finished: @escaping ((any Error)?) -> Void) {
+    self.partition = partition
+    self.work = work
+    self.finished = finished
+  }
+}
+
+/// What a sweep does in each of its units.
+protocol SweepWork: Sendable {
+  /// State of one worker; used by one thread at a time.
+  func makeWorker(index: Int) -> any SweepWorker
+}
+
+protocol SweepWorker: AnyObject {
+  func run(unit: Int, range: Range<Int>) throws
+}
+
+/// How an iteration space is cut into units. Results do not depend on who takes a unit, and where a
+/// reduction's tree depends on the cut, the cut depends on the shape alone.
+enum Partition: Hashable, Sendable {
+  /// Elements that a reduction's innermost sums cover, and that a unit usually has.
+  static let chunk = 65_536
+
+  /// Units of `size` elements.
+  case linear(count: Int, size: Int)
+  /// Units of `rows` slices of a dimension of `size`, of `inner` elements each, never across `outer`.
+  case columns(outer: Int, size: Int, inner: Int, rows: Int)
+
+  var unitCount: Int {
+    switch self {
+    case .linear(let count, let size): (count + size - 1) / size
+    case .columns(let outer, let size, _, let rows): outer * ((size + rows - 1) / rows)
+    }
+  }
+
+  func range(ofUnit unit: Int) -> Range<Int> {
+    switch self {
+    case .linear(let count, let size):
+      return unit * size..<min(count, (unit + 1) * size)
+    case .columns(_, let size, let inner, let rows):
+      let perOuter = (size + rows - 1) / rows
+      let (block, part) = unit.quotientAndRemainder(dividingBy: perOuter)
+      let start = block * size + part * rows
+      let end = block * size + min(size, (part + 1) * rows)
+      return start * inner..<end * inner
+    }
+  }
+}
+
+/// Computes a program tile by tile, block by block, and hands every block to the sinks.
+struct ProgramWork<Element: BlockElement>: SweepWork {
+  let program: LaunchedProgram
+  let sinks: [any SweepSink]
+  let tileSize: Int
+
+  /// Bytes that the tiles of one worker may take, so that they stay in a level-two cache.
+  static var tileBytes: Int { 1 << 20 }
+
+  init(program: LaunchedProgram, sinks: [any SweepSink], tileSize: Int?, readsScattered: Bool) {
+    self.program = program
+    self.sinks = sinks
+    if let tileSize {
+      self.tileSize = tileSize
+    } else if readsScattered {
+      self.tileSize = 1 << 20
+    } else {
+      let fitting = Self.tileBytes / max(8, program.bytesPerElement + 4)
+      self.tileSize = max(4096, min(Partition.chunk, fitting / 4096 * 4096))
+    }
+  }
+
+  func makeWorker(index: Int) -> any SweepWorker { ProgramWorker(self, index: index) }
+}
+
+private final class ProgramWorker<Element: BlockElement>: SweepWorker {
+  private let work: ProgramWork<Element>
+  private let instance: ProgramInstance<Element>
+  private let sinks: [SinkWorker<Element>]
+  private let blockSize: Int
+
+  init(_ work: ProgramWork<Element>, index: Int) {
+    self.work = work
+    blockSize = min(ProgramInstance<Element>.blockSize(of: work.program), work.tileSize)
+    instance = ProgramInstance(work.program, blockSize: blockSize)
+    sinks = work.sinks.map { $0.makeWorker(index: index) }
+  }
+
+  func run(unit: Int, range: Range<Int>) throws {
+    for sink in sinks { sink.begin(unit: unit, range: range) }
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: work.tileSize) {
+      let tile = start..<min(start + work.tileSize, range.upperBound)
+      try instance.prepare(tile)
+      for sink in sinks { sink.begin(tile: tile) }
+      for first in stride(from: tile.lowerBound, to: tile.upperBound, by: blockSize) {
+        let block = first..<min(first + blockSize, tile.upperBound)
+        instance.run(block)
+        for sink in sinks { sink.consume(block, instance) }
+      }
+      for sink in sinks { try sink.end(tile: tile) }
+    }
+    for sink in sinks { sink.end(unit: unit, range: range) }
+  }
+}
+
+/// What becomes of the blocks that a sweep computes.
+protocol SweepSink: AnyObject, Sendable {
+  func makeWorker<Element: BlockElement>(index: Int) -> SinkWorker<Element>
+}
+
+/// A worker's part of a sink. Units and tiles do not overlap between workers.
+class SinkWorker<Element: BlockElement> {
+  func begin(unit: Int, range: Range<Int>) {}
+  func begin(tile: Range<Int>) {}
+  func consume(_ block: Range<Int>, _ instance: ProgramInstance<Element>) {}
+  func end(tile: Range<Int>) throws {}
+  func end(unit: Int, range: Range<Int>) {}
+}

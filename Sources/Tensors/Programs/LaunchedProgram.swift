@@ -1,0 +1,100 @@
+/// A program with what its launch knows: byte sources, the values of scalars, the outcomes of
+/// selections. Immutable; workers share it.
+struct LaunchedProgram: Sendable {
+  struct Leaf: Sendable {
+    var source: any ByteSource
+    var dtype: DType
+    var width: Int
+    var map: IndexMap
+  }
+
+  struct Mask: Sendable {
+    /// Elements greater than it belong to the top k (NaN counts as greatest), and of those equal to it
+    /// the ones with an index below `cut`.
+    var threshold: Float
+    var cut: Int
+    var map: IndexMap
+  }
+
+  struct Splice: Sendable {
+    var layout: Program.Splice.Layout
+    var pieces: [LaunchedProgram]
+    var offset: Int
+    /// Elements of one outer block.
+    var period: Int
+  }
+
+  struct Ranking: Sendable {
+    var program: LaunchedProgram
+    var row: Int
+    var offset: Int
+  }
+
+  var count: Int
+  var leaves: [Leaf]
+  var scalars: [Double]
+  var draws: [Program.RandomDraw]
+  var masks: [Mask]
+  var splices: [Splice]
+  var rankings: [Ranking]
+  var instructions: [Program.Instruction]
+  var registerCount: Int
+  var roots: [Program.Operand]
+
+  /// Bytes of one element of every leaf that a tile holds.
+  var bytesPerElement: Int {
+    leaves.reduce(0) { $0 + $1.width } + rankings.count * 4
+      + splices.flatMap(\.pieces).reduce(0) { max($0, $1.bytesPerElement) }
+  }
+}
+
+extension LaunchedProgram {
+  /// Looks up everything that `program` left open; `scalar` gives the values of scalar nodes, all of
+  /// whose sweeps have ended.
+  init(_ program: Program, graph: ExpressionGraph, scalar: (NodeID) throws -> Double) throws {
+    count = program.count
+    leaves = program.leaves.map { leaf in
+      let stored: StoredLeaf
+      switch leaf.origin {
+      case .stored(let leaf): stored = leaf
+      case .result(let node):
+        guard case .stored(let leaf) = graph[node].operation else { preconditionFailure("No result yet") }
+        stored = leaf
+      }
+      return Leaf(
+        source: stored.source, dtype: stored.dtype, width: stored.dtype.byteWidth ?? 1, map: leaf.map)
+    }
+    scalars = try program.scalars.map { entry in
+      switch entry {
+      case .constant(let value): value
+      case .node(let node): try scalar(node)
+      }
+    }
+    draws = program.draws
+    masks = program.masks.map { mask in
+      guard case .selection(let threshold, _, _, _) = graph[mask.selection].result,
+        case .cut(let cut) = graph[mask.cut].result
+      else { preconditionFailure("No result yet") }
+      return Mask(threshold: threshold, cut: cut, map: mask.map)
+    }
+    splices = try program.splices.map { splice in
+      let period: Int
+      switch splice.layout {
+      case .pieces(let sizes): period = sizes.reduce(0, +)
+      case .slices(let indices, _, let inner): period = indices.count * inner
+      }
+      return Splice(
+        layout: splice.layout,
+        pieces: try splice.pieces.map { try LaunchedProgram($0, graph: graph, scalar: scalar) },
+        offset: splice.offset, period: period)
+    }
+    rankings = try program.rankings.map {
+      Ranking(
+        program: try LaunchedProgram($0.program, graph: graph, scalar: scalar), row: $0.row,
+        offset: $0.offset)
+    }
+    instructions = program.instructions
+    registerCount = program.registerCount
+    roots = program.roots
+  }
+}

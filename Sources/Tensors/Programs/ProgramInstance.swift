@@ -1,0 +1,219 @@
+/// A worker's copy of a launched program: its registers, and the bytes of the tile it is at.
+///
+/// `prepare` reads a tile (a range of the iteration space); `run` then computes a block within it.
+final class ProgramInstance<Element: BlockElement> {
+  private let program: LaunchedProgram
+  private let blockSize: Int
+  private let scalars: [Element]
+  private let registers: UnsafeMutablePointer<Element>
+  private var leafBytes: [TileBuffer]
+  private var ranks: [TileBuffer] = []
+  private var splices: [SpliceInstance<Element>]
+  private var rankings: [ProgramInstance<Element>]
+  private let rowValues = TileBuffer()
+  private let rowScratch = TileBuffer()
+  private var tile = 0..<0
+
+  /// Bytes that the registers of one block may take: within a level-one cache beside the tiles' lines.
+  private static var registerBytes: Int { 24_576 }
+
+  /// Elements of a block: as many as let all registers stay in the level-one cache.
+  static func blockSize(of program: LaunchedProgram) -> Int {
+    let fitting = registerBytes / (max(1, program.registerCount) * MemoryLayout<Element>.stride)
+    return max(256, min(2048, fitting / 64 * 64))
+  }
+
+  init(_ program: LaunchedProgram, blockSize: Int) {
+    self.program = program
+    self.blockSize = blockSize
+    scalars = program.scalars.map { Element($0) }
+    registers = .allocate(capacity: max(1, program.registerCount + 1) * blockSize)
+    registers.initialize(repeating: 0, count: max(1, program.registerCount + 1) * blockSize)
+    leafBytes = program.leaves.map { _ in TileBuffer() }
+    splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
+    rankings = program.rankings.map { ProgramInstance($0.program, blockSize: blockSize) }
+    ranks = program.rankings.map { _ in TileBuffer() }
+  }
+
+  deinit { registers.deallocate() }
+
+  // MARK: Tiles
+
+  /// Reads what the elements of `tile` need.
+  func prepare(_ tile: Range<Int>) throws {
+    self.tile = tile
+    for (index, leaf) in program.leaves.enumerated() {
+      try Self.read(leaf, tile, into: leafBytes[index].ensure(tile.count * leaf.width))
+    }
+    for index in splices.indices { try splices[index].prepare(tile) }
+    for index in rankings.indices { try rank(index) }
+  }
+
+  private static func read(_ leaf: LaunchedProgram.Leaf, _ tile: Range<Int>, into bytes: UnsafeMutableRawPointer)
+    throws
+  {
+    let width = leaf.width
+    if leaf.map.isLinear {
+      let buffer = UnsafeMutableRawBufferPointer(start: bytes, count: tile.count * width)
+      return try leaf.source.read(into: buffer, at: (leaf.map.offset + tile.lowerBound) * width)
+    }
+    try leaf.map.forEachBox(in: tile) { start, element, axes in
+      let target = bytes + (start - tile.lowerBound) * width
+      try StridedRead(source: leaf.source, width: width).read(element, axes, into: target)
+    }
+  }
+
+  /// Computes the rows that the tile touches, and their ranks.
+  private func rank(_ index: Int) throws {
+    let ranking = program.rankings[index]
+    let row = ranking.row
+    let first = (tile.lowerBound + ranking.offset) / row * row
+    let last = (tile.upperBound + ranking.offset + row - 1) / row * row
+    let values = ranks[index].ensure(tile.count * 4).assumingMemoryBound(to: Float.self)
+    let input = rowValues.ensure(row * 8).assumingMemoryBound(to: Float.self)
+    let output = input + row
+    let scratch = rowScratch.ensure(Ranks.scratchCount(row) * 8).assumingMemoryBound(to: UInt64.self)
+      for start in stride(from: first, to: last, by: row) {
+        try rankings[index].evaluate(start..<start + row) { values, range in
+          for i in 0..<range.count { input[range.lowerBound - start + i] = Float(values[i]) }
+        }
+        Ranks.ranks(of: input, count: row, into: output, scratch: scratch)
+        let shown = max(start - ranking.offset, tile.lowerBound)..<min(
+          start + row - ranking.offset, tile.upperBound)
+        for position in shown {
+          values[position - tile.lowerBound] = output[position + ranking.offset - start]
+        }
+      }
+  }
+
+  /// Prepares and runs a whole range, and hands over the first root block by block.
+  func evaluate(_ range: Range<Int>, _ body: (UnsafePointer<Element>, Range<Int>) throws -> Void) throws {
+    try prepare(range)
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
+      let block = start..<min(start + blockSize, range.upperBound)
+      run(block)
+      try body(root(0, count: block.count), block)
+    }
+  }
+
+  // MARK: Blocks
+
+  private func register(_ index: Int32) -> UnsafeMutablePointer<Element> {
+    registers + Int(index) * blockSize
+  }
+
+  /// The block of a root after `run`. A scalar root is spread over the spare register.
+  func root(_ index: Int, count: Int) -> UnsafePointer<Element> {
+    let operand = program.roots[index]
+    if operand >= 0 { return UnsafePointer(register(operand)) }
+    let spare = registers + program.registerCount * blockSize
+    spare.update(repeating: scalars[Int(~operand)], count: count)
+    return UnsafePointer(spare)
+  }
+
+  /// Computes the elements of `block`, which lies within the prepared tile.
+  func run(_ block: Range<Int>) {
+    let count = block.count
+    let inTile = block.lowerBound - tile.lowerBound
+    for instruction in program.instructions {
+      let result = register(instruction.destination)
+      switch instruction.code {
+      case .load:
+        let leaf = program.leaves[Int(instruction.first)]
+        Element.load(
+          from: leafBytes[Int(instruction.first)].pointer + inTile * leaf.width, dtype: leaf.dtype,
+          into: result, count: count)
+      case .fill:
+        result.update(repeating: scalars[Int(~instruction.first)], count: count)
+      case .unary(let operation):
+        BlockKernels.unary(operation, register(instruction.first), result, count: count)
+      case .binary(let operation):
+        BlockKernels.binary(
+          operation, operand(instruction.first), operand(instruction.second), result, count: count)
+      case .select:
+        BlockKernels.select(
+          register(instruction.first), register(instruction.second), register(instruction.third), result,
+          count: count)
+      case .convert:
+        Element.round(register(instruction.first), result, dtype: instruction.dtype, count: count)
+      case .random:
+        draw(program.draws[Int(instruction.first)], block, result)
+      case .mask:
+        mask(program.masks[Int(instruction.first)], register(instruction.second), block, result)
+      case .splice:
+        splices[Int(instruction.first)].run(block, into: result)
+      case .rank:
+        let values = ranks[Int(instruction.first)].pointer.assumingMemoryBound(to: Float.self) + inTile
+        for i in 0..<count { result[i] = Element(values[i]) }
+      }
+    }
+  }
+
+  @inline(__always)
+  private func operand(_ operand: Program.Operand) -> BlockKernels.Operand<Element> {
+    operand >= 0 ? .block(register(operand)) : .scalar(scalars[Int(~operand)])
+  }
+
+  private func draw(
+    _ draw: Program.RandomDraw, _ block: Range<Int>, _ result: UnsafeMutablePointer<Element>
+  ) {
+    if draw.map.isLinear {
+      let start = draw.map.offset + block.lowerBound
+      result.withMemoryRebound(to: Float.self, capacity: block.count) { result in
+        switch draw.distribution {
+        case .uniform: draw.stream.fillUniform(result, start: start, count: block.count)
+        case .normal: draw.stream.fillNormal(result, start: start, count: block.count)
+        }
+      }
+      return
+    }
+    for (i, index) in block.enumerated() {
+      let element = draw.map(index)
+      result[i] = Element(
+        draw.distribution == .uniform ? draw.stream.uniform(at: element) : draw.stream.normal(at: element))
+    }
+  }
+
+  private func mask(
+    _ mask: LaunchedProgram.Mask, _ input: UnsafePointer<Element>, _ block: Range<Int>,
+    _ result: UnsafeMutablePointer<Element>
+  ) {
+    let threshold = Element(mask.threshold)
+    let noThreshold = threshold.isNaN
+    // Elements equal to the threshold count up to the cut.
+    let included = mask.map.isLinear ? mask.cut - mask.map.offset : 0
+    let ties = min(max(included - block.lowerBound, 0), block.count)
+    if mask.map.isLinear, !noThreshold, ties == 0 || ties == block.count {
+      if ties == 0 {
+        for i in 0..<block.count { result[i] = !(input[i] <= threshold) ? 1 : 0 }
+      } else {
+        for i in 0..<block.count { result[i] = !(input[i] < threshold) ? 1 : 0 }
+      }
+      return
+    }
+    for (i, index) in block.enumerated() {
+      let value = input[i]
+      let greater = noThreshold ? false : !(value <= threshold)
+      let equal = noThreshold ? value.isNaN : value == threshold
+      result[i] = greater || (equal && mask.map(index) < mask.cut) ? 1 : 0
+    }
+  }
+}
+
+/// Bytes of a tile, grown as tiles need it.
+final class TileBuffer {
+  private(set) var pointer = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+  private var capacity = 64
+
+  /// The buffer, with room for `byteCount`; what it held may be gone.
+  func ensure(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    if byteCount > capacity {
+      pointer.deallocate()
+      pointer = .allocate(byteCount: byteCount, alignment: 64)
+      capacity = byteCount
+    }
+    return pointer
+  }
+
+  deinit { pointer.deallocate() }
+}

@@ -1,0 +1,68 @@
+/// What can be wrong with an expression, or go wrong when it is computed.
+package enum TensorError: Error, Equatable {
+  case negativeSize([Int])
+  case tooManyElements([Int])
+  case shapeMismatch(operation: String, Shape, Shape)
+  case badDimension(operation: String, dimension: Int, Shape)
+  case badReshape(from: Shape, to: [Int])
+  case badRange(operation: String, start: Int, length: Int, size: Int)
+  case badIndex(operation: String, index: Int, size: Int)
+  case notArithmetic(operation: String, DType)
+  case notFloat(operation: String, DType)
+  case badCount(operation: String, k: Double, count: Int)
+  case needsScalar(operation: String, Shape)
+  case needsTensor(operation: String)
+  case noInputs(operation: String)
+  case rowTooLong(operation: String, length: Int)
+  case differing(first: String, other: String)
+  case resultTooLarge(bytes: Int)
+  case itemInDeferred
+  case cancelled
+}
+
+extension TensorError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .negativeSize(let sizes):
+      "a shape has no negative sizes (got \(list(sizes)))"
+    case .tooManyElements(let sizes):
+      "a tensor of shape \(list(sizes)) has too many elements"
+    case .shapeMismatch(let operation, let first, let second):
+      "\(operation): shapes \(first) and \(second) do not fit together"
+    case .badDimension(let operation, let dimension, let shape):
+      shape.rank == 0
+        ? "\(operation): no dimension \(dimension) in a scalar"
+        : "\(operation): no dimension \(dimension) in shape \(shape) (expected 1 to \(shape.rank), or -1 to -\(shape.rank))"
+    case .badReshape(let from, let to):
+      "reshape: \(from.count) elements of shape \(from) do not fill shape \(list(to))"
+    case .badRange(let operation, let start, let length, let size):
+      "\(operation): \(length) elements from \(start) on are not within a dimension of size \(size)"
+    case .badIndex(let operation, let index, let size):
+      "\(operation): index \(index) is not within a dimension of size \(size) (expected 1 to \(size))"
+    case .notArithmetic(let operation, let dtype):
+      "\(operation): a tensor of dtype \(dtype.rawValue) can only be copied, not computed with"
+    case .notFloat(let operation, let dtype):
+      "\(operation): dtype \(dtype.rawValue) is not one that can be computed (expected F64, F32, F16, BF16, F8_E4M3 or F8_E5M2)"
+    case .badCount(let operation, let k, let count):
+      "\(operation): k is \(k == k.rounded() && k.magnitude < 1e15 ? String(Int(k)) : String(k)), expected 1 to \(count)"
+    case .needsScalar(let operation, let shape):
+      "\(operation): expected one element, got shape \(shape)"
+    case .needsTensor(let operation):
+      "\(operation): expected a tensor, got a number or a reduction's result"
+    case .noInputs(let operation):
+      "\(operation): expected at least one tensor"
+    case .rowTooLong(let operation, let length):
+      "\(operation): a dimension of \(length) elements is too long (expected at most 16777216)"
+    case .differing(let first, let other):
+      "\(first) and \(other) differ, and their dtype can only be copied"
+    case .resultTooLarge(let bytes):
+      "a reduction's result of \(bytes / 1_000_000) MB does not fit in memory; reduce another dimension, or narrow the tensor first"
+    case .itemInDeferred:
+      "item: not within a function given to defer, whose arguments are numbers already"
+    case .cancelled:
+      "interrupted"
+    }
+  }
+
+  private func list(_ sizes: [Int]) -> String { "[" + sizes.map(String.init).joined(separator: ", ") + "]" }
+}

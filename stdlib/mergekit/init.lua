@@ -1,0 +1,26 @@
+--- The script API: `local mk = require "mergekit"`.
+--
+-- Swift's part (`mergekit.core`: models, tensors, primitives) and the part in Lua, which says what a
+-- merge means, as one table. Nothing here is out of a user script's reach.
+
+local core = require "mergekit.core"
+local method = require "mergekit.method"
+
+local mk = {}
+for name, value in pairs(core) do mk[name] = value end
+
+mk.method = method.define
+mk.required = method.required
+mk.merge = require "mergekit.merge"
+
+-- `mk.stack` has two meanings, told apart by what is given: tensors become slices of a new dimension,
+-- layers of models become a model.
+local stack_models = require "mergekit.stack"
+
+function mk.stack(list, dim)
+  if type(list) ~= "table" then core.fail("stack: expected a list of tensors, or of {model, layers = {first, last}}") end
+  if type(list[1]) == "table" or core.is_model(list[1]) then return stack_models(list) end
+  return core.stack(list, dim)
+end
+
+return mk

@@ -1,0 +1,167 @@
+--- Merge methods as values: what `mk.method` makes and `mk.merge` runs.
+
+local core = require "mergekit.core"
+
+local M = {}
+
+--- Stands for the default of a parameter that has none.
+M.required = setmetatable({}, { __tostring = function() return "required" end })
+
+local Method = {}
+Method.__index = Method
+Method.__name = "method"
+Method.__tostring = function(self) return ("method '%s'"):format(self.name) end
+
+-- Names that `t`, `input` and `info` have already.
+local reserved = {}
+for _, name in ipairs {
+  "name", "shape", "dtype", "layer", "num_layers", "depth", "kind", "module", "template",
+  "base", "inputs", "tensor", "model",
+} do reserved[name] = true end
+
+local known_fields = {
+  "name", "pretty_name", "reference", "description", "base", "parameters", "per_input", "min_inputs",
+  "max_inputs", "missing", "merge",
+}
+
+local base_policies = { "required", "optional", "ignored" }
+
+-- What becomes of a tensor that not every input has, as in mergekit 0.1.5.
+local missing_policies = {
+  "error", "passthrough_singleton", "passthrough_base_singleton", "base_or_skip",
+}
+
+local value_types = { "number", "boolean", "string" }
+
+local function contains(list, value)
+  for _, entry in ipairs(list) do
+    if entry == value then return true end
+  end
+  return false
+end
+
+--- Words for a value that is none of a list, with the nearest of them.
+function M.unknown(what, name, list)
+  local hint = core.nearest(tostring(name), list)
+  if hint then return ("unknown %s '%s' (did you mean '%s'?)"):format(what, tostring(name), hint) end
+  return ("unknown %s '%s' (expected one of %s)"):format(what, tostring(name), table.concat(list, ", "))
+end
+
+--- Fails unless every key of a table is one of a list.
+function M.check_keys(table_, list, where)
+  for key in pairs(table_) do
+    if not contains(list, key) then core.fail(where .. ": " .. M.unknown("field", key, list)) end
+  end
+end
+
+-- A parameter is declared by its default, by mk.required, or by a table:
+-- { default =, type =, required =, base = } where no default means that nil is allowed.
+local function declare(method_name, name, declaration)
+  if reserved[name] then
+    core.fail(("method '%s': parameter '%s' has a name that the method's argument uses itself"):format(method_name, name))
+  end
+  if declaration == M.required then return { name = name, required = true, type = "number" } end
+  if type(declaration) ~= "table" then
+    if not contains(value_types, type(declaration)) then
+      core.fail(("method '%s': the default of parameter '%s' is a %s, expected a number, boolean or string")
+        :format(method_name, name, type(declaration)))
+    end
+    return { name = name, default = declaration, type = type(declaration) }
+  end
+  M.check_keys(declaration, { "default", "type", "required", "base" },
+    ("method '%s': parameter '%s'"):format(method_name, name))
+  local default = declaration.default
+  local required = declaration.required or default == M.required
+  if default == M.required then default = nil end
+  local kind = declaration.type or (default ~= nil and type(default)) or "number"
+  if not contains(value_types, kind) then
+    core.fail(("method '%s': parameter '%s': %s"):format(method_name, name, M.unknown("type", kind, value_types)))
+  end
+  return { name = name, default = default, required = required, type = kind, base = declaration.base or false }
+end
+
+local function declare_all(method_name, declarations, field)
+  if declarations == nil then return {} end
+  if type(declarations) ~= "table" then
+    core.fail(("method '%s': %s: expected a table, got %s"):format(method_name, field, type(declarations)))
+  end
+  local list = {}
+  for name, declaration in pairs(declarations) do
+    if type(name) ~= "string" then
+      core.fail(("method '%s': %s: expected names with defaults, got a list"):format(method_name, field))
+    end
+    list[#list + 1] = declare(method_name, name, declaration)
+  end
+  return list
+end
+
+--- Makes a method. See `stdlib/meta/mergekit.lua` for the fields.
+function M.define(definition)
+  if type(definition) ~= "table" then core.fail("method: expected a table, got " .. type(definition)) end
+  local name = definition.name
+  if type(name) ~= "string" or name == "" then core.fail("method: expected a name") end
+  local where = ("method '%s'"):format(name)
+  M.check_keys(definition, known_fields, where)
+  if type(definition.merge) ~= "function" then
+    core.fail(("%s: merge: expected a function, got %s"):format(where, type(definition.merge)))
+  end
+  local base = definition.base or "ignored"
+  if not contains(base_policies, base) then
+    core.fail(where .. ": base: " .. M.unknown("policy", base, base_policies))
+  end
+  local missing = definition.missing or "error"
+  if not contains(missing_policies, missing) then
+    core.fail(where .. ": missing: " .. M.unknown("policy", missing, missing_policies))
+  end
+  local parameters = declare_all(name, definition.parameters, "parameters")
+  local per_input = declare_all(name, definition.per_input, "per_input")
+  for _, shared in ipairs(parameters) do
+    for _, own in ipairs(per_input) do
+      if shared.name == own.name then
+        core.fail(("%s: '%s' is both a shared and a per-input parameter"):format(where, shared.name))
+      end
+    end
+  end
+  return setmetatable({
+    name = name,
+    pretty_name = definition.pretty_name or name,
+    reference = definition.reference,
+    description = definition.description,
+    base = base,
+    missing = missing,
+    min_inputs = definition.min_inputs or 1,
+    max_inputs = definition.max_inputs or math.huge,
+    parameters = parameters,
+    per_input = per_input,
+    merge = definition.merge,
+  }, Method)
+end
+
+local function is_method(value) return getmetatable(value) == Method end
+
+-- Runs the file of a module and makes sure that it gives a method.
+local function load_file(module, shown)
+  local value = require(module)
+  if not is_method(value) then
+    core.fail(("method file '%s' returned a %s, expected what mk.method makes"):format(shown, type(value)))
+  end
+  return value
+end
+
+--- The method that a recipe names: a value of mk.method, the name of a built-in, or a file
+--- (`"./mine.lua"`, or `"mine"` for mine.lua beside the recipe).
+function M.resolve(method)
+  if is_method(method) then return method end
+  if type(method) ~= "string" then
+    core.fail("method: expected a name, a file or a value of mk.method, got " .. type(method))
+  end
+  if method:find("%.lua$") or method:find("/", 1, true) then
+    local module = method:gsub("^%./", ""):gsub("%.lua$", "")
+    return load_file(module, method)
+  end
+  if core.module_exists("methods/" .. method) then return load_file("methods/" .. method, method) end
+  if core.module_exists(method) then return load_file(method, method) end
+  core.fail(M.unknown("method", method, core.method_names()))
+end
+
+return M
