@@ -20,7 +20,7 @@ enum { hook_interval = 1000 };
 // Stack slots that a Swift function finds free.
 enum { swift_slots = 100 };
 
-// --- Positions and tracebacks ----------------------------------------------------------------------------------
+// --- Positions and tracebacks ------------------------------------------------------------------------------
 
 static bool position_in(lua_State *L, char *position) {
   lua_Debug frame;
@@ -113,7 +113,7 @@ static int describe(lua_State *L) {
 
 void bridge_push_describe(lua_State *L) { lua_pushcfunction(L, describe); }
 
-// --- Stopping for good -----------------------------------------------------------------------------------------
+// --- Stopping for good -------------------------------------------------------------------------------------
 
 static const char stopped_marker;
 
@@ -145,7 +145,7 @@ void pass_on_if_stopped(lua_State *L, bridge_host *host, int status) {
   if (host->stopped) raise_stopped(L, host);
 }
 
-// --- Limits ----------------------------------------------------------------------------------------------------
+// --- Limits ------------------------------------------------------------------------------------------------
 
 static size_t memory_in_use(const bridge_host *host) { return host->memory_used + host->memory_charged; }
 
@@ -154,8 +154,8 @@ static bool fits(const bridge_host *host, size_t bytes) {
   return limit == 0 || (used <= limit && bytes <= limit - used);
 }
 
-// Lua's core asks once more after an emergency collection, and only the second refusal is an error. The buffers of
-// its libraries ask once, and raise an error of their own: a refusal that no retry follows.
+// Lua's core asks once more after an emergency collection, and only the second refusal is an error. The
+// buffers of its libraries ask once, and raise an error of their own: a refusal that no retry follows.
 static bool is_retry(const bridge_host *host, const void *block, size_t old_size, size_t new_size) {
   return host->refused.block == block && host->refused.old_size == old_size && host->refused.new_size == new_size;
 }
@@ -252,7 +252,7 @@ static void hook(lua_State *L, lua_Debug *unused) {
   raise_stopped(L, host);
 }
 
-// --- Calls -----------------------------------------------------------------------------------------------------
+// --- Calls -------------------------------------------------------------------------------------------------
 
 int call_swift(lua_State *L, int function) {
   bridge_host *host = host_of(L);
@@ -361,7 +361,7 @@ int bridge_pcall(bridge_host *host, lua_State *L, int arguments, int results) {
   return leave_lua(host, L, saved, status, function - 1);
 }
 
-// --- Userdata --------------------------------------------------------------------------------------------------
+// --- Userdata ----------------------------------------------------------------------------------------------
 
 static int userdata_collect(lua_State *L) {
   bridge_host *host = host_of(L);
@@ -422,7 +422,7 @@ void bridge_push_userdata(lua_State *L, int metatable, uint32_t type, uint64_t p
   lua_setmetatable(L, -2);
 }
 
-// --- Life of a state -------------------------------------------------------------------------------------------
+// --- Life of a state ---------------------------------------------------------------------------------------
 
 static void warn(void *context, const char *piece, int to_be_continued) {
   bridge_host *host = context;

@@ -33,8 +33,8 @@ int call_swift(lua_State *L, int function);
 // Sends a text to Swift.
 void write_output(bridge_host *host, int channel, const char *text, size_t length);
 
-// Keeps position and traceback of an error in `thread`, whose stack is still there, and completes its message, the
-// string on top of `L`, by the user's position if the standard library raised it.
+// Keeps position and traceback of an error in `thread`, whose stack is still there, and completes its
+// message, the string on top of `L`, by the user's position if the standard library raised it.
 void note_error(lua_State *L, bridge_host *host, lua_State *thread);
 
 // Makes the libraries of the sandbox. May raise.

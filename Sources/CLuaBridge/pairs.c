@@ -1,5 +1,5 @@
-// `pairs` in an order that depends on nothing but the keys, so that two runs of a script agree: Lua's own order
-// depends on addresses and on a hash seed that changes from run to run.
+// `pairs` in an order that depends on nothing but the keys, so that two runs of a script agree: Lua's own
+// order depends on addresses and on a hash seed that changes from run to run.
 
 #include <stdlib.h>
 #include <string.h>

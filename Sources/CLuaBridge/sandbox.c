@@ -1,13 +1,14 @@
-// The libraries that scripts get: Lua's own without the functions that load code, and with those replaced that could
-// swallow a limit's error, or make a run depend on more than its seed.
+// The libraries that scripts get: Lua's own without the functions that load code, and with those replaced
+// that could swallow a limit's error, or make a run depend on more than its seed.
 
 #include "bridge.h"
 #include "host.h"
 
-// Instructions that a new coroutine counts for: its hook starts anew, so that many short ones would count nothing.
+// Instructions that a new coroutine counts for: its hook starts anew, so that many short ones would count
+// nothing.
 enum { instructions_of_coroutine = 200 };
 
-// --- Protected calls -------------------------------------------------------------------------------------------
+// --- Protected calls ---------------------------------------------------------------------------------------
 
 static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
   bridge_host *host = host_of(L);
@@ -27,7 +28,8 @@ static int sandbox_pcall(lua_State *L) {
   return finish_pcall(L, status, 0);
 }
 
-// A limit's error is raised inside the hook, where no other hook runs: a script's handler could then loop for ever.
+// A limit's error is raised inside the hook, where no other hook runs: a script's handler could then loop for
+// ever.
 static int guarded_handler(lua_State *L) {
   settle_refusal(host_of(L));
   if (host_of(L)->stopped) return 1;
@@ -50,7 +52,7 @@ static int sandbox_xpcall(lua_State *L) {
   return finish_pcall(L, status, 2);
 }
 
-// --- Coroutines ------------------------------------------------------------------------------------------------
+// --- Coroutines --------------------------------------------------------------------------------------------
 
 static lua_State *check_coroutine(lua_State *L) {
   lua_State *coroutine = lua_tothread(L, 1);
@@ -177,7 +179,7 @@ static int sandbox_close(lua_State *L) {
   return 2;
 }
 
-// --- Other functions -------------------------------------------------------------------------------------------
+// --- Other functions ---------------------------------------------------------------------------------------
 
 static int sandbox_setmetatable(lua_State *L) {
   const int type = lua_type(L, 2);
@@ -234,7 +236,7 @@ static int sandbox_randomseed(lua_State *L) {
   return lua_gettop(L);
 }
 
-// --- The libraries ---------------------------------------------------------------------------------------------
+// --- The libraries -----------------------------------------------------------------------------------------
 
 static void remove_field(lua_State *L, const char *name) {
   lua_pushnil(L);

@@ -33,10 +33,12 @@ package struct LuaError: Error, CustomStringConvertible {
   package var line: Int?
   /// Lua's stack when the error was raised, innermost call first, if it was raised within a call.
   package var traceback: String?
-  /// The error object, if a script raised something other than text; Lua code that the error passes gets it back.
+  /// The error object, if a script raised something other than text; Lua code that the error passes gets it
+  /// back.
   package var value: LuaReference?
 
-  /// An error whose place is not known yet: thrown by a Swift function that Lua called, it gets the user's line.
+  /// An error whose place is not known yet: thrown by a Swift function that Lua called, it gets the user's
+  /// line.
   package init(_ message: String, kind: Kind = .runtime) {
     self.kind = kind
     self.message = message

@@ -4,8 +4,8 @@ import Tensors
 
 /// What `require` finds: modules of the host, files beside the recipe, and the standard library.
 ///
-/// A name such as `a.b` or `a/b` stands for `a/b.lua` or `a/b/init.lua`. A module runs once; the value that it
-/// returns is what every `require` of it gives, true if it returns nothing.
+/// A name such as `a.b` or `a/b` stands for `a/b.lua` or `a/b/init.lua`. A module runs once; the value that
+/// it returns is what every `require` of it gives, true if it returns nothing.
 package final class LuaModules {
   /// Where user's modules are; empty for the working directory.
   package let root: String

@@ -14,8 +14,9 @@ final class LuaReferenceOwner: @unchecked Sendable {
 
 /// A Lua value kept alive by Swift, such as a function or a table.
 ///
-/// Use it on the thread of its state only. It may be dropped on any thread, and outlive the state: then it refers to
-/// nothing. A reference that a userdata's own Swift object holds keeps both alive until the state is closed.
+/// Use it on the thread of its state only. It may be dropped on any thread, and outlive the state: then it
+/// refers to nothing. A reference that a userdata's own Swift object holds keeps both alive until the state
+/// is closed.
 package final class LuaReference: @unchecked Sendable {
   // Unchecked: a value of this type gets to another thread only within an error, and is just dropped there.
   private let owner: LuaReferenceOwner

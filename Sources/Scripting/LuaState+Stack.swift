@@ -1,7 +1,8 @@
 import CLua
 import CLuaBridge
 
-/// The stack: indices count from 1 in a call's frame, negative ones from the top. None of these runs a metamethod.
+/// The stack: indices count from 1 in a call's frame, negative ones from the top. None of these runs a
+/// metamethod.
 extension LuaState {
   /// Makes room. Throws if Lua's stack is full, which takes a recursion without end.
   package func reserve(_ slots: Int) throws {

@@ -1,18 +1,19 @@
 import CLua
 import CLuaBridge
 
-/// A Swift function that Lua calls: reads its arguments from the call, pushes its results, and returns their count.
+/// A Swift function that Lua calls: reads its arguments from the call, pushes its results, and returns their
+/// count.
 ///
-/// What it throws becomes a Lua error whose message is the error's description after the user's line; a script can
-/// catch it unless it is a `LuaError` of a fatal kind.
+/// What it throws becomes a Lua error whose message is the error's description after the user's line; a
+/// script can catch it unless it is a `LuaError` of a fatal kind.
 package typealias LuaFunction = (LuaCall) throws -> Int
 
 /// A Lua state with the libraries that recipes get, and limits in force.
 ///
-/// Confined to one thread. All of its operations work on the coroutine that runs at the time, so a function that Lua
-/// called may use them as well as the code outside. Nothing here raises across Swift: errors of Lua are thrown as
-/// `LuaError`. The state is closed by `close` or with its last reference; the functions registered in it hold what
-/// they capture until then, so they should not hold the state strongly.
+/// Confined to one thread. All of its operations work on the coroutine that runs at the time, so a function
+/// that Lua called may use them as well as the code outside. Nothing here raises across Swift: errors of Lua
+/// are thrown as `LuaError`. The state is closed by `close` or with its last reference; the functions
+/// registered in it hold what they capture until then, so they should not hold the state strongly.
 package final class LuaState {
   let host: UnsafeMutablePointer<bridge_host>
   package let limits: LuaLimits

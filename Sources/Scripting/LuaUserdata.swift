@@ -7,11 +7,11 @@ package struct LuaTypeDefinition {
   package var name: String
   /// Called as `object:method()`; the object is argument 1.
   package var methods: [String: LuaFunction]
-  /// Reads a field that is no method: gets the object and the key, and pushes the value. Without it an unknown
-  /// field is an error.
+  /// Reads a field that is no method: gets the object and the key, and pushes the value. Without it an
+  /// unknown field is an error.
   package var getter: LuaFunction?
-  /// `__add`, `__eq`, `__tostring`, `__newindex`…; those that keep the type safe are not for the taking: `__gc`,
-  /// `__index`, `__metatable`, `__name`, `__mode`.
+  /// `__add`, `__eq`, `__tostring`, `__newindex`…; those that keep the type safe are not for the taking:
+  /// `__gc`, `__index`, `__metatable`, `__name`, `__mode`.
   package var metamethods: [String: LuaFunction]
 
   package init(

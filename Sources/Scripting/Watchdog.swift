@@ -3,8 +3,8 @@ import Glibc
 
 /// Why a script had to be ended from outside.
 package enum WatchdogReason: Sendable, Hashable, CustomStringConvertible {
-  /// Lua ran so many seconds without an instruction: a C library function hangs. `near` is a line of the user's
-  /// code that ran shortly before.
+  /// Lua ran so many seconds without an instruction: a C library function hangs. `near` is a line of the
+  /// user's code that ran shortly before.
   case hung(seconds: Double, near: String?)
   /// An interrupt was requested and the script has not unwound.
   case interrupted
@@ -26,8 +26,8 @@ package enum WatchdogReason: Sendable, Hashable, CustomStringConvertible {
 ///
 /// It cannot stop the script: its handler is expected to clean up and end the process.
 final class Watchdog: @unchecked Sendable {
-  // Unchecked: all but the descriptors is constant, and the host's fields are read by atomic loads, except for the
-  // text `seen_at`, which a hung script does not write.
+  // Unchecked: all but the descriptors is constant, and the host's fields are read by atomic loads, except
+  // for the text `seen_at`, which a hung script does not write.
   private let host: UnsafeMutablePointer<bridge_host>
   private let hangSeconds: Double
   private let interruptSeconds: Double
@@ -82,36 +82,44 @@ final class Watchdog: @unchecked Sendable {
 
   private func watch() {
     let tick = max(0.01, min(0.25, hangSeconds / 4, interruptSeconds / 4))
+    var time = now()
     var beat = bridge_heartbeat(host)
-    var lastBeat = now()
-    var hangReported = false
-    var interruptSeen: Double?
-    var interruptReported = false
+    var silence = 0.0
+    var unwinding = 0.0
+    var reported: (hang: Bool, interrupt: Bool) = (false, false)
 
     while !waitForStop(seconds: tick) {
-      let time = now()
+      // A process that was stopped for an hour did not hang for an hour.
+      let newTime = now()
+      let elapsed = min(newTime - time, 2 * tick)
+      time = newTime
+
       let newBeat = bridge_heartbeat(host)
       if newBeat != beat || !bridge_in_lua(host) {
         beat = newBeat
-        lastBeat = time
-        hangReported = false
-      } else if !hangReported, time - lastBeat > hangSeconds {
-        hangReported = true
-        let near = withUnsafeBytes(of: &host.pointee.seen_at) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        handler(.hung(seconds: hangSeconds, near: near.isEmpty ? nil : near))
+        silence = 0
+        reported.hang = false
+      } else {
+        silence += elapsed
+      }
+      if silence > hangSeconds, !reported.hang {
+        reported.hang = true
+        handler(.hung(seconds: hangSeconds, near: lastPosition))
       }
 
-      guard bridge_is_interrupted(host.pointee.interrupt) else { continue }
-      if !bridge_is_active(host) {
-        interruptSeen = nil
-      } else if let seen = interruptSeen {
-        if !interruptReported, time - seen > interruptSeconds {
-          interruptReported = true
-          handler(.interrupted)
-        }
-      } else {
-        interruptSeen = time
+      let isUnwinding = bridge_is_interrupted(host.pointee.interrupt) && bridge_is_active(host)
+      unwinding = isUnwinding ? unwinding + elapsed : 0
+      if unwinding > interruptSeconds, !reported.interrupt {
+        reported.interrupt = true
+        handler(.interrupted)
       }
+    }
+  }
+
+  /// Where the hook last saw the user's code.
+  private var lastPosition: String? {
+    withUnsafeBytes(of: &host.pointee.seen_at) { bytes in
+      bytes[0] == 0 ? nil : String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }
   }
 

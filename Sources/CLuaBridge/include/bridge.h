@@ -1,10 +1,10 @@
-// What Swift needs of Lua that C must do: errors, which jump and so may not cross a Swift frame; limits, which are
-// checked inside the interpreter; and the library functions of the sandbox.
+// What Swift needs of Lua that C must do: errors, which jump and so may not cross a Swift frame; limits,
+// which are checked inside the interpreter; and the library functions of the sandbox.
 //
-// The rule: Swift calls Lua through `bridge_load` and `bridge_pcall` only, and otherwise uses just those functions of
-// the Lua API that cannot raise. Lua calls Swift through `bridge_push_function`, whose trampoline raises the error
-// after the Swift frame is gone. Memory is refused only while Lua itself runs, so that an allocation on behalf of
-// Swift never raises.
+// The rule: Swift calls Lua through `bridge_load` and `bridge_pcall` only, and otherwise uses just those
+// functions of the Lua API that cannot raise. Lua calls Swift through `bridge_push_function`, whose
+// trampoline raises the error after the Swift frame is gone. Memory is refused only while Lua itself runs, so
+// that an allocation on behalf of Swift never raises.
 
 #ifndef MERGEKIT_LUA_BRIDGE_H
 #define MERGEKIT_LUA_BRIDGE_H
@@ -36,8 +36,8 @@ enum {
 // The Swift functions that C calls. `context` comes back in each of them.
 typedef struct {
   void *context;
-  // Runs the Swift function with this number. Returns the count of results on top of the stack, or -1 if an error
-  // object is there.
+  // Runs the Swift function with this number. Returns the count of results on top of the stack, or -1 if an
+  // error object is there.
   int (*dispatch)(void *context, lua_State *L, int function);
   // Releases what a collected userdata of this type held.
   void (*release)(void *context, int type, uint64_t payload);
@@ -101,7 +101,7 @@ bridge_host *bridge_open(bridge_options options, bridge_callbacks callbacks, con
 // Closes the state, which releases every userdata, and frees the host.
 void bridge_close(bridge_host *host);
 
-// --- Calls from Swift into Lua ---------------------------------------------------------------------------------
+// --- Calls from Swift into Lua -----------------------------------------------------------------------------
 
 // Compiles Lua text and pushes the function; if not LUA_OK, pushes the error.
 int bridge_load(bridge_host *host, lua_State *L, const char *text, size_t length, const char *chunk_name);
@@ -116,13 +116,13 @@ void bridge_push_describe(lua_State *L);
 // tail call (`return f()`) of a Lua function does not, and the user's line would be lost.
 void bridge_make_entry_point(lua_State *L);
 
-// --- Calls from Lua into Swift ---------------------------------------------------------------------------------
+// --- Calls from Lua into Swift -----------------------------------------------------------------------------
 
 // Pushes a Lua function that runs the Swift function with this number.
 void bridge_push_function(lua_State *L, int function);
 
-// Whether the running Swift function was called as a method (`object:name()`), so that its first argument is no
-// argument to the user.
+// Whether the running Swift function was called as a method (`object:name()`), so that its first argument is
+// no argument to the user.
 bool bridge_called_as_method(lua_State *L);
 
 // Keeps a traceback for the error that Swift is about to raise.
@@ -142,7 +142,7 @@ void bridge_collect_garbage(bridge_host *host);
 // Writes `file:line` of the innermost frame of the user's code; an empty string if there is none.
 void bridge_user_position(bridge_host *host, lua_State *L, char *position);
 
-// --- Userdata --------------------------------------------------------------------------------------------------
+// --- Userdata ----------------------------------------------------------------------------------------------
 
 // Every full userdata in a state that a script can reach has this layout.
 typedef struct {
@@ -153,8 +153,8 @@ typedef struct {
 
 #define BRIDGE_USERDATA_MAGIC 0x6d6b6c75u
 
-// Pops a table of methods, pushes a metatable whose `__index` looks there and then asks the Swift function `getter`
-// (none: -1).
+// Pops a table of methods, pushes a metatable whose `__index` looks there and then asks the Swift function
+// `getter` (none: -1).
 void bridge_push_metatable(lua_State *L, const char *name, int getter);
 
 // Pushes a userdata with the metatable at this registry reference. `type` is above 0.
@@ -168,13 +168,13 @@ static inline const bridge_userdata *bridge_to_userdata(lua_State *L, int index)
   return userdata->magic == BRIDGE_USERDATA_MAGIC && userdata->type != 0 ? userdata : NULL;
 }
 
-// --- Tables ----------------------------------------------------------------------------------------------------
+// --- Tables ------------------------------------------------------------------------------------------------
 
-// The keys of the table at `index` in the order of `pairs`. Returns their count and pushes an array of them, or nil if
-// they are just 1...count.
+// The keys of the table at `index` in the order of `pairs`. Returns their count and pushes an array of them,
+// or nil if they are just 1...count.
 lua_Integer bridge_push_sorted_keys(lua_State *L, int index);
 
-// --- The watchdog's view ---------------------------------------------------------------------------------------
+// --- The watchdog's view -----------------------------------------------------------------------------------
 
 static inline bool bridge_in_lua(const bridge_host *host) {
   return __atomic_load_n(&host->in_lua, __ATOMIC_RELAXED) != 0;
@@ -195,7 +195,7 @@ static inline bool bridge_is_interrupted(const int32_t *flag) {
 // Writes a line to standard output, byte for byte.
 void bridge_print_line(const char *text, size_t length);
 
-// --- Macros of lua.h that Swift does not see -------------------------------------------------------------------
+// --- Macros of lua.h that Swift does not see ---------------------------------------------------------------
 
 static inline int bridge_registry_index(void) { return LUA_REGISTRYINDEX; }
 static inline void bridge_pop(lua_State *L, int count) { lua_settop(L, -count - 1); }

@@ -123,15 +123,8 @@ final class TieSink: SweepSink, @unchecked Sendable {
     override func begin(unit: Int, range: Range<Int>) { count = 0 }
 
     override func consume(_ block: Range<Int>, _ instance: ProgramInstance<Element>) {
-      let x = instance.root(sink.root, count: block.count)
-      let threshold = Element(sink.threshold)
-      var equal = 0
-      if threshold.isNaN {
-        for i in 0..<block.count { equal &+= x[i].isNaN ? 1 : 0 }
-      } else {
-        for i in 0..<block.count { equal &+= x[i] == threshold ? 1 : 0 }
-      }
-      count += equal
+      count += Element.countEqual(
+        instance.root(sink.root, count: block.count), to: sink.threshold, count: block.count)
     }
 
     override func end(unit: Int, range: Range<Int>) { sink.counts[unit] = count }

@@ -1,4 +1,7 @@
 /// A register's element: Float for tensors, Double for vectors of reductions' results.
+///
+/// Every loop over elements is a requirement here, so that it is compiled for the element's own type; the
+/// classes that call them are generic and run once for a block.
 protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, AccumulableElement {
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Self>, count: Int)
@@ -6,52 +9,57 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
     _ source: UnsafePointer<Self>, to raw: UnsafeMutableRawPointer, dtype: DType, count: Int)
   static func round(
     _ source: UnsafePointer<Self>, _ destination: UnsafeMutablePointer<Self>, dtype: DType, count: Int)
-  /// The functions that have loops of their own: sqrt, exp, log, sin, cos, acos, floor, round.
-  static func apply(
-    _ operation: UnaryOperation, _ source: UnsafePointer<Self>, _ destination: UnsafeMutablePointer<Self>,
+  static func fill(_ destination: UnsafeMutablePointer<Self>, with value: Self, count: Int)
+  static func unary(
+    _ operation: UnaryOperation, _ a: UnsafePointer<Self>, _ result: UnsafeMutablePointer<Self>, count: Int)
+  static func binary(
+    _ operation: BinaryOperation, _ a: BlockOperand<Self>, _ b: BlockOperand<Self>,
+    _ result: UnsafeMutablePointer<Self>, count: Int)
+  static func select(
+    _ condition: UnsafePointer<Self>, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
+    _ result: UnsafeMutablePointer<Self>, count: Int)
+  /// 1 for elements greater than the threshold (NaN is greatest), and for those equal to it where
+  /// `includesEqual`; else 0.
+  static func mask(
+    _ x: UnsafePointer<Self>, threshold: Float, includesEqual: Bool, _ result: UnsafeMutablePointer<Self>,
     count: Int)
-  static func power(_ base: Self, _ exponent: Self) -> Self
+  /// Elements equal to a value; all NaNs are equal.
+  static func countEqual(_ x: UnsafePointer<Self>, to value: Float, count: Int) -> Int
+}
+
+/// An operand of a block: a register, or one value for all elements.
+struct BlockOperand<Element: BitwiseCopyable> {
+  var pointer: UnsafePointer<Element>
+  var isScalar: Bool
 }
 
 /// The loops of the evaluator. Destinations never overlap sources.
 enum BlockKernels {
   @inline(__always)
-  static func minimum<Value: BinaryFloatingPoint>(_ a: Value, _ b: Value) -> Value {
-    (a < b || a != a) ? a : b
-  }
-
-  @inline(__always)
-  static func maximum<Value: BinaryFloatingPoint>(_ a: Value, _ b: Value) -> Value {
-    (a > b || a != a) ? a : b
-  }
-
-  @inline(__always)
   static func unary<Element: BlockElement>(
     _ operation: UnaryOperation, _ a: UnsafePointer<Element>, _ result: UnsafeMutablePointer<Element>,
-    count: Int
+    count: Int, other: (UnaryOperation) -> Void
   ) {
     switch operation {
     case .negate: for i in 0..<count { result[i] = -a[i] }
     case .abs: for i in 0..<count { result[i] = a[i].magnitude }
-    case .sign:
-      for i in 0..<count { result[i] = a[i] > 0 ? 1 : (a[i] < 0 ? -1 : a[i]) }
-    case .sqrt, .exp, .log, .sin, .cos, .acos, .floor, .round:
-      Element.apply(operation, a, result, count: count)
+    case .sign: for i in 0..<count { result[i] = a[i] > 0 ? 1 : (a[i] < 0 ? -1 : a[i]) }
+    case .sqrt, .exp, .log, .sin, .cos, .acos, .floor, .round: other(operation)
     }
   }
 
-  /// Either operand may be one value for the whole block.
   @inline(__always)
   static func binary<Element: BlockElement>(
-    _ operation: BinaryOperation, _ a: Operand<Element>, _ b: Operand<Element>,
-    _ result: UnsafeMutablePointer<Element>, count: Int
+    _ operation: BinaryOperation, _ a: BlockOperand<Element>, _ b: BlockOperand<Element>,
+    _ result: UnsafeMutablePointer<Element>, count: Int, minimum: (Element, Element) -> Element,
+    maximum: (Element, Element) -> Element, power: (Element, Element) -> Element
   ) {
     switch operation {
     case .add: combine(a, b, result, count) { $0 + $1 }
     case .subtract: combine(a, b, result, count) { $0 - $1 }
     case .multiply: combine(a, b, result, count) { $0 * $1 }
     case .divide: combine(a, b, result, count) { $0 / $1 }
-    case .power: combine(a, b, result, count) { Element.power($0, $1) }
+    case .power: combine(a, b, result, count) { power($0, $1) }
     case .minimum: combine(a, b, result, count) { minimum($0, $1) }
     case .maximum: combine(a, b, result, count) { maximum($0, $1) }
     case .equal: combine(a, b, result, count) { $0 == $1 ? 1 : 0 }
@@ -63,21 +71,23 @@ enum BlockKernels {
     }
   }
 
-  enum Operand<Element> {
-    case block(UnsafePointer<Element>)
-    case scalar(Element)
-  }
-
   @inline(__always)
   private static func combine<Element>(
-    _ a: Operand<Element>, _ b: Operand<Element>, _ result: UnsafeMutablePointer<Element>, _ count: Int,
-    _ function: (Element, Element) -> Element
+    _ a: BlockOperand<Element>, _ b: BlockOperand<Element>, _ result: UnsafeMutablePointer<Element>,
+    _ count: Int, _ function: (Element, Element) -> Element
   ) {
-    switch (a, b) {
-    case (.block(let a), .block(let b)): for i in 0..<count { result[i] = function(a[i], b[i]) }
-    case (.block(let a), .scalar(let b)): for i in 0..<count { result[i] = function(a[i], b) }
-    case (.scalar(let a), .block(let b)): for i in 0..<count { result[i] = function(a, b[i]) }
-    case (.scalar(let a), .scalar(let b)): for i in 0..<count { result[i] = function(a, b) }
+    let (x, y) = (a.pointer, b.pointer)
+    switch (a.isScalar, b.isScalar) {
+    case (false, false): for i in 0..<count { result[i] = function(x[i], y[i]) }
+    case (false, true):
+      let y = y[0]
+      for i in 0..<count { result[i] = function(x[i], y) }
+    case (true, false):
+      let x = x[0]
+      for i in 0..<count { result[i] = function(x, y[i]) }
+    case (true, true):
+      let value = function(x[0], y[0])
+      for i in 0..<count { result[i] = value }
     }
   }
 
@@ -87,6 +97,31 @@ enum BlockKernels {
     _ result: UnsafeMutablePointer<Element>, count: Int
   ) {
     for i in 0..<count { result[i] = condition[i] != 0 ? a[i] : b[i] }
+  }
+
+  @inline(__always)
+  static func mask<Element: BlockElement>(
+    _ x: UnsafePointer<Element>, threshold: Element, includesEqual: Bool,
+    _ result: UnsafeMutablePointer<Element>, count: Int
+  ) {
+    if threshold.isNaN {
+      for i in 0..<count { result[i] = includesEqual && x[i] != x[i] ? 1 : 0 }
+    } else if includesEqual {
+      for i in 0..<count { result[i] = x[i] < threshold ? 0 : 1 }
+    } else {
+      for i in 0..<count { result[i] = x[i] <= threshold ? 0 : 1 }
+    }
+  }
+
+  @inline(__always)
+  static func countEqual<Element: BlockElement>(_ x: UnsafePointer<Element>, to value: Element, count: Int) -> Int {
+    var equal = 0
+    if value.isNaN {
+      for i in 0..<count { equal &+= x[i] != x[i] ? 1 : 0 }
+    } else {
+      for i in 0..<count { equal &+= x[i] == value ? 1 : 0 }
+    }
+    return equal
   }
 }
 
@@ -109,25 +144,53 @@ extension Float: BlockElement {
     Conversion.roundFloats(source, destination, dtype: dtype, count: count)
   }
 
-  static func apply(
-    _ operation: UnaryOperation, _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>,
-    count: Int
+  static func unary(
+    _ operation: UnaryOperation, _ a: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, count: Int
   ) {
-    switch operation {
-    case .sqrt: ElementaryFunctions.sqrt(source, destination, count)
-    case .exp: ElementaryFunctions.exp(source, destination, count)
-    case .log: ElementaryFunctions.log(source, destination, count)
-    case .sin: ElementaryFunctions.sin(source, destination, count)
-    case .cos: ElementaryFunctions.cos(source, destination, count)
-    case .acos: ElementaryFunctions.acos(source, destination, count)
-    case .floor: ElementaryFunctions.floor(source, destination, count)
-    case .round: ElementaryFunctions.roundToEven(source, destination, count)
-    default: preconditionFailure("Not a function with a loop of its own")
+    BlockKernels.unary(operation, a, result, count: count) { operation in
+      switch operation {
+      case .sqrt: ElementaryFunctions.sqrt(a, result, count)
+      case .exp: ElementaryFunctions.exp(a, result, count)
+      case .log: ElementaryFunctions.log(a, result, count)
+      case .sin: ElementaryFunctions.sin(a, result, count)
+      case .cos: ElementaryFunctions.cos(a, result, count)
+      case .acos: ElementaryFunctions.acos(a, result, count)
+      case .floor: ElementaryFunctions.floor(a, result, count)
+      case .round: ElementaryFunctions.roundToEven(a, result, count)
+      case .negate, .abs, .sign: break
+      }
     }
   }
 
-  static func power(_ base: Float, _ exponent: Float) -> Float {
-    ElementaryFunctions.power(base, exponent)
+  static func fill(_ destination: UnsafeMutablePointer<Float>, with value: Float, count: Int) {
+    destination.update(repeating: value, count: count)
+  }
+
+  static func binary(
+    _ operation: BinaryOperation, _ a: BlockOperand<Float>, _ b: BlockOperand<Float>,
+    _ result: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    BlockKernels.binary(
+      operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
+      power: ElementaryFunctions.power)
+  }
+
+  static func select(
+    _ condition: UnsafePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ result: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    BlockKernels.select(condition, a, b, result, count: count)
+  }
+
+  static func mask(
+    _ x: UnsafePointer<Float>, threshold: Float, includesEqual: Bool, _ result: UnsafeMutablePointer<Float>,
+    count: Int
+  ) {
+    BlockKernels.mask(x, threshold: Float(threshold), includesEqual: includesEqual, result, count: count)
+  }
+
+  static func countEqual(_ x: UnsafePointer<Float>, to value: Float, count: Int) -> Int {
+    BlockKernels.countEqual(x, to: Float(value), count: count)
   }
 }
 
@@ -154,12 +217,41 @@ extension Double: BlockElement {
     }
   }
 
-  static func apply(
-    _ operation: UnaryOperation, _ source: UnsafePointer<Double>,
-    _ destination: UnsafeMutablePointer<Double>, count: Int
+  static func unary(
+    _ operation: UnaryOperation, _ a: UnsafePointer<Double>, _ result: UnsafeMutablePointer<Double>,
+    count: Int
   ) {
-    for index in 0..<count { destination[index] = ScalarMath.apply(operation, source[index]) }
+    for i in 0..<count { result[i] = ScalarMath.apply(operation, a[i]) }
   }
 
-  static func power(_ base: Double, _ exponent: Double) -> Double { ElementaryFunctions.pow(base, exponent) }
+  static func fill(_ destination: UnsafeMutablePointer<Double>, with value: Double, count: Int) {
+    destination.update(repeating: value, count: count)
+  }
+
+  static func binary(
+    _ operation: BinaryOperation, _ a: BlockOperand<Double>, _ b: BlockOperand<Double>,
+    _ result: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    BlockKernels.binary(
+      operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
+      power: ElementaryFunctions.pow)
+  }
+
+  static func select(
+    _ condition: UnsafePointer<Double>, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
+    _ result: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    BlockKernels.select(condition, a, b, result, count: count)
+  }
+
+  static func mask(
+    _ x: UnsafePointer<Double>, threshold: Float, includesEqual: Bool, _ result: UnsafeMutablePointer<Double>,
+    count: Int
+  ) {
+    BlockKernels.mask(x, threshold: Double(threshold), includesEqual: includesEqual, result, count: count)
+  }
+
+  static func countEqual(_ x: UnsafePointer<Double>, to value: Float, count: Int) -> Int {
+    BlockKernels.countEqual(x, to: Double(value), count: count)
+  }
 }

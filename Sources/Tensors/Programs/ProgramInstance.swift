@@ -4,8 +4,10 @@
 final class ProgramInstance<Element: BlockElement> {
   private let program: LaunchedProgram
   private let blockSize: Int
-  private let scalars: [Element]
+  /// Of scalars, one element each.
+  private let scalars: UnsafeMutablePointer<Element>
   private let registers: UnsafeMutablePointer<Element>
+  private let leafDTypes: [DType]
   private var leafBytes: [TileBuffer]
   private var ranks: [TileBuffer] = []
   private var splices: [SpliceInstance<Element>]
@@ -26,16 +28,21 @@ final class ProgramInstance<Element: BlockElement> {
   init(_ program: LaunchedProgram, blockSize: Int) {
     self.program = program
     self.blockSize = blockSize
-    scalars = program.scalars.map { Element($0) }
+    scalars = .allocate(capacity: max(1, program.scalars.count))
+    for (index, value) in program.scalars.enumerated() { scalars[index] = Element(value) }
     registers = .allocate(capacity: max(1, program.registerCount + 1) * blockSize)
     registers.initialize(repeating: 0, count: max(1, program.registerCount + 1) * blockSize)
+    leafDTypes = program.leaves.map(\.dtype)
     leafBytes = program.leaves.map { _ in TileBuffer() }
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
     rankings = program.rankings.map { ProgramInstance($0.program, blockSize: blockSize) }
     ranks = program.rankings.map { _ in TileBuffer() }
   }
 
-  deinit { registers.deallocate() }
+  deinit {
+    registers.deallocate()
+    scalars.deallocate()
+  }
 
   // MARK: Tiles
 
@@ -107,7 +114,7 @@ final class ProgramInstance<Element: BlockElement> {
     let operand = program.roots[index]
     if operand >= 0 { return UnsafePointer(register(operand)) }
     let spare = registers + program.registerCount * blockSize
-    spare.update(repeating: scalars[Int(~operand)], count: count)
+    Element.fill(spare, with: scalars[Int(~operand)], count: count)
     return UnsafePointer(spare)
   }
 
@@ -119,19 +126,19 @@ final class ProgramInstance<Element: BlockElement> {
       let result = register(instruction.destination)
       switch instruction.code {
       case .load:
-        let leaf = program.leaves[Int(instruction.first)]
+        let leaf = Int(instruction.first)
+        let dtype = leafDTypes[leaf]
         Element.load(
-          from: leafBytes[Int(instruction.first)].pointer + inTile * leaf.width, dtype: leaf.dtype,
-          into: result, count: count)
+          from: leafBytes[leaf].pointer + inTile * (dtype.bitWidth / 8), dtype: dtype, into: result, count: count)
       case .fill:
-        result.update(repeating: scalars[Int(~instruction.first)], count: count)
+        Element.fill(result, with: scalars[Int(~instruction.first)], count: count)
       case .unary(let operation):
-        BlockKernels.unary(operation, register(instruction.first), result, count: count)
+        Element.unary(operation, register(instruction.first), result, count: count)
       case .binary(let operation):
-        BlockKernels.binary(
+        Element.binary(
           operation, operand(instruction.first), operand(instruction.second), result, count: count)
       case .select:
-        BlockKernels.select(
+        Element.select(
           register(instruction.first), register(instruction.second), register(instruction.third), result,
           count: count)
       case .convert:
@@ -143,60 +150,57 @@ final class ProgramInstance<Element: BlockElement> {
       case .splice:
         splices[Int(instruction.first)].run(block, into: result)
       case .rank:
-        let values = ranks[Int(instruction.first)].pointer.assumingMemoryBound(to: Float.self) + inTile
-        for i in 0..<count { result[i] = Element(values[i]) }
+        Element.load(
+          from: ranks[Int(instruction.first)].pointer + inTile * 4, dtype: .f32, into: result, count: count)
       }
     }
   }
 
-  @inline(__always)
-  private func operand(_ operand: Program.Operand) -> BlockKernels.Operand<Element> {
-    operand >= 0 ? .block(register(operand)) : .scalar(scalars[Int(~operand)])
+  private func operand(_ operand: Program.Operand) -> BlockOperand<Element> {
+    operand >= 0
+      ? BlockOperand(pointer: register(operand), isScalar: false)
+      : BlockOperand(pointer: scalars + Int(~operand), isScalar: true)
   }
 
+  /// Draws are float32, in programs of float32.
   private func draw(
     _ draw: Program.RandomDraw, _ block: Range<Int>, _ result: UnsafeMutablePointer<Element>
   ) {
-    if draw.map.isLinear {
-      let start = draw.map.offset + block.lowerBound
-      result.withMemoryRebound(to: Float.self, capacity: block.count) { result in
+    result.withMemoryRebound(to: Float.self, capacity: block.count) { result in
+      if draw.map.isLinear {
+        let start = draw.map.offset + block.lowerBound
         switch draw.distribution {
         case .uniform: draw.stream.fillUniform(result, start: start, count: block.count)
         case .normal: draw.stream.fillNormal(result, start: start, count: block.count)
         }
+        return
       }
-      return
-    }
-    for (i, index) in block.enumerated() {
-      let element = draw.map(index)
-      result[i] = Element(
-        draw.distribution == .uniform ? draw.stream.uniform(at: element) : draw.stream.normal(at: element))
+      for (i, index) in block.enumerated() {
+        let element = draw.map(index)
+        result[i] =
+          draw.distribution == .uniform ? draw.stream.uniform(at: element) : draw.stream.normal(at: element)
+      }
     }
   }
 
+  /// Elements equal to the threshold count up to the cut.
   private func mask(
     _ mask: LaunchedProgram.Mask, _ input: UnsafePointer<Element>, _ block: Range<Int>,
     _ result: UnsafeMutablePointer<Element>
   ) {
-    let threshold = Element(mask.threshold)
-    let noThreshold = threshold.isNaN
-    // Elements equal to the threshold count up to the cut.
-    let included = mask.map.isLinear ? mask.cut - mask.map.offset : 0
-    let ties = min(max(included - block.lowerBound, 0), block.count)
-    if mask.map.isLinear, !noThreshold, ties == 0 || ties == block.count {
-      if ties == 0 {
-        for i in 0..<block.count { result[i] = !(input[i] <= threshold) ? 1 : 0 }
-      } else {
-        for i in 0..<block.count { result[i] = !(input[i] < threshold) ? 1 : 0 }
+    guard mask.map.isLinear else {
+      for (i, index) in block.enumerated() {
+        Element.mask(
+          input + i, threshold: mask.threshold, includesEqual: mask.map(index) < mask.cut, result + i, count: 1)
       }
       return
     }
-    for (i, index) in block.enumerated() {
-      let value = input[i]
-      let greater = noThreshold ? false : !(value <= threshold)
-      let equal = noThreshold ? value.isNaN : value == threshold
-      result[i] = greater || (equal && mask.map(index) < mask.cut) ? 1 : 0
-    }
+    let (cut, overflow) = mask.cut.subtractingReportingOverflow(mask.map.offset + block.lowerBound)
+    let included = overflow ? block.count : min(max(cut, 0), block.count)
+    Element.mask(input, threshold: mask.threshold, includesEqual: true, result, count: included)
+    Element.mask(
+      input + included, threshold: mask.threshold, includesEqual: false, result + included,
+      count: block.count - included)
   }
 }
 

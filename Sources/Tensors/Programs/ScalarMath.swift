@@ -4,15 +4,15 @@ enum ScalarMath {
     switch operation {
     case .negate: -x
     case .abs: x.magnitude
-    case .sqrt: x.squareRoot()
+    case .sqrt: ElementaryFunctions.sqrt(x)
     case .exp: ElementaryFunctions.exp(x)
     case .log: ElementaryFunctions.log(x)
     case .sin: ElementaryFunctions.sin(x)
     case .cos: ElementaryFunctions.cos(x)
     case .acos: ElementaryFunctions.acos(x)
     case .sign: x > 0 ? 1 : x < 0 ? -1 : x
-    case .floor: x.rounded(.down)
-    case .round: x.rounded(.toNearestOrEven)
+    case .floor: ElementaryFunctions.floor(x)
+    case .round: ElementaryFunctions.roundToEven(x)
     }
   }
 
@@ -23,8 +23,8 @@ enum ScalarMath {
     case .multiply: a * b
     case .divide: a / b
     case .power: ElementaryFunctions.pow(a, b)
-    case .minimum: BlockKernels.minimum(a, b)
-    case .maximum: BlockKernels.maximum(a, b)
+    case .minimum: Extrema.minimum(a, b)
+    case .maximum: Extrema.maximum(a, b)
     case .equal: a == b ? 1 : 0
     case .notEqual: a != b ? 1 : 0
     case .less: a < b ? 1 : 0
