@@ -7,7 +7,7 @@ struct EmbedStdlib: BuildToolPlugin {
   func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
     let folder = context.package.directoryURL.appending(path: "stdlib")
     let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
-      .filter { $0.hasSuffix(".lua") && !$0.hasPrefix("meta/") }
+      .filter { $0.hasSuffix(".lua") && !$0.hasPrefix("meta/") && !$0.hasPrefix("examples/") }
       .sorted()
       .map { folder.appending(path: $0) }
     let output = context.pluginWorkDirectoryURL.appending(path: "EmbeddedStandardLibrary.swift")

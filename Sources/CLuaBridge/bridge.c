@@ -157,7 +157,8 @@ static bool fits(const bridge_host *host, size_t bytes) {
 // Lua's core asks once more after an emergency collection, and only the second refusal is an error. The
 // buffers of its libraries ask once, and raise an error of their own: a refusal that no retry follows.
 static bool is_retry(const bridge_host *host, const void *block, size_t old_size, size_t new_size) {
-  return host->refused.block == block && host->refused.old_size == old_size && host->refused.new_size == new_size;
+  return host->refused.block == block && host->refused.old_size == old_size &&
+         host->refused.new_size == new_size;
 }
 
 static void note_refusal(bridge_host *host, void *block, size_t old_size, size_t new_size) {
@@ -385,7 +386,8 @@ static int userdata_index(lua_State *L) {
   lua_pop(L, 1);
   const int getter = (int)lua_tointeger(L, lua_upvalueindex(2));
   if (getter >= 0) return call_swift(L, getter);
-  return luaL_error(L, "%s has no field '%s'", lua_tostring(L, lua_upvalueindex(3)), luaL_tolstring(L, 2, NULL));
+  return luaL_error(L, "%s has no field '%s'", lua_tostring(L, lua_upvalueindex(3)),
+                    luaL_tolstring(L, 2, NULL));
 }
 
 static int userdata_newindex(lua_State *L) {

@@ -190,7 +190,9 @@ static int sandbox_setmetatable(lua_State *L) {
     lua_pushliteral(L, "__gc");
     luaL_argcheck(L, lua_rawget(L, 2) == LUA_TNIL, 2, "scripts cannot have finalizers: '__gc'");
   }
-  if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return luaL_error(L, "cannot change a protected metatable");
+  if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) {
+    return luaL_error(L, "cannot change a protected metatable");
+  }
   lua_settop(L, 2);
   lua_setmetatable(L, 1);
   return 1;

@@ -13,6 +13,21 @@ package enum MergeError: Error {
   case cannotWrite(FilePath, Errno)
 }
 
+/// An error that has a place of its own to say, before the tensor's name.
+package protocol PlacedError: Error {
+  /// The same error, saying in which tensor it happened.
+  func happening(inTensor name: String) -> any Error
+}
+
+extension MergeError {
+  /// `error`, saying in which tensor it happened unless it does so already.
+  package static func locate(_ error: any Error, inTensor name: String) -> any Error {
+    if "\(error)".contains("'\(name)'") { return error }
+    if let error = error as? any PlacedError { return error.happening(inTensor: name) }
+    return MergeError.inTensor(name, error)
+  }
+}
+
 extension MergeError: CustomStringConvertible {
   package var description: String {
     switch self {

@@ -47,12 +47,12 @@ package struct MergeExecutor {
               state.bytes += bytes
               progress(state.tensors, state.bytes)
             case .failure(let error):
-              state.failure = state.failure ?? MergeError.inTensor(tensor.name, error)
+              state.failure = state.failure ?? MergeError.locate(error, inTensor: tensor.name)
             }
           }
         } catch let error as TensorError where error == .cancelled {
           throw error
-        } catch { throw MergeError.inTensor(tensor.name, error) }
+        } catch { throw MergeError.locate(error, inTensor: tensor.name) }
         try evaluator.advance(waiting: false)
       }
       while evaluator.jobCount > 0, state.failure == nil { try evaluator.advance(waiting: true) }

@@ -22,7 +22,7 @@ package struct MergePlan {
       let specification: TensorSpecification
       do {
         specification = try model.requireSpecification(of: name)
-      } catch { throw MergeError.inTensor(name, error) }
+      } catch { throw MergeError.locate(error, inTensor: name) }
       let own = specification.dtype
       tensors.append(
         Tensor(name: name, shape: specification.shape, dtype: own.isArithmetic ? dtype ?? own : own))
@@ -56,7 +56,7 @@ extension MergePlan {
     var used: [String: [String: Int]] = [:]
     for name in model.names {
       let node: NodeID
-      do { node = try model.expression(for: name) } catch { throw MergeError.inTensor(name, error) }
+      do { node = try model.expression(for: name) } catch { throw MergeError.locate(error, inTensor: name) }
       defer { graph.release(node) }
       for leaf in graph.storedLeaves(below: node) {
         guard let tensor = leaf.source as? StoredTensor else { continue }

@@ -179,6 +179,19 @@ enum CoreModule {
           return call.lua.top - top
         }
       },
+      // A function as a function of Swift. Lua keeps the caller's frame when such a one is called last, as
+      // in `return mk.merge{…}`, so that errors can name the line.
+      "entry": { call in
+        let function = try call.function(2)
+        try call.lua.pushFunction(call.string(1)) { call in
+          let arguments = call.count
+          try call.lua.push(function)
+          for argument in 0..<arguments { try call.lua.pushCopy(of: argument + 1) }
+          try call.lua.call(arguments: arguments, results: nil)
+          return call.lua.top - arguments
+        }
+        return 1
+      },
       "nearest": { call in
         var names: [String] = []
         try call.table(2)
@@ -211,6 +224,15 @@ extension LuaError {
   static func located(_ message: String, _ position: String?) -> LuaError {
     var error = LuaError(message)
     if let position { error.setPosition(position) }
+    return error
+  }
+}
+
+extension LuaError: PlacedError {
+  package func happening(inTensor name: String) -> any Error {
+    guard !kind.isFatal else { return self }
+    var error = self
+    error.message = "tensor '\(name)': \(message)"
     return error
   }
 }

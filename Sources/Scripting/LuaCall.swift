@@ -33,7 +33,9 @@ package struct LuaCall {
   package func kind(_ argument: Int) -> LuaKind { argument > count ? .none : lua.kind(at: argument) }
 
   package func boolean(_ argument: Int) throws -> Bool {
-    guard argument <= count, let value = lua.boolean(at: argument) else { throw typeError(argument, "boolean") }
+    guard argument <= count, let value = lua.boolean(at: argument) else {
+      throw typeError(argument, "boolean")
+    }
     return value
   }
 

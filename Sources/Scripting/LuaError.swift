@@ -92,7 +92,8 @@ extension LuaError {
   static func message(of kind: Kind, limits: LuaLimits) -> String {
     switch kind {
     case .memoryLimit:
-      "script used more than its limit of \(describe(bytes: limits.memoryBytes ?? 0)) of memory (--memory-limit)"
+      "script used more than its limit of \(describe(bytes: limits.memoryBytes ?? 0)) of memory"
+        + " (--memory-limit)"
     case .instructionLimit:
       "script ran more than \(grouped(limits.instructions ?? 0)) instructions: an endless loop?"
     case .interrupted: "interrupted"

@@ -6,7 +6,7 @@ package struct LuaLimits: Sendable {
   package var memoryBytes: Int?
   /// Virtual machine instructions over the life of the state, to within a thousand; `nil` for no limit.
   package var instructions: Int?
-  /// Seconds that a C library function may run before the watchdog calls its handler; `nil` for no watchdog.
+  /// Seconds that a C library function may run before the watchdog calls its handler; `nil` for no limit.
   package var hangSeconds: Double?
   /// Seconds that a script has to unwind after an interrupt before the watchdog calls its handler.
   package var interruptSeconds: Double

@@ -79,7 +79,8 @@ package final class LuaModules {
     let isPlain = path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
     guard isPlain, !name.utf8.contains(0) else {
       throw LuaError(
-        "module name '\(name)' must be a path below the recipe's folder, such as 'methods.mine' or 'methods/mine'")
+        "module name '\(name)' must be a path below the recipe's folder, such as 'methods.mine'"
+          + " or 'methods/mine'")
     }
     return path
   }
@@ -171,7 +172,9 @@ package final class LuaModules {
     defer { closedir(directory) }
     var names: [String] = []
     while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
       names.append(name)
     }
     return names

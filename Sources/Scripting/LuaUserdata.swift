@@ -24,7 +24,9 @@ package struct LuaTypeDefinition {
     self.metamethods = metamethods
   }
 
-  fileprivate static let reserved: Set<String> = ["__gc", "__index", "__metatable", "__name", "__mode", "__close"]
+  fileprivate static let reserved: Set<String> = [
+    "__gc", "__index", "__metatable", "__name", "__mode", "__close",
+  ]
 }
 
 /// A type whose userdata hold a number, such as an index into an arena, and no Swift object.
@@ -44,8 +46,9 @@ package struct LuaObjectType<Object: AnyObject>: Sendable {
 extension LuaState {
   /// Makes a type of userdata that hold numbers.
   ///
-  /// - Parameter release: Gets the number of each userdata once, when it was collected or the state is closed. It
-  ///   runs within whatever allocates in Lua, pushing included, and may use the state for `discharge` only.
+  /// - Parameter release: Gets the number of each userdata once, when it was collected or the state is
+  ///   closed. It runs within whatever allocates in Lua, pushing included, and may use the state for
+  ///   `discharge` only.
   package func makeHandleType(
     _ definition: LuaTypeDefinition, release: @escaping (LuaState, UInt64) -> Void
   ) throws -> LuaHandleType {
@@ -92,7 +95,9 @@ extension LuaState {
     return userdata.pointee.payload
   }
 
-  private func register(_ definition: LuaTypeDefinition, release: @escaping (LuaState, UInt64) -> Void) throws -> Int {
+  private func register(
+    _ definition: LuaTypeDefinition, release: @escaping (LuaState, UInt64) -> Void
+  ) throws -> Int {
     try withBalancedStack {
       try reserve(16)
       try createTable(fields: definition.methods.count)

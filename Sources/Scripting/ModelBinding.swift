@@ -337,13 +337,11 @@ enum ModelBinding {
       return try body()
     } catch TensorError.cancelled {
       throw LuaError.interrupted
-    } catch var error as LuaError where !error.kind.isFatal {
-      if error.file == nil { error = LuaError.located(error.message, position) }
-      if !error.message.contains("'\(name)'") { error.message = "tensor '\(name)': \(error.message)" }
-      throw error
-    } catch let error where !(error is LuaError) {
-      throw LuaError.located(
-        "\(error)".contains("'\(name)'") ? "\(error)" : "tensor '\(name)': \(error)", position)
+    } catch var error as LuaError {
+      if error.file == nil, !error.kind.isFatal { error = LuaError.located(error.message, position) }
+      throw MergeError.locate(error, inTensor: name)
+    } catch {
+      throw MergeError.locate(LuaError.located("\(error)", position), inTensor: name)
     }
   }
 }

@@ -51,7 +51,11 @@ enum TensorBinding {
     let graph = context.graph
     func binary(_ operation: BinaryOperation) -> LuaFunction {
       { call in
-        try context.withOperands(call, [1, 2]) {
+        for operand in 1...2 where call.kind(operand) != .number && call.lua.handle(at: operand, of: context.tensorType) == nil {
+          throw LuaError(
+            "\(operation.name): cannot compute with a \(call.lua.typeName(at: operand)) value on the \(operand == 1 ? "left" : "right")")
+        }
+        return try context.withOperands(call, [1, 2]) {
           try context.result(graph.binary(operation, $0[0], $0[1]), call)
         }
       }

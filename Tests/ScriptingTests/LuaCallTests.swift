@@ -142,7 +142,8 @@ private func stateWithFunctions() throws -> LuaState {
     try lua.run("function through(f) return f() end", name: "a.lua", origin: .standardLibrary)
     #expect(try lua.run("\nlocal r = through(where) return r", name: "recipe.lua").string == "recipe.lua:2")
     #expect(
-      try lua.run("local r = through(coroutine.wrap(where)) return r", name: "recipe.lua").string == "recipe.lua:1",
+      try lua.run("local r = through(coroutine.wrap(where)) return r", name: "recipe.lua").string
+        == "recipe.lua:1",
       "a coroutine without code of its own is where it was resumed")
     #expect(try lua.run("return where()", name: "stdlib/mine.lua").string == "./stdlib/mine.lua:1")
     #expect(lua.userPosition == nil)

@@ -43,7 +43,8 @@ import Testing
   private func stateWithLibrary(_ statement: String) throws -> LuaState {
     let lua = LuaState()
     try lua.run(
-      "function library(x)\n  \(statement)\n  return x\nend", name: "mergekit/merge.lua", origin: .standardLibrary)
+      "function library(x)\n  \(statement)\n  return x\nend", name: "mergekit/merge.lua",
+      origin: .standardLibrary)
     return lua
   }
 
@@ -56,8 +57,10 @@ import Testing
     ("error('bad', 2)", "recipe.lua:2: bad"),
     ("error('bad', 0)", "bad"),
     ("coroutine.wrap(function() error 'bad' end)()", "recipe.lua:2: bad (stdlib/mergekit/merge.lua:2)"),
-    ("string.rep()",
-      "recipe.lua:2: bad argument #1 to 'rep' (string expected, got no value) (stdlib/mergekit/merge.lua:2)"),
+    (
+      "string.rep()",
+      "recipe.lua:2: bad argument #1 to 'rep' (string expected, got no value) (stdlib/mergekit/merge.lua:2)"
+    ),
   ])
   func errorsOfTheStandardLibraryGainTheUsersLine(statement: String, message: String) throws {
     let lua = try stateWithLibrary(statement)
@@ -81,8 +84,11 @@ import Testing
 
     try lua.run("library = entry(function(...) return coroutine.yield(...) end)", name: "x")
     let yielded = try lua.run(
-      "local co = coroutine.wrap(function(x) return library(x, 2) end) local a, b = co(1) return a + b + co(4)",
-      name: "recipe.lua")
+      """
+      local co = coroutine.wrap(function(x) return library(x, 2) end)
+      local a, b = co(1)
+      return a + b + co(4)
+      """, name: "recipe.lua")
     #expect(yielded.integer == 7)
   }
 
@@ -97,7 +103,8 @@ import Testing
   @Test func theTracebackShowsWhereItHappened() throws {
     let error = luaError {
       try LuaState().run(
-        "local function inner() error 'x' end\nlocal function outer() inner() end\nouter()", name: "recipe.lua")
+        "local function inner() error 'x' end\nlocal function outer() inner() end\nouter()",
+        name: "recipe.lua")
     }
     let traceback = try #require(error?.traceback)
     #expect(traceback.contains("recipe.lua:1: in upvalue 'inner'"))

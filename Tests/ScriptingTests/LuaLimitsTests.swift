@@ -167,7 +167,8 @@ private final class Flag: Sendable {
   ])
   func everyWayToTakeMemoryIsCounted(script: String) {
     let error = luaError {
-      try LuaState(limits: LuaLimits(memoryBytes: 8 << 20)).run("while true do pcall(function() \(script) end) end", name: "recipe.lua")
+      try LuaState(limits: LuaLimits(memoryBytes: 8 << 20)).run(
+        "while true do pcall(function() \(script) end) end", name: "recipe.lua")
     }
     #expect(
       error?.description
@@ -217,7 +218,8 @@ private final class Flag: Sendable {
       """, in: lua)
     #expect(
       result
-        == "false a;false b!;true c;false d;false e;true f;false bad argument #1 to 'pcall' (value expected);4 nil")
+        == "false a;false b!;true c;false d;false e;true f;false bad argument #1 to 'pcall' (value expected);4 nil"
+    )
   }
 
   @Test func yieldsCrossPcallAndXpcall() throws {
@@ -225,10 +227,12 @@ private final class Flag: Sendable {
       """
       local co = coroutine.wrap(function(...)
         local ok, a = pcall(coroutine.yield, ...)
-        local ok2, b = xpcall(function(x) local y = coroutine.yield(x) error(y, 0) end, function(m) return "<" .. m .. ">" end, a)
-        for k in pairs(setmetatable({}, { __pairs = function() coroutine.yield("p") return next, { k = 1 } end })) do
-          coroutine.yield(k)
-        end
+        local ok2, b = xpcall(function(x)
+          local y = coroutine.yield(x)
+          error(y, 0)
+        end, function(m) return "<" .. m .. ">" end, a)
+        local slow = setmetatable({}, { __pairs = function() coroutine.yield("p") return next, { k = 1 } end })
+        for k in pairs(slow) do coroutine.yield(k) end
         return tostring(ok) .. tostring(ok2) .. b
       end)
       return table.concat({ co("1"), co("2"), co("3"), co(), co() }, " ")
@@ -284,7 +288,8 @@ private final class Flag: Sendable {
       #expect(LuaLimits().instructions == limit)
       return
     }
-    #expect(errorText("\nwhile true do end", limits: LuaLimits(instructions: limit)) == "recipe.lua:2: \(message)")
+    #expect(
+      errorText("\nwhile true do end", limits: LuaLimits(instructions: limit)) == "recipe.lua:2: \(message)")
   }
 
   @Test(arguments: [
@@ -298,7 +303,8 @@ private final class Flag: Sendable {
 
   @Test func compilingCountsToo() {
     let long = "return {" + String(repeating: "'a' .. 'b', ", count: 200_000) + "}"
-    #expect(luaError { try LuaState(limits: LuaLimits(memoryBytes: 1 << 20)).run(long, name: "r") }?.kind == .memoryLimit)
+    let lua = LuaState(limits: LuaLimits(memoryBytes: 1 << 20))
+    #expect(luaError { try lua.run(long, name: "r") }?.kind == .memoryLimit)
   }
 
   @Test func interruptsComeFromOtherThreads() throws {

@@ -44,7 +44,8 @@ private func makeState(_ folder: Folder) throws -> LuaState {
     ])
     let lua = try makeState(folder)
     #expect(try lua.run("return require 'mergekit.core'.version", name: "r").integer == 1)
-    #expect(try lua.run("return require 'mergekit'.core == require 'mergekit/core'", name: "r").boolean == true)
+    #expect(
+      try lua.run("return require 'mergekit'.core == require 'mergekit/core'", name: "r").boolean == true)
     #expect(try lua.run("return require 'helpers'", name: "r").string == "helpers")
     #expect(try lua.run("return require 'deep.er'", name: "r").string == "init of deep/er")
     #expect(try lua.run("return require 'methods.slerp'", name: "r").string == "my slerp")
@@ -52,7 +53,9 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   }
 
   @Test func aModuleRunsOnce() throws {
-    let folder = try Folder(["m.lua": "count = (count or 0) + 1 return {}", "nothing.lua": "local x = 1", "d/m.lua": "return 1"])
+    let folder = try Folder([
+      "m.lua": "count = (count or 0) + 1 return {}", "nothing.lua": "local x = 1", "d/m.lua": "return 1",
+    ])
     let lua = try makeState(folder)
     let same = try lua.run("return require 'm' == require 'm' and require 'd.m' == require 'd/m'", name: "r")
     #expect(same.boolean == true)
@@ -69,8 +72,8 @@ private func makeState(_ folder: Folder) throws -> LuaState {
 
   @Test func circlesAreShown() throws {
     let folder = try Folder([
-      "a.lua": "return require 'b'", "b.lua": "\nlocal c = require 'c' return c", "c.lua": "local x = require 'b' return x",
-      "me.lua": "local me = require 'me' return me",
+      "a.lua": "return require 'b'", "b.lua": "\nlocal c = require 'c' return c",
+      "c.lua": "local x = require 'b' return x", "me.lua": "local me = require 'me' return me",
     ])
     let lua = try makeState(folder)
     #expect(
@@ -103,8 +106,9 @@ private func makeState(_ folder: Folder) throws -> LuaState {
     let root = folder.path
     #expect(
       luaError { try lua.run("\nrequire 'helper'", name: "recipe.lua") }?.description
-        == "recipe.lua:2: module 'helper' not found (did you mean 'helpers'?); looked for '\(root)/helper.lua', "
-        + "'\(root)/helper/init.lua', 'helper.lua' in the standard library, 'helper/init.lua' in the standard library")
+        == "recipe.lua:2: module 'helper' not found (did you mean 'helpers'?); looked for "
+        + "'\(root)/helper.lua', '\(root)/helper/init.lua', 'helper.lua' in the standard library, "
+        + "'helper/init.lua' in the standard library")
     #expect(
       luaError { try lua.run("require 'methods.slrp'", name: "recipe.lua") }?.message
         .hasPrefix("module 'methods.slrp' not found (did you mean 'methods/slerp'?); looked for ") == true)
@@ -128,7 +132,8 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   @Test func onlyRegularFilesAreRead() throws {
     let folder = try Folder(["real.lua": "return 'linked'"])
     mkfifo(folder.path + "/pipe.lua", 0o600)
-    try FileManager.default.createDirectory(atPath: folder.path + "/folder.lua", withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/folder.lua", withIntermediateDirectories: true)
     try FileManager.default.createSymbolicLink(
       atPath: folder.path + "/link.lua", withDestinationPath: folder.path + "/real.lua")
     let lua = try makeState(folder)

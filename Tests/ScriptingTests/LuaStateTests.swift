@@ -19,7 +19,7 @@ func errorText(_ text: String, limits: LuaLimits = LuaLimits()) -> String? {
   luaError { try LuaState(limits: limits).run(text, name: "recipe.lua") }?.description
 }
 
-/// A value's class for tests: what a script returned as text.
+/// Runs `text` as `recipe.lua` and returns the string that it gives.
 func text(_ text: String, in lua: LuaState = LuaState()) throws -> String? {
   try lua.run(text, name: "recipe.lua").string
 }
@@ -42,7 +42,8 @@ func text(_ text: String, in lua: LuaState = LuaState()) throws -> String? {
     try lua.setGlobal("record", to: ["b": "zwei", "a": "eins"])
     try lua.setGlobal("none", to: Int?.none)
     try lua.setGlobal("empty", to: "")
-    #expect(try text("return #list .. record.a .. record.b .. tostring(none) .. empty", in: lua) == "3einszweinil")
+    #expect(
+      try text("return #list .. record.a .. record.b .. tostring(none) .. empty", in: lua) == "3einszweinil")
     #expect(lua.top == 0)
   }
 
@@ -96,7 +97,8 @@ func text(_ text: String, in lua: LuaState = LuaState()) throws -> String? {
 
   @Test func referencesKeepValuesAndOutliveTheState() throws {
     var lua: LuaState? = LuaState()
-    let function = try #require(try lua?.run("local n = 0 return function(k) n = n + k return n end", name: "r").function)
+    let counter = try lua?.run("local n = 0 return function(k) n = n + k return n end", name: "r")
+    let function = try #require(counter?.function)
     lua?.collectGarbage()
     #expect(try function.call(2).integer == 2)
     #expect(try function.call(3).integer == 5)

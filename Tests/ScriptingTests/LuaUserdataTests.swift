@@ -48,7 +48,9 @@ private struct Fixture {
         getter: { call in
           let handle = try call.handle(1, of: types.tensor)
           let key = try call.string(2)
-          guard key == "double" else { throw LuaError("tensor has no field '\(key)' (did you mean 'double'?)") }
+          guard key == "double" else {
+            throw LuaError("tensor has no field '\(key)' (did you mean 'double'?)")
+          }
           return try call.result(Int(handle) * 2)
         },
         metamethods: [
@@ -62,7 +64,8 @@ private struct Fixture {
     types.tensor = tensor
     model = try lua.makeObjectType(
       LuaTypeDefinition(
-        name: "model", methods: ["number": { call in try call.result(call.object(1, of: types.model).number) }]),
+        name: "model",
+        methods: ["number": { call in try call.result(call.object(1, of: types.model).number) }]),
       of: Box.self)
     types.model = model
     let (tensorType, modelType) = (tensor, model)
@@ -111,7 +114,8 @@ private struct Fixture {
     let fixture = try Fixture()
     #expect(try fixture.run("return getmetatable(tensor(1))").string == "tensor")
     #expect(luaError { _ = try fixture.run("setmetatable(tensor(1), {})") } != nil)
-    #expect(luaError { _ = try fixture.run("tensor(1).__gc()") }?.message.hasPrefix("tensor has no field '__gc'") == true)
+    let hidden = luaError { _ = try fixture.run("tensor(1).__gc()") }
+    #expect(hidden?.message.hasPrefix("tensor has no field '__gc'") == true)
     #expect(luaError { _ = try fixture.run("model(1):__gc()") }?.message == "model has no field '__gc'")
   }
 
@@ -153,7 +157,11 @@ private struct Fixture {
     do {
       let fixture = try Fixture()
       counter = fixture.counter
-      _ = try fixture.run("kept = { model(1), tensor(2), coroutine.wrap(function() local m = model(3) coroutine.yield() end) } kept[3]()")
+      _ = try fixture.run(
+        """
+        kept = { model(1), tensor(2), coroutine.wrap(function() local m = model(3) coroutine.yield() end) }
+        kept[3]()
+        """)
       #expect(counter.living == 2)
     }
     #expect(counter.living == 0)

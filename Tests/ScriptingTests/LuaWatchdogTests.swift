@@ -46,7 +46,8 @@ private func hangingScript(_ work: Int) -> String {
     let reports = Reports()
     let interrupt = LuaInterrupt()
     let lua = LuaState(
-      limits: LuaLimits(hangSeconds: 100, interruptSeconds: 0.1), interrupt: interrupt, onHang: { reports.add($0) })
+      limits: LuaLimits(hangSeconds: 100, interruptSeconds: 0.1), interrupt: interrupt,
+      onHang: { reports.add($0) })
     try lua.setGlobal(function: "wait") { _ in
       interrupt.request()
       usleep(400_000)

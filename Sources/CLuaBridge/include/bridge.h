@@ -88,7 +88,8 @@ typedef struct {
   char seen_at[BRIDGE_POSITION_SIZE];   // where the hook last saw the user's code
   char error_at[BRIDGE_POSITION_SIZE];  // the user's line of the last error that reached Swift
   char *traceback;                      // of that error
-  bool error_kept;                      // the two above are of an error on its way, and deeper than where it is now
+  // The two above are of an error that is on its way, and say more than the stack where it has come to.
+  bool error_kept;
 
   bool warnings_on;
   char *warning;  // pieces of a warning that is not yet complete

@@ -136,14 +136,19 @@ package final class ExpressionGraph {
         pendingRelease.removeLast()
         continue
       }
+      // What the node held goes last, when the graph is whole again: its end may run code of the host.
+      let operation = nodes[index].operation
       let inputs = nodes[index].inputs
-      discharge(nodes[index].cost)
+      let cost = nodes[index].cost
       nodes[index].operation = .constant(0)
       nodes[index].inputs = .none
+      nodes[index].shape = .scalar
       nodes[index].result = nil
       free.append(next.index)
       pendingRelease.removeLast()
       for input in 0..<inputs.count { pendingRelease.append(inputs[input]) }
+      discharge(cost)
+      withExtendedLifetime(operation) {}
     }
   }
 
@@ -203,6 +208,8 @@ package final class ExpressionGraph {
   private func settle(_ node: NodeID, as operation: Operation) {
     let index = Int(node.index)
     let inputs = nodes[index].inputs
+    let former = nodes[index].operation
+    defer { withExtendedLifetime(former) {} }
     discharge(nodes[index].cost - Self.nodeCost)
     nodes[index].cost = Self.nodeCost
     nodes[index].operation = operation

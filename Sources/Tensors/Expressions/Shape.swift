@@ -58,8 +58,9 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// The shape that `self` and `other` broadcast to, by NumPy's rule: sizes are aligned at the last
-  /// dimension, and a size of one stretches. `nil` if they do not fit.
-  package func broadcast(with other: Shape) -> Shape? {
+  /// dimension, and a size of one stretches. `nil` if they do not fit; throws if the result has too many
+  /// elements.
+  package func broadcast(with other: Shape) throws -> Shape? {
     if self == other { return self }
     let rank = max(self.rank, other.rank)
     var sizes = [Int](repeating: 1, count: rank)
@@ -69,6 +70,6 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
       guard mine == theirs || mine == 1 || theirs == 1 else { return nil }
       sizes[rank - offset] = mine == 1 ? theirs : mine
     }
-    return Shape(sizes)
+    return try Shape(checking: sizes)
   }
 }
