@@ -1,0 +1,442 @@
+---@meta mergekit
+-- The script API for editors: annotations of the Lua language server (https://luals.github.io). Point it
+-- here by `"workspace.library": [".../stdlib/meta"]` in .luarc.json. Nothing of this file is run.
+
+---@class mergekit
+local mk = {}
+
+------------------------------------------------------------------------------------------------
+-- Tensors and lazy numbers
+
+--- A dtype by Torch's name (`bfloat16`), safetensors' (`BF16`) or a short one (`bf16`, `half`).
+---@alias mk.dtype "float64"|"float32"|"float16"|"bfloat16"|"float8_e4m3fn"|"float8_e5m2"|string
+
+--- Sizes, outermost first.
+---@alias mk.shape integer[]
+
+--- A number, a number that is known later, or a tensor; they mix freely in arithmetic.
+---@alias mk.operand number|mk.tensor
+
+--- A lazy tensor, or a lazy number (without dimensions). Nothing is read or computed before the model is
+--- written, or `:item()` asks. Elements are float32 while they are computed, reductions' results float64.
+--- Dimensions count from 1, negative ones from the end.
+---@class mk.tensor
+---@field shape mk.shape
+---@field dtype mk.dtype  what it is stored as if nothing else is asked for
+---@field numel integer   elements in all
+---@field ndim integer    dimensions
+---@operator add(mk.operand): mk.tensor
+---@operator sub(mk.operand): mk.tensor
+---@operator mul(mk.operand): mk.tensor
+---@operator div(mk.operand): mk.tensor
+---@operator pow(mk.operand): mk.tensor
+---@operator unm: mk.tensor
+local tensor = {}
+
+---@return mk.tensor
+function tensor:neg() end
+---@return mk.tensor
+function tensor:abs() end
+---@return mk.tensor
+function tensor:sqrt() end
+---@return mk.tensor
+function tensor:exp() end
+--- The natural logarithm.
+---@return mk.tensor
+function tensor:log() end
+---@return mk.tensor
+function tensor:sin() end
+---@return mk.tensor
+function tensor:cos() end
+---@return mk.tensor
+function tensor:acos() end
+--- −1, 0 or 1.
+---@return mk.tensor
+function tensor:sign() end
+---@return mk.tensor
+function tensor:floor() end
+--- To the nearest whole number, halves to even.
+---@return mk.tensor
+function tensor:round() end
+--- Either bound may be nil.
+---@param lowest mk.operand?
+---@param highest mk.operand?
+---@return mk.tensor
+function tensor:clamp(lowest, highest) end
+---@param other mk.operand
+---@return mk.tensor
+function tensor:minimum(other) end
+---@param other mk.operand
+---@return mk.tensor
+function tensor:maximum(other) end
+--- This one is the condition: `a` where it is not zero, else `b`.
+---@param a mk.operand
+---@param b mk.operand
+---@return mk.tensor
+function tensor:where(a, b) end
+--- 1 where equal, else 0.
+---@param other mk.operand
+---@return mk.tensor
+function tensor:eq(other) end
+---@param other mk.operand
+---@return mk.tensor
+function tensor:ne(other) end
+---@param other mk.operand
+---@return mk.tensor
+function tensor:lt(other) end
+---@param other mk.operand
+---@return mk.tensor
+function tensor:le(other) end
+---@param other mk.operand
+---@return mk.tensor
+function tensor:gt(other) end
+---@param other mk.operand
+---@return mk.tensor
+function tensor:ge(other) end
+--- Rounds every element as storing would, to nearest even.
+---@param dtype mk.dtype
+---@return mk.tensor
+function tensor:to(dtype) end
+
+--- Without a dimension over all elements, to a lazy number; else that dimension is kept with size 1. Sums
+--- are float64.
+---@param dim integer?
+---@return mk.tensor
+function tensor:sum(dim) end
+---@param dim integer?
+---@return mk.tensor
+function tensor:mean(dim) end
+--- √Σx².
+---@param dim integer?
+---@return mk.tensor
+function tensor:norm(dim) end
+--- NaN if any element is; +∞ of none.
+---@param dim integer?
+---@return mk.tensor
+function tensor:min(dim) end
+---@param dim integer?
+---@return mk.tensor
+function tensor:max(dim) end
+--- The variance, over n − correction (default 1).
+---@param dim integer?
+---@param correction number?
+---@return mk.tensor
+function tensor:var(dim, correction) end
+---@param dim integer?
+---@return mk.tensor
+function tensor:count_nonzero(dim) end
+--- exp(x − max) / Σ exp(x − max).
+---@param dim integer?
+---@return mk.tensor
+function tensor:softmax(dim) end
+--- Σ x·y, both of one shape.
+---@param other mk.tensor
+---@param dim integer?
+---@return mk.tensor
+function tensor:dot(other, dim) end
+
+--- The k-th largest element, exact. A list of k gives a list, found in the same sweep.
+---@param k integer|mk.tensor
+---@return mk.tensor
+---@overload fun(self: mk.tensor, k: (integer|mk.tensor)[]): mk.tensor[]
+function tensor:kth_largest(k) end
+--- 1 for exactly k elements, the largest; among equals those with the lower index. NaN counts as largest.
+---@param k integer|mk.tensor  0 to numel
+---@return mk.tensor
+---@overload fun(self: mk.tensor, k: (integer|mk.tensor)[]): mk.tensor[]
+function tensor:topk_mask(k) end
+--- Ranks 1…n along a dimension, ascending; equal elements keep their order.
+---@param dim integer
+---@return mk.tensor
+function tensor:rank(dim) end
+
+--- One size may be −1, which is then worked out.
+---@param shape mk.shape
+---@return mk.tensor
+---@overload fun(self: mk.tensor, ...: integer): mk.tensor
+function tensor:reshape(shape) end
+--- Exchanges two dimensions; those of a matrix need not be named.
+---@param dim1 integer?
+---@param dim2 integer?
+---@return mk.tensor
+function tensor:transpose(dim1, dim2) end
+--- `length` slices of a dimension from `start` on.
+---@param dim integer
+---@param start integer  from 1
+---@param length integer
+---@return mk.tensor
+function tensor:narrow(dim, start, length) end
+--- Slices of a dimension by their indices, in any order.
+---@param dim integer
+---@param indices integer[]  from 1
+---@return mk.tensor
+function tensor:index_select(dim, indices) end
+---@param dim integer
+---@param before integer  slices in front
+---@param after integer   slices behind
+---@param value number?   default 0
+---@return mk.tensor
+function tensor:pad(dim, before, after, value) end
+--- 1 with the probability that each element says, else 0.
+---@return mk.tensor
+function tensor:bernoulli() end
+--- The number itself: computes it now. Not within a function given to mk.defer.
+---@return number
+function tensor:item() end
+
+------------------------------------------------------------------------------------------------
+-- Functions of tensors
+
+--- Functions of plain numbers give plain numbers.
+---@param x mk.operand
+---@return mk.tensor
+function mk.abs(x) end
+mk.neg, mk.sqrt, mk.exp, mk.log, mk.sin, mk.cos = mk.abs, mk.abs, mk.abs, mk.abs, mk.abs, mk.abs
+mk.acos, mk.sign, mk.floor, mk.round = mk.abs, mk.abs, mk.abs, mk.abs
+
+---@param a mk.operand
+---@param b mk.operand
+---@return mk.tensor
+function mk.minimum(a, b) end
+mk.maximum, mk.eq, mk.ne, mk.lt, mk.le = mk.minimum, mk.minimum, mk.minimum, mk.minimum, mk.minimum
+mk.gt, mk.ge = mk.minimum, mk.minimum
+
+--- `a` where the condition is not zero, else `b`.
+---@param condition mk.operand
+---@param a mk.operand
+---@param b mk.operand
+---@return mk.tensor
+function mk.where(condition, a, b) end
+
+---@param shape mk.shape
+---@param dtype mk.dtype?
+---@return mk.tensor
+function mk.zeros(shape, dtype) end
+---@param shape mk.shape
+---@param value number
+---@param dtype mk.dtype?
+---@return mk.tensor
+function mk.full(shape, value, dtype) end
+--- From nested lists: `mk.tensor { { 1, 2 }, { 3, 4 } }`.
+---@param values number|table
+---@param dtype mk.dtype?
+---@return mk.tensor
+function mk.tensor(values, dtype) end
+--- Uniform in [0, 1). Draws depend on the seed, on the tensor that is being made and on how many draws were
+--- made for it, on nothing else.
+---@param shape mk.shape
+---@return mk.tensor
+function mk.rand(shape) end
+--- Normal, mean 0, variance 1.
+---@param shape mk.shape
+---@return mk.tensor
+function mk.randn(shape) end
+--- 1 with probability `p`, else 0.
+---@param p mk.operand
+---@param shape mk.shape
+---@return mk.tensor
+function mk.bernoulli(p, shape) end
+
+--- Joins tensors along a dimension (default 1).
+---@param tensors mk.tensor[]
+---@param dim integer?
+---@return mk.tensor
+function mk.cat(tensors, dim) end
+--- The first tensor's bytes, for any dtype, on condition that all tensors have the same ones.
+---@param tensors mk.tensor[]
+---@return mk.tensor
+function mk.identical(tensors) end
+
+--- Runs a function on numbers once they are known, and gives lazy numbers back: planning needs no data.
+--- Without `results` there are eight, of which as many are taken as are wanted.
+---@param numbers mk.operand[]
+---@param f fun(...: number): number, ...: number
+---@param results integer?
+---@return mk.tensor ...
+function mk.defer(numbers, f, results) end
+
+--- Runs `f` with random draws numbered anew under `name`; mk.merge does so for each tensor.
+---@generic T
+---@param name string
+---@param f fun(): T
+---@return T
+function mk.stream(name, f) end
+
+------------------------------------------------------------------------------------------------
+-- Models
+
+--- What is known of a tensor of a model.
+---@class mk.info
+---@field name string
+---@field shape mk.shape
+---@field dtype mk.dtype
+---@field layer integer?      from 0; nil outside of layers
+---@field num_layers integer  of its module
+---@field depth number        0…1 over the layers, 1 if there is one, 0 for embeddings and head
+---@field kind "embedding"|"head"|"norm"|"bias"|"weight"
+---@field module string       "default" where there is one stack of layers
+---@field template string     the name with {layer} for the layer's number
+
+--- A lazy model: a checkpoint of which headers have been read, or what merges made of others.
+---@class mk.model
+---@field name string         the reference that opened it
+---@field config table?       config.json
+---@field num_layers integer
+---@field modules { name: string, num_layers: integer, prefix: string? }[]
+local model = {}
+
+--- Names in the order in which they are best read.
+---@return string[]
+function model:names() end
+---@param name string
+---@return boolean
+function model:has(name) end
+---@param name string
+---@return mk.tensor
+function model:tensor(name) end
+--- `for name, tensor in model:tensors() do`
+---@return fun(model: mk.model, name: string?): string?, mk.tensor?
+---@return mk.model
+function model:tensors() end
+---@param name string
+---@return mk.info
+function model:info(name) end
+--- A model whose tensors are what `f` makes of these; of any shape. `f` may run more than once for a
+--- tensor, so it should depend on its arguments only.
+---@param f fun(tensor: mk.tensor, info: mk.info): mk.tensor
+---@return mk.model
+function model:map(f) end
+--- Computes the model and writes it now.
+---@param path string
+---@param options { dtype: mk.dtype?, shard_size: string|integer?, force: boolean? }?
+function model:save(path, options) end
+
+--- Opens a checkpoint: a directory, a .safetensors file or an index; relative to the working directory.
+---@param reference string
+---@return mk.model
+function mk.model(reference) end
+
+---@param value any
+---@return boolean
+function mk.is_model(value) end
+---@param value any
+---@return boolean
+function mk.is_tensor(value) end
+
+--- A model of one's own making: what mk.merge and mk.stack end in.
+---@class mk.model_definition
+---@field names string[]
+---@field like mk.model           gives config.json, tokenizer and other files
+---@field sources mk.model[]      what it is made of
+---@field build fun(name: string): mk.tensor
+---@field specify (fun(name: string): { shape: mk.shape, dtype: mk.dtype })?  known before it is built
+---@field label string?
+---@field dtype mk.dtype?         what floating-point tensors are stored as
+---@field layers table<string, { [1]: mk.model, [2]: integer, [3]: string? }[]>?  origin of each layer, by module
+---@field method { pretty_name: string, reference: string? }?
+
+---@param definition mk.model_definition
+---@return mk.model
+function mk.define_model(definition) end
+
+------------------------------------------------------------------------------------------------
+-- Merging
+
+--- A value that may differ from tensor to tensor: a number, boolean or string; a list of numbers (a
+--- gradient over the layers); a list of { filter =, value = } of which the first whose filter is part of
+--- the tensor's name counts; or a function.
+---@alias mk.setting number|boolean|string|number[]|mk.filtered[]|fun(info: mk.info): any
+
+---@class mk.filtered
+---@field filter string?
+---@field value mk.setting
+
+---@class mk.merge_definition
+---@field method string|mk.method  a built-in, a file ("./mine.lua", or "mine" beside the recipe), or a value
+---@field models (mk.model|table)[]  models, or { model, weight = …, … } with settings of their own
+---@field base mk.model?
+---@field parameters table<string, mk.setting>?
+---@field dtype mk.dtype?  of the result; else each tensor's own
+---@field name string?     what messages call it
+
+---@param definition mk.merge_definition
+---@return mk.model
+function mk.merge(definition) end
+
+--- Slices of layers, one on the other: `mk.stack { { a, layers = { 0, 16 } }, { b, layers = { 8, 24 } } }`.
+--- Ranges are from 0, without the last. Of tensors, it makes slices of a new dimension.
+---@param slices { [integer]: { [1]: mk.model, layers: { [1]: integer, [2]: integer }? }, dtype: mk.dtype?, name: string?, module: string? }
+---@return mk.model
+---@overload fun(tensors: mk.tensor[], dim: integer?): mk.tensor
+function mk.stack(slices) end
+
+--- Stands for the default of a parameter that must be given.
+mk.required = {}
+
+---@class mk.method
+
+--- An input of a method; its own parameters are fields as well.
+---@class mk.input
+---@field tensor mk.tensor
+---@field model mk.model
+---@field layer integer?
+---@field [string] any
+
+--- What a method gets for each output tensor; the shared parameters are fields as well.
+---@class mk.merge_context: mk.info
+---@field base mk.tensor?
+---@field base_input mk.input?
+---@field inputs mk.input[]
+---@field [string] any
+
+---@class mk.method_definition
+---@field name string
+---@field merge fun(t: mk.merge_context): mk.tensor  of the base's shape
+---@field pretty_name string?
+---@field description string?
+---@field reference string?  a paper's address
+---@field base "required"|"optional"|"ignored"?  ignored (the default): an input like the others
+---@field parameters table<string, any>?  shared: defaults, mk.required, or { default =, type =, required = }
+---@field per_input table<string, any>?   of each input; { base = true } gives the base its own too
+---@field min_inputs integer?  beside the base; default 1
+---@field max_inputs integer?
+---@field missing "error"|"passthrough_singleton"|"passthrough_base_singleton"|"base_or_skip"?
+
+---@param definition mk.method_definition
+---@return mk.method
+function mk.method(definition) end
+
+------------------------------------------------------------------------------------------------
+-- For libraries
+
+--- Raises an error at the line of the user's own file.
+---@param message string
+function mk.fail(message) end
+--- The most similar of some names, if one is similar.
+---@param name string
+---@param names string[]
+---@return string?
+function mk.nearest(name, names) end
+--- The dtype that holds all of some.
+---@param dtypes mk.dtype[]
+---@return mk.dtype?
+function mk.promote(dtypes) end
+---@param dtype mk.dtype
+---@return boolean
+function mk.is_float(dtype) end
+--- Torch's name of a dtype.
+---@param dtype mk.dtype
+---@return mk.dtype
+function mk.dtype_name(dtype) end
+--- A function that errors look through to its caller, also when that ends in calling it.
+---@param name string
+---@param f function
+---@return function
+function mk.entry(name, f) end
+---@param name string
+---@return boolean
+function mk.module_exists(name) end
+---@return string[]
+function mk.method_names() end
+
+return mk
