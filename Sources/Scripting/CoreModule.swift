@@ -46,7 +46,8 @@ enum CoreModule {
 
   static func select(_ call: LuaCall, _ context: ScriptContext) throws -> Int {
     try context.withOperands(call, [1, 2, 3]) {
-      try context.result(context.graph.select($0[0], $0[1], $0[2]), call)
+      let result = try context.graph.select($0[0], $0[1], $0[2])
+      return try plainOrLazy(result, call, context, arguments: [1, 2, 3])
     }
   }
 
@@ -119,10 +120,28 @@ enum CoreModule {
         }
       },
       "identical": { call in
-        try context.withList(call, 1) { try context.result(graph.identical($0), call) }
+        try context.withList(call, 1) { nodes in
+          let originals = try nodes.flatMap { try originals(of: $0, graph) }
+          defer { originals.forEach(graph.release) }
+          return try context.result(graph.identical(originals), call)
+        }
       },
       "defer": { call in try deferred(call, context) },
     ]
+  }
+
+  /// What a copied tensor is a copy of, each with a reference: in a chain of merges a copy is made of
+  /// copies, and then all of their originals must agree.
+  private static func originals(of node: NodeID, _ graph: ExpressionGraph) throws -> [NodeID] {
+    let shape = graph.shape(of: node)
+    let leaves = graph.storedLeaves(below: node)
+    guard graph.storedLeaf(node) == nil, !graph.dtype(of: node).isArithmetic,
+      leaves.allSatisfy({ $0.source.byteCount == leaves[0].source.byteCount && $0.count == shape.count })
+    else {
+      graph.retain(node)
+      return [node]
+    }
+    return try leaves.map { try graph.stored($0, shape: shape) }
   }
 
   /// Lazy numbers that `defer` gives if it is not told how many.
@@ -142,7 +161,9 @@ enum CoreModule {
         let top = lua.top
         try lua.push(function)
         for input in inputs { try lua.push(input) }
-        try lua.call(arguments: inputs.count, results: nil)
+        try context.notSaving("a function given to defer") {
+          try lua.call(arguments: inputs.count, results: nil)
+        }
         let found = lua.top - top
         if isExact, found != outputs {
           throw LuaError.located("defer: the function gave \(found) results, expected \(outputs)", position)
@@ -179,17 +200,11 @@ enum CoreModule {
           return call.lua.top - top
         }
       },
-      // A function as a function of Swift. Lua keeps the caller's frame when such a one is called last, as
-      // in `return mk.merge{…}`, so that errors can name the line.
+      // Errors of a function made so name the caller's line, also in `return mk.merge{…}`.
       "entry": { call in
-        let function = try call.function(2)
-        try call.lua.pushFunction(call.string(1)) { call in
-          let arguments = call.count
-          try call.lua.push(function)
-          for argument in 0..<arguments { try call.lua.pushCopy(of: argument + 1) }
-          try call.lua.call(arguments: arguments, results: nil)
-          return call.lua.top - arguments
-        }
+        _ = try call.function(1)
+        try call.lua.pushCopy(of: 1)
+        try call.lua.makeEntryPoint()
         return 1
       },
       "nearest": { call in
@@ -212,7 +227,11 @@ enum CoreModule {
       "module_exists": { call in try call.result(context.moduleExists(call.string(1))) },
       "method_names": { call in try call.result(context.methodNames) },
       "is_float": { call in try call.result(context.dtype(call, 1).isArithmetic) },
-      "dtype_name": { call in try call.result(context.dtype(call, 1).torchName) },
+      // The full name of a dtype that can be computed, for `dtype =` of a merge.
+      "dtype_name": { call in
+        try call.result(
+          ScriptContext.computedDType(named: call.string(1), operation: "dtype").torchName)
+      },
       // Raises an error at the user's own line, whatever library function found it.
       "fail": { call in throw LuaError(try call.string(1)) },
     ]
@@ -261,13 +280,16 @@ enum NestedList {
     guard sizes[depth] == length else {
       throw call.argumentError(argument, "lists of \(sizes[depth]) and \(length) elements side by side")
     }
-    let isLast: Bool? = sizes.count > depth + 1 ? false : nil
     try lua.forEachElement(at: index) { _ in
-      if let number = lua.number(at: -1), isLast != false, sizes.count == depth + 1 {
-        elements.append(Float(number))
-      } else if lua.kind(at: -1) == .table {
+      switch lua.kind(at: -1) {
+      case .number where sizes.count == depth + 1:
+        elements.append(Float(lua.number(at: -1) ?? .nan))
+      // Elements that were read without a list below this one stand in this one.
+      case .table where sizes.count > depth + 1 || elements.isEmpty:
         try read(call, argument, at: lua.absolute(-1), depth: depth + 1, &sizes, &elements)
-      } else {
+      case .number, .table:
+        throw call.argumentError(argument, "numbers and lists side by side")
+      default:
         throw call.argumentError(argument, "number or list expected, got \(lua.typeName(at: -1))")
       }
     }

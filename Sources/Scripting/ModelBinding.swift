@@ -14,7 +14,12 @@ enum ModelBinding {
         metamethods: [
           "__tostring": { call in
             try call.result("model '\(call.object(1, of: context.modelType).model.label)'")
-          }
+          },
+          // The same model, though each time that a script gets it makes a new userdata.
+          "__eq": { call in
+            let models = [1, 2].map { call.lua.object(at: $0, of: context.modelType)?.model }
+            return try call.result(models[0] != nil && models[0] === models[1])
+          },
         ]), of: ModelHandle.self)
     try lua.pushFunction("tensors") { call in try next(call, context) }
     context.nextTensor = lua.popReference()
@@ -85,7 +90,7 @@ enum ModelBinding {
     [
       "names": { call in try call.result(model(call, 1, context).names) },
       "has": { call in
-        try call.result(model(call, 1, context).specification(of: call.string(2)) != nil)
+        try call.result(model(call, 1, context).has(call.string(2)))
       },
       "tensor": { call in
         try context.result(model(call, 1, context).expression(for: call.string(2)), call)
@@ -109,7 +114,11 @@ enum ModelBinding {
           try call.lua.forEachPair(at: 3) {
             switch call.lua.string(at: -2) {
             case "dtype":
-              options.dtype = try ScriptContext.dtype(named: call.lua.string(at: -1) ?? "")
+              guard let name = call.lua.string(at: -1) else {
+                throw call.argumentError(
+                  3, "dtype: string expected, got \(call.lua.typeName(at: -1))")
+              }
+              options.dtype = try ScriptContext.computedDType(named: name, operation: "save")
             case "shard_size":
               options.maximumShardBytes =
                 try call.lua.integer(at: -1) ?? ByteSize.parse(call.lua.string(at: -1) ?? "")
@@ -120,6 +129,7 @@ enum ModelBinding {
             }
           }
         }
+        try context.requireSaving()
         do {
           try context.save(model(call, 1, context), call.string(2), options)
         } catch TensorError.cancelled { throw LuaError.interrupted }
@@ -173,7 +183,7 @@ enum ModelBinding {
             try lua.push(function)
             try context.push(tensor, to: lua)
             try pushInfo(name, of: source, to: lua)
-            try lua.call(arguments: 2, results: 1)
+            try context.notSaving("a function given to map") { try lua.call(arguments: 2, results: 1) }
             return try takeTensor("the function given to map", lua, context)
           }
         }
@@ -262,7 +272,7 @@ enum ModelBinding {
           try state.withBalancedStack {
             try state.push(build)
             try state.push(name)
-            try state.call(arguments: 1, results: 1)
+            try context.notSaving("a merge") { try state.call(arguments: 1, results: 1) }
             return try takeTensor("build", state, context)
           }
         }

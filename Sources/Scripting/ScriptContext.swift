@@ -30,6 +30,8 @@ final class ScriptContext {
   var nextTensor: LuaReference!
   /// Checkpoints by the reference that opened them.
   var checkpoints: [String: CheckpointModel] = [:]
+  /// What runs that must not save models: the evaluator is at work for it.
+  private var notSaving: String?
   /// The tensor whose expression is being built, and the draws made for it.
   var stream = (name: "", draws: 0)
 
@@ -64,6 +66,19 @@ final class ScriptContext {
     stream = (name, 0)
     defer { stream = outer }
     return try body()
+  }
+
+  /// Runs `body`, within which models are not saved; `place` says where that is.
+  func notSaving<Result>(_ place: String, _ body: () throws -> Result) rethrows -> Result {
+    let outer = notSaving
+    notSaving = place
+    defer { notSaving = outer }
+    return try body()
+  }
+
+  /// Throws where models cannot be saved: a failure would take down what is under way outside.
+  func requireSaving() throws {
+    if let notSaving { throw LuaError("save: not within \(notSaving)") }
   }
 
   // MARK: Nodes on Lua's stack
@@ -168,9 +183,16 @@ final class ScriptContext {
     return values
   }
 
-  /// A dtype that can be computed.
+  /// The dtype that an argument names.
   func dtype(_ call: LuaCall, _ argument: Int) throws -> DType {
     try Self.dtype(named: call.string(argument))
+  }
+
+  /// The dtype of a name, which must be one that can be computed.
+  static func computedDType(named name: String, operation: String) throws -> DType {
+    let dtype = try dtype(named: name)
+    guard dtype.isArithmetic else { throw TensorError.notFloat(operation: operation, dtype) }
+    return dtype
   }
 
   /// The dtype of a name; an error names the nearest.

@@ -9,15 +9,15 @@ local method = require "mergekit.method"
 local mk = {}
 for name, value in pairs(core) do mk[name] = value end
 
-mk.method = core.entry("method", method.define)
+mk.method = core.entry(method.define)
 mk.required = method.required
-mk.merge = core.entry("merge", require "mergekit.merge")
+mk.merge = core.entry(require "mergekit.merge")
 
 -- `mk.stack` has two meanings, told apart by what is given: tensors become slices of a new dimension,
 -- layers of models become a model.
 local stack_models = require "mergekit.stack"
 
-mk.stack = core.entry("stack", function(list, dim)
+mk.stack = core.entry(function(list, dim)
   if type(list) ~= "table" then
     core.fail("stack: expected a list of tensors, or of { model, layers = { first, last } }")
   end

@@ -86,11 +86,13 @@ local function split_base(spec, method, entries)
   local base_entry
   local inputs = {}
   for _, entry in ipairs(entries) do
-    if entry.model.name == base.name and base_entry == nil then base_entry = entry else inputs[#inputs + 1] = entry end
+    if entry.model == base and base_entry == nil then base_entry = entry else inputs[#inputs + 1] = entry end
   end
+  local is_listed = base_entry ~= nil
   base_entry = base_entry or { model = base, settings = {}, label = base.name }
   if method.base == "ignored" then
-    -- An input like the others, and the first to give names and files.
+    -- An input like the others, the last unless it is listed, and the first to give names and files.
+    if not is_listed then entries[#entries + 1] = base_entry end
     return nil, entries, base
   end
   return base_entry, inputs
@@ -214,9 +216,13 @@ return function(spec)
   end
 
   local function shared_info(name, specification)
-    local info = like:has(name) and like:info(name) or sources[#sources]:info(name)
-    info.shape, info.dtype = specification.shape, specification.dtype
-    return info
+    for _, model in ipairs(sources) do
+      if model:has(name) then
+        local info = model:info(name)
+        info.shape, info.dtype = specification.shape, specification.dtype
+        return info
+      end
+    end
   end
 
   --- The expression of one output tensor.
@@ -273,7 +279,7 @@ return function(spec)
     names = names,
     like = like,
     sources = sources,
-    dtype = spec.dtype and core.dtype_name(spec.dtype) or nil,
+    dtype = methods.check_dtype(spec.dtype, "merge"),
     method = { pretty_name = method.pretty_name, reference = method.reference },
     specify = specify,
     build = build,

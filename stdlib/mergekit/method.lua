@@ -16,7 +16,7 @@ Method.__tostring = function(self) return ("method '%s'"):format(self.name) end
 local reserved = {}
 for _, name in ipairs {
   "name", "shape", "dtype", "layer", "num_layers", "depth", "kind", "module", "template",
-  "base", "inputs", "tensor", "model",
+  "base", "base_input", "inputs", "tensor", "model",
 } do reserved[name] = true end
 
 local known_fields = {
@@ -54,6 +54,13 @@ function M.check_keys(table_, list, where)
   end
 end
 
+--- The full name of an output's dtype, nil for none; fails if it is not one that can be computed.
+function M.check_dtype(dtype, where)
+  if dtype == nil then return nil end
+  if type(dtype) ~= "string" then core.fail(("%s: dtype: expected a name, got %s"):format(where, type(dtype))) end
+  return core.dtype_name(dtype)
+end
+
 -- A parameter is declared by its default, by mk.required, or by a table:
 -- { default =, type =, required =, base = } where no default means that nil is allowed.
 local function declare(method_name, name, declaration)
@@ -76,6 +83,10 @@ local function declare(method_name, name, declaration)
   local kind = declaration.type or (default ~= nil and type(default)) or "number"
   if not contains(value_types, kind) then
     core.fail(("method '%s': parameter '%s': %s"):format(method_name, name, M.unknown("type", kind, value_types)))
+  end
+  if default ~= nil and type(default) ~= kind then
+    core.fail(("method '%s': the default of parameter '%s' is a %s, expected a %s")
+      :format(method_name, name, type(default), kind))
   end
   return { name = name, default = default, required = required, type = kind, base = declaration.base or false }
 end
@@ -105,6 +116,21 @@ function M.define(definition)
   if type(definition.merge) ~= "function" then
     core.fail(("%s: merge: expected a function, got %s"):format(where, type(definition.merge)))
   end
+  for _, field in ipairs { "pretty_name", "reference", "description" } do
+    local value = definition[field]
+    if value ~= nil and type(value) ~= "string" then
+      core.fail(("%s: %s: expected a string, got %s"):format(where, field, type(value)))
+    end
+  end
+  local min_inputs, max_inputs = definition.min_inputs or 1, definition.max_inputs or math.huge
+  for field, value in pairs { min_inputs = min_inputs, max_inputs = max_inputs } do
+    if value ~= math.huge and (math.type(value) ~= "integer" or value < 0) then
+      core.fail(("%s: %s: expected a count, got %s"):format(where, field, tostring(value)))
+    end
+  end
+  if min_inputs > max_inputs then
+    core.fail(("%s: min_inputs is %s, max_inputs %s"):format(where, min_inputs, max_inputs))
+  end
   local base = definition.base or "ignored"
   if not contains(base_policies, base) then
     core.fail(where .. ": base: " .. M.unknown("policy", base, base_policies))
@@ -129,8 +155,8 @@ function M.define(definition)
     description = definition.description,
     base = base,
     missing = missing,
-    min_inputs = definition.min_inputs or 1,
-    max_inputs = definition.max_inputs or math.huge,
+    min_inputs = min_inputs,
+    max_inputs = max_inputs,
     parameters = parameters,
     per_input = per_input,
     merge = definition.merge,

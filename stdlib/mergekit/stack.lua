@@ -103,7 +103,7 @@ return function(list)
     names = names,
     like = like,
     sources = sources,
-    dtype = list.dtype and core.dtype_name(list.dtype) or nil,
+    dtype = methods.check_dtype(list.dtype, "stack"),
     layers = { [reference] = layers },
     method = { pretty_name = "Passthrough" },
     specify = function(name)

@@ -429,10 +429,9 @@ function mk.is_float(dtype) end
 ---@return mk.dtype
 function mk.dtype_name(dtype) end
 --- A function that errors look through to its caller, also when that ends in calling it.
----@param name string
 ---@param f function
 ---@return function
-function mk.entry(name, f) end
+function mk.entry(f) end
 ---@param name string
 ---@return boolean
 function mk.module_exists(name) end
