@@ -3,6 +3,7 @@
 /// `@unchecked Sendable`: written only through `write`, for disjoint ranges, before it is read.
 package final class MemorySource: ByteSource, ByteSink, @unchecked Sendable {
   private let bytes: UnsafeMutableRawBufferPointer
+  /// What error messages call it.
   package let label: String
 
   /// `byteCount` bytes of zeros.
@@ -20,12 +21,15 @@ package final class MemorySource: ByteSource, ByteSink, @unchecked Sendable {
 
   deinit { bytes.deallocate() }
 
+  /// Bytes that it holds.
   package var byteCount: Int { bytes.count }
 
+  /// Copies bytes that are within it.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
     buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]))
   }
 
+  /// Overwrites bytes that are within it.
   package func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) {
     UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]).copyMemory(from: buffer)
   }

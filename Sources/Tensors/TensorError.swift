@@ -14,6 +14,7 @@ package enum TensorError: Error, Equatable {
   case needsTensor(operation: String)
   case noInputs(operation: String)
   case rowTooLong(operation: String, length: Int)
+  case identicalComputed(DType)
   case differing(first: String, other: String)
   case resultTooLarge(bytes: Int)
   case itemInDeferred
@@ -21,6 +22,7 @@ package enum TensorError: Error, Equatable {
 }
 
 extension TensorError: CustomStringConvertible {
+  /// The sentence that a user sees.
   package var description: String {
     switch self {
     case .negativeSize(let sizes):
@@ -44,7 +46,7 @@ extension TensorError: CustomStringConvertible {
     case .notFloat(let operation, let dtype):
       "\(operation): dtype \(dtype.rawValue) is not one that can be computed (expected F64, F32, F16, BF16, F8_E4M3 or F8_E5M2)"
     case .badCount(let operation, let k, let count):
-      "\(operation): k is \(k == k.rounded() && k.magnitude < 1e15 ? String(Int(k)) : String(k)), expected 1 to \(count)"
+      "\(operation): k is \(number(k)), expected a whole number from \(operation == "topk_mask" ? 0 : 1) to \(count)"
     case .needsScalar(let operation, let shape):
       "\(operation): expected one element, got shape \(shape)"
     case .needsTensor(let operation):
@@ -53,6 +55,8 @@ extension TensorError: CustomStringConvertible {
       "\(operation): expected at least one tensor"
     case .rowTooLong(let operation, let length):
       "\(operation): a dimension of \(length) elements is too long (expected at most 16777216)"
+    case .identicalComputed(let dtype):
+      "identical: its result can only be stored as the \(dtype.rawValue) that it is, not computed with"
     case .differing(let first, let other):
       "\(first) and \(other) differ, and their dtype can only be copied"
     case .resultTooLarge(let bytes):
@@ -62,6 +66,10 @@ extension TensorError: CustomStringConvertible {
     case .cancelled:
       "interrupted"
     }
+  }
+
+  private func number(_ value: Double) -> String {
+    value == value.rounded() && value.magnitude < 1e15 ? String(Int(value)) : String(value)
   }
 
   private func list(_ sizes: [Int]) -> String { "[" + sizes.map(String.init).joined(separator: ", ") + "]" }

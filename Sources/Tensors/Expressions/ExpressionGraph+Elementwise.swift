@@ -29,6 +29,7 @@ extension ExpressionGraph {
     try add(.random(distribution, stream), shape: shape, precision: .single, dtype: nil)
   }
 
+  /// An operation on every element.
   package func unary(_ operation: UnaryOperation, _ input: NodeID) throws -> NodeID {
     try requireArithmetic(input, operation.name)
     if let value = constantValue(input) { return try constant(ScalarMath.apply(operation, value)) }
@@ -65,7 +66,9 @@ extension ExpressionGraph {
   /// `first` where `condition` is not zero, else `second`.
   package func select(_ condition: NodeID, _ first: NodeID, _ second: NodeID) throws -> NodeID {
     for input in [condition, first, second] { try requireArithmetic(input, "where") }
-    if let value = constantValue(condition), self[first].shape == self[second].shape {
+    if let value = constantValue(condition), self[first].shape == self[second].shape,
+      self[first].precision == self[second].precision, self[first].dtype == self[second].dtype
+    {
       let chosen = value != 0 ? first : second
       retain(chosen)
       return chosen
@@ -92,7 +95,7 @@ extension ExpressionGraph {
   /// Rounds every element to `dtype`, as storing would, and makes it the dtype to store.
   package func convert(_ input: NodeID, to dtype: DType) throws -> NodeID {
     let node = self[input]
-    if node.dtype == dtype, case .stored = node.operation {
+    if node.dtype == dtype, !dtype.isArithmetic || storedLeaf(input)?.dtype == dtype {
       retain(input)
       return input
     }
@@ -126,7 +129,7 @@ extension ExpressionGraph {
     for input in inputs where !isScalar(input) {
       throw TensorError.needsScalar(operation: "defer", self[input].shape)
     }
-    return try (0..<call.outputs).map { output in
+    return try collect(0..<call.outputs) { output in
       try add(
         .deferred(call, output: output), Inputs(inputs), shape: .scalar, precision: .double, dtype: nil)
     }
@@ -145,13 +148,25 @@ extension ExpressionGraph {
     var shape = self[inputs[0]].shape
     var precision = self[inputs[0]].precision
     for input in inputs.dropFirst() {
-      guard let wider = shape.broadcast(with: self[input].shape) else {
+      guard let wider = try shape.broadcast(with: self[input].shape) else {
         throw TensorError.shapeMismatch(operation: operation, shape, self[input].shape)
       }
       shape = wider
       if self[input].precision == .single { precision = .single }
     }
     return (shape, precision)
+  }
+
+  /// Nodes made one after the other; those made already are released if a later one cannot be.
+  func collect<Item>(_ items: some Sequence<Item>, _ make: (Item) throws -> NodeID) throws -> [NodeID] {
+    var nodes: [NodeID] = []
+    do {
+      for item in items { nodes.append(try make(item)) }
+    } catch {
+      nodes.forEach(release)
+      throw error
+    }
+    return nodes
   }
 
   /// The dtype of a result. Numbers and other operands without a dtype of their own do not count.

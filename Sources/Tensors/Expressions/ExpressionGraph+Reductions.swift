@@ -4,7 +4,7 @@
 extension ExpressionGraph {
   /// Reduces one dimension, which the result keeps with size one, or all of them to a scalar.
   ///
-  /// `.dot` takes `other` too, stretched to the input's shape.
+  /// `.dot` takes `other` too, of the input's shape.
   package func reduce(
     _ reduction: Reduction, _ input: NodeID, with other: NodeID? = nil, dimension: Int? = nil,
     operation: String
@@ -22,46 +22,35 @@ extension ExpressionGraph {
         .reduce(reduction, dimension: nil), Inputs([input] + (other.map { [$0] } ?? [])),
         shape: .scalar, precision: .double, dtype: nil)
     }
-    let (_, size, inner) = shape.split(at: dimension)
-    if size > 0, size <= 32, inner >= 4096, self[input].precision == .single {
-      return try reduceAsArithmetic(reduction, input, with: other, dimension: dimension)
+    if isFolded(input, dimension) {
+      return try fold(reduction, input, with: other, dimension: dimension)
     }
     return try add(
       .reduce(reduction, dimension: dimension), Inputs([input] + (other.map { [$0] } ?? [])),
       shape: shape.replacing(dimension, with: 1), precision: .double, dtype: nil)
   }
 
-  /// A short outer dimension, such as that of a stack of models, is reduced element by element, so
-  /// that nothing of the result's size is held.
-  private func reduceAsArithmetic(
-    _ reduction: Reduction, _ input: NodeID, with other: NodeID?, dimension: Int
+  /// Whether a reduction is computed tile by tile like arithmetic, so that nothing of the result's size is
+  /// held: over a short outer dimension, such as that of a stack of models.
+  private func isFolded(_ input: NodeID, _ dimension: Int) -> Bool {
+    let (_, size, inner) = self[input].shape.split(at: dimension)
+    return (1...32).contains(size) && inner >= 4096 && self[input].precision == .single
+  }
+
+  /// A reduction over the slices of a short dimension, element by element, in float64.
+  private func fold(
+    _ reduction: Reduction, _ input: NodeID, with other: NodeID?, dimension: Int, takesRoot: Bool = false
   ) throws -> NodeID {
-    var result: NodeID?
-    for index in 0..<self[input].shape.dimensions[dimension] {
-      var term = try narrow(input, dimension: dimension, start: index, length: 1)
-      defer { release(term) }
-      if reduction == .squares || reduction == .dot {
-        let factor = try narrow(other ?? input, dimension: dimension, start: index, length: 1)
-        defer { release(factor) }
-        let product = try binary(.multiply, term, factor)
-        release(term)
-        term = product
-      }
-      guard let current = result else {
-        retain(term)
-        result = term
-        continue
-      }
-      defer { release(current) }
-      let operation: BinaryOperation =
-        switch reduction {
-        case .sum, .squares, .dot: .add
-        case .minimum: .minimum
-        case .maximum: .maximum
-        }
-      result = try binary(operation, current, term)
+    let shape = self[input].shape
+    let positions = 0..<shape.dimensions[dimension]
+    var slices = try collect(positions) { try narrow(input, dimension: dimension, start: $0, length: 1) }
+    defer { slices.forEach(release) }
+    if let other {
+      slices += try collect(positions) { try narrow(other, dimension: dimension, start: $0, length: 1) }
     }
-    return result!
+    return try add(
+      .fold(reduction, takesRoot: takesRoot), Inputs(slices), shape: shape.replacing(dimension, with: 1),
+      precision: .single, dtype: nil)
   }
 
   /// Elements over which a reduction runs.
@@ -69,6 +58,7 @@ extension ExpressionGraph {
     dimension.map { self[input].shape.dimensions[$0] } ?? self[input].shape.count
   }
 
+  /// Σx / n; NaN of no elements.
   package func mean(_ input: NodeID, dimension: Int?) throws -> NodeID {
     let sum = try reduce(.sum, input, dimension: dimension, operation: "mean")
     defer { release(sum) }
@@ -77,6 +67,10 @@ extension ExpressionGraph {
 
   /// √Σx².
   package func norm(_ input: NodeID, dimension: Int?) throws -> NodeID {
+    if let dimension, isFolded(input, dimension) {
+      try requireArithmetic(input, "norm")
+      return try fold(.squares, input, with: nil, dimension: dimension, takesRoot: true)
+    }
     let squares = try reduce(.squares, input, dimension: dimension, operation: "norm")
     defer { release(squares) }
     return try unary(.sqrt, squares)
@@ -135,41 +129,37 @@ extension ExpressionGraph {
 
   /// The k-th largest element, k a number or a lazy one; NaN counts as the largest.
   package func kthLargest(_ input: NodeID, k: NodeID) throws -> NodeID {
-    try checkCount("kth_largest", input, k, lowest: 1)
-    return try selection(input, k: k, "kth_largest")
+    try checkCount(.kthLargest, input, k)
+    return try selection(.kthLargest, input, k: k)
   }
 
   /// 1 for exactly k elements, the largest ones, and among equals those with the lower index.
   package func topMask(_ input: NodeID, k: NodeID) throws -> NodeID {
-    try checkCount("topk_mask", input, k, lowest: 0)
+    try checkCount(.topMask, input, k)
     let shape = self[input].shape
     if shape.count == 0 { return try filled(shape, with: 0) }
-    let threshold = try selection(input, k: k, "topk_mask")
+    let threshold = try selection(.topMask, input, k: k)
     defer { release(threshold) }
     let cut = try add(.tieCut, .two(input, threshold), shape: .scalar, precision: .double, dtype: nil)
     defer { release(cut) }
     return try add(.topMask, .three(input, threshold, cut), shape: shape, precision: .single, dtype: nil)
   }
 
-  private func selection(_ input: NodeID, k: NodeID, _ operation: String) throws -> NodeID {
-    try requireArithmetic(input, operation)
-    guard self[input].precision == .single else {
-      throw TensorError.needsTensor(operation: operation)
-    }
-    let coarse = try add(.selectCoarse, .two(input, k), shape: .scalar, precision: .double, dtype: nil)
+  private func selection(_ kind: SelectionKind, _ input: NodeID, k: NodeID) throws -> NodeID {
+    let coarse = try add(
+      .selectCoarse(kind), .two(input, k), shape: .scalar, precision: .double, dtype: nil)
     defer { release(coarse) }
     return try add(
       .selectFine, .three(input, k, coarse), shape: .scalar, precision: .double, dtype: nil)
   }
 
-  private func checkCount(_ operation: String, _ input: NodeID, _ k: NodeID, lowest: Double) throws {
-    guard isScalar(k) else { throw TensorError.needsScalar(operation: "\(operation): k", self[k].shape) }
-    let count = self[input].shape.count
-    if let value = constantValue(k) {
-      guard value >= lowest, value < Double(count) + 1, value == value.rounded(.down) else {
-        throw TensorError.badCount(operation: operation, k: value, count: count)
-      }
+  private func checkCount(_ kind: SelectionKind, _ input: NodeID, _ k: NodeID) throws {
+    try requireArithmetic(input, kind.rawValue)
+    guard self[input].precision == .single else { throw TensorError.needsTensor(operation: kind.rawValue) }
+    guard isScalar(k) else {
+      throw TensorError.needsScalar(operation: "\(kind.rawValue): k", self[k].shape)
     }
+    if let value = constantValue(k) { _ = try kind.count(value, of: self[input].shape.count) }
   }
 
   /// Ranks 1…n along a dimension, ascending; equal values keep their order, NaN ranks highest.

@@ -13,10 +13,6 @@ extension ExpressionGraph {
       return try add(
         .view(whole), .one(node.inputs[0]), shape: shape, precision: node.precision, dtype: node.dtype)
     }
-    if node.precision == .double, node.shape.rank == 0 {
-      // A lazy number given a shape is a tensor of one element.
-      return try add(.view(map), .one(input), shape: shape, precision: .double, dtype: node.dtype)
-    }
     return try add(.view(map), .one(input), shape: shape, precision: node.precision, dtype: node.dtype)
   }
 
@@ -31,6 +27,10 @@ extension ExpressionGraph {
     }
     let target = try Shape(checking: sizes)
     guard target.count == shape.count else { throw TensorError.badReshape(from: shape, to: sizes) }
+    if target.rank == 0, self[input].precision == .double, shape.rank > 0 {
+      // One of several results becomes a lazy number; the greatest of one element is that element.
+      return try reduce(.maximum, input, operation: "reshape")
+    }
     return try view(input, .identity(count: shape.count), target)
   }
 
@@ -51,7 +51,7 @@ extension ExpressionGraph {
     let shape = self[input].shape
     let size = shape.dimensions[dimension]
     guard start >= 0, length >= 0, start <= size, length <= size - start else {
-      throw TensorError.badRange(operation: "narrow", start: start + 1, length: length, size: size)
+      throw TensorError.badRange(operation: "narrow", start: start &+ 1, length: length, size: size)
     }
     if case .concatenate(dimension) = self[input].operation,
       let (piece, offset) = piece(of: self[input].inputs, dimension, start, length)
@@ -82,13 +82,14 @@ extension ExpressionGraph {
     let node = self[input]
     let size = node.shape.dimensions[dimension]
     for index in indices where index < 0 || index >= size {
-      throw TensorError.badIndex(operation: "index_select", index: index + 1, size: size)
+      throw TensorError.badIndex(operation: "index_select", index: index &+ 1, size: size)
     }
+    let shape = try resized(node.shape, dimension, indices.count)
     let tensor = try asTensor(input)
     defer { release(tensor) }
     return try add(
-      .gather(dimension: dimension, indices: indices), .one(tensor),
-      shape: node.shape.replacing(dimension, with: indices.count), precision: .single, dtype: node.dtype)
+      .gather(dimension: dimension, indices: indices), .one(tensor), shape: shape, precision: .single,
+      dtype: node.dtype)
   }
 
   /// Tensors joined along a dimension; all other sizes agree.
@@ -111,7 +112,7 @@ extension ExpressionGraph {
     var sizes = shape.dimensions
     sizes[dimension] = size
     let target = try Shape(checking: sizes)
-    let tensors = try inputs.map(asTensor)
+    let tensors = try collect(inputs, asTensor)
     defer { tensors.forEach(release) }
     // A concatenation of concatenations along the same dimension is one.
     var flat: [NodeID] = []
@@ -133,7 +134,7 @@ extension ExpressionGraph {
     let shape = self[first].shape
     var sizes = shape.dimensions
     sizes.insert(1, at: dimension)
-    let slices = try inputs.map { input in
+    let slices = try collect(inputs) { input in
       guard self[input].shape == shape else {
         throw TensorError.shapeMismatch(operation: "stack", shape, self[input].shape)
       }

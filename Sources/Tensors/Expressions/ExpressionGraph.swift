@@ -1,7 +1,9 @@
 /// A handle to a node of an `ExpressionGraph`. It does not keep the node alive; `retain` does.
 package struct NodeID: Hashable, Sendable {
+  /// The node's place in the graph, for a host that keeps handles as numbers.
   package let index: Int32
 
+  /// The handle of a place.
   package init(index: Int32) { self.index = index }
 }
 
@@ -87,6 +89,7 @@ package final class ExpressionGraph {
   /// Nodes that are alive.
   package var liveCount: Int { nodes.count - free.count }
 
+  /// A graph without nodes.
   package init() {}
 
   // MARK: Lifetime
@@ -158,6 +161,7 @@ package final class ExpressionGraph {
     fileprivate let generation: UInt32
   }
 
+  /// A reference that does not keep the node alive; see `strong`.
   package func weak(_ node: NodeID) -> WeakNode {
     WeakNode(node: node, generation: nodes[Int(node.index)].generation)
   }
@@ -177,6 +181,7 @@ package final class ExpressionGraph {
     _modify { yield &nodes[Int(node.index)] }
   }
 
+  /// The sizes of the node's dimensions.
   package func shape(of node: NodeID) -> Shape { nodes[Int(node.index)].shape }
 
   /// The dtype that the node is stored as if nothing else is asked for.

@@ -56,12 +56,16 @@ enum Operation {
   /// Ranks 1…n along the last dimension, ascending; equal values keep their order.
   case rank
 
+  /// The reduction of as many elements as there are inputs; for `.dot`, of the first half of the inputs
+  /// with the second. In float64, and its square root if asked for.
+  case fold(Reduction, takesRoot: Bool)
+
   // Barriers: their value is known once a sweep over the inputs has ended.
 
   /// Over one dimension, which the result keeps with size one, or over all (`nil`).
   case reduce(Reduction, dimension: Int?)
   /// First half of a selection: inputs are x and k; finds the high bits of the k-th largest.
-  case selectCoarse
+  case selectCoarse(SelectionKind)
   /// Second half: inputs are x, k, coarse. Its value is the k-th largest.
   case selectFine
   /// The index below which elements equal to the k-th largest belong to the top k: x, fine.
@@ -75,12 +79,31 @@ enum Operation {
   case identical
 }
 
+/// What a selection is for, by its name in scripts.
+enum SelectionKind: String {
+  case kthLargest = "kth_largest"
+  case topMask = "topk_mask"
+
+  /// `k` as a count of elements; throws if it is not a whole number in range.
+  func count(_ k: Double, of elements: Int) throws -> Int {
+    let lowest: Double = self == .kthLargest ? 1 : 0
+    guard k >= lowest, k <= Double(elements), k == k.rounded(.down) else {
+      throw TensorError.badCount(operation: rawValue, k: k, count: elements)
+    }
+    return Int(k)
+  }
+}
+
 /// The stored elements at a leaf of an expression.
 package final class StoredLeaf: Sendable {
+  /// Where the elements are read from, from byte 0 on.
   package let source: any ByteSource
+  /// How they are stored.
   package let dtype: DType
+  /// Elements in all.
   package let count: Int
 
+  /// A leaf of `count` elements; the source has as many.
   package init(source: any ByteSource, dtype: DType, count: Int) {
     self.source = source
     self.dtype = dtype
@@ -96,6 +119,7 @@ package final class DeferredCall {
   /// Set by the first use of any output.
   var results: [Double]?
 
+  /// A call of `function` with the inputs' values; results that it leaves out are NaN.
   package init(outputs: Int, function: @escaping ([Double]) throws -> [Double]) {
     self.outputs = outputs
     self.function = function

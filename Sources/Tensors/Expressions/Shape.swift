@@ -1,5 +1,6 @@
 /// The sizes of a tensor's dimensions, outermost first; row-major.
 package struct Shape: Hashable, Sendable, CustomStringConvertible {
+  /// The sizes, none of them negative.
   package let dimensions: [Int]
 
   /// Elements in all. Building a shape whose count overflows is refused by `init(checking:)`.
@@ -8,6 +9,7 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
   /// A shape without dimensions: one element.
   package static let scalar = Shape([])
 
+  /// A shape of sizes that are known to be in order; others go through `init(checking:)`.
   package init(_ dimensions: [Int]) {
     self.dimensions = dimensions
     self.count = dimensions.reduce(1, *)
@@ -26,6 +28,7 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
     self.count = count
   }
 
+  /// The number of dimensions.
   package var rank: Int { dimensions.count }
 
   /// `[2, 3]`, as messages show it.

@@ -31,9 +31,10 @@ extension ElementaryFunctions {
 
   /// `x` to the power `y`: computed in Double, within 2^-44 of the exact value, and rounded.
   ///
-  /// The special cases of IEEE 754 `pow`; whole exponents up to ±16 multiply.
+  /// The special cases of IEEE 754 `pow`; whole exponents up to ±16 multiply, 0.5 is the square root.
   package static func power(_ x: Float, _ y: Float) -> Float {
     if y == 0 || x == 1 { return 1 }
+    if y == 0.5 { return root(x) }
     if y.isNaN || y.isInfinite { return Float(pow(Double(x), Double(y))) }
     let exponent = PowerExponent(y)
     return exponent.isSmallWhole ? smallPower(x, exponent) : generalPower(x, exponent)
@@ -48,6 +49,9 @@ extension ElementaryFunctions {
       mapBlock(source, destination, count) { power($0, y) }
       return
     }
+    if y == 0.5 { return mapBlock(source, destination, count, root) }
+    // A product of Floats in Double is exact, so this is what small whole exponents give.
+    if y == 2 { return mapBlock(source, destination, count) { $0 * $0 } }
     let exponent = PowerExponent(y)
     if exponent.isSmallWhole {
       mapBlock(source, destination, count) { smallPower($0, exponent) }
@@ -94,6 +98,13 @@ extension ElementaryFunctions {
       isSmallWhole = isWhole && value.magnitude <= 16
       whole = isSmallWhole ? UInt32(value.magnitude) : 0
     }
+  }
+
+  /// The square root as `pow` has it: +0 of -0, infinity of both infinities.
+  @inline(__always)
+  private static func root(_ x: Float) -> Float {
+    let root = sqrt(x) + 0
+    return x == -.infinity ? .infinity : root
   }
 
   /// Out of Double's range, the inverse is out of Float's too.

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Copies a stored tensor's bytes, and makes sure that other tensors hold the same ones.
 struct CopyWork: SweepWork {
   /// Bytes of a unit: small enough to stay in the level-two cache between reading and writing.
@@ -24,7 +26,7 @@ struct CopyWork: SweepWork {
       for (other, offset) in work.others {
         let theirs = UnsafeMutableRawBufferPointer(start: compared.ensure(range.count), count: range.count)
         try other.read(into: theirs, at: offset + range.lowerBound)
-        guard bytes.elementsEqual(theirs) else {
+        guard memcmp(bytes.baseAddress!, theirs.baseAddress!, range.count) == 0 else {
           throw TensorError.differing(first: work.source.label, other: other.label)
         }
       }

@@ -3,6 +3,7 @@
 /// Belongs to the thread that builds expressions. Any number of expressions are under way at once; each
 /// call below lets finished sweeps go on to what they were needed for.
 package final class Evaluator {
+  /// How expressions are computed.
   package struct Options: Sendable {
     /// Worker threads.
     package var threads: Int
@@ -14,6 +15,7 @@ package final class Evaluator {
     /// Room for as many bytes of elements that later passes read in another order.
     package var makeScratch: @Sendable (Int) throws -> any ByteSource & ByteSink
 
+    /// Options for `threads` workers.
     package init(
       threads: Int, tileSize: Int? = nil, isInterrupted: @escaping @Sendable () -> Bool = { false },
       makeScratch: @escaping @Sendable (Int) throws -> any ByteSource & ByteSink = {
@@ -29,8 +31,9 @@ package final class Evaluator {
 
   /// One expression on its way.
   private final class Job {
-    let root: NodeID
     let plan: PassPlan
+    /// Nodes that are kept until the end: the expression's root, and all that the plan names.
+    let kept: [NodeID]
     let store: (sink: any ByteSink, dtype: DType)?
     let completion: (Result<Void, any Error>) -> Void
     var stage = 0
@@ -38,11 +41,11 @@ package final class Evaluator {
     var failure: (any Error)?
 
     init(
-      root: NodeID, plan: PassPlan, store: (sink: any ByteSink, dtype: DType)?,
+      plan: PassPlan, kept: [NodeID], store: (sink: any ByteSink, dtype: DType)?,
       completion: @escaping (Result<Void, any Error>) -> Void
     ) {
-      self.root = root
       self.plan = plan
+      self.kept = kept
       self.store = store
       self.completion = completion
     }
@@ -51,7 +54,9 @@ package final class Evaluator {
   private let graph: ExpressionGraph
   private let options: Options
   private let pool: WorkerPool
-  /// Jobs that wait for barriers of other jobs.
+  /// Expressions that are under way.
+  private var jobs: [ObjectIdentifier: Job] = [:]
+  /// Those among them that wait for barriers of others.
   private var waiting: [Job] = []
   /// Barriers that jobs under way will settle.
   private var inFlight: Set<NodeID> = []
@@ -59,35 +64,34 @@ package final class Evaluator {
   private var isInDeferredCall = false
 
   /// Expressions that are under way.
-  package private(set) var jobCount = 0
+  package var jobCount: Int { jobs.count }
 
+  /// An evaluator of a graph's expressions; its threads start with the first work.
   package init(graph: ExpressionGraph, options: Options) {
     self.graph = graph
     self.options = options
     pool = WorkerPool(threads: options.threads)
   }
 
-  deinit { pool.close() }
+  deinit {
+    pool.close()
+    jobs.values.forEach(letGo)
+  }
 
   // MARK: Asking
 
   /// Starts to compute `node` and to write its elements to `sink` as `dtype`; bytes are copied where
-  /// nothing is to be computed. `completion` is called from a later call, on this thread.
+  /// nothing is to be computed. `completion` is called on this thread, from a later call, or from this one
+  /// if nothing is left to do. An error that is thrown here has no completion.
   package func store(
     _ node: NodeID, as dtype: DType, to sink: any ByteSink,
     completion: @escaping (Result<Void, any Error>) -> Void
   ) throws {
     if let copy = try copyWork(node, as: dtype, to: sink) {
-      graph.retain(node)
-      jobCount += 1
+      let job = keep(node, PassPlan(stages: [], awaited: []), store: nil, completion)
+      job.outstanding = 1
       pool.submit(
-        Sweep(
-          partition: copy.partition, work: copy.work,
-          finished: { [self] failure in
-            graph.release(node)
-            jobCount -= 1
-            completion(failure.map { .failure($0) } ?? .success(()))
-          }))
+        Sweep(partition: copy.partition, work: copy.work) { [weak self] in self?.ended(job, $0) {} })
       return
     }
     if let own = graph[node].dtype, !own.isArithmetic {
@@ -116,21 +120,26 @@ package final class Evaluator {
   private func wait(for request: (@escaping (Result<Void, any Error>) -> Void) throws -> Void) throws {
     var outcome: Result<Void, any Error>?
     try request { outcome = $0 }
-    while outcome == nil { try advance(waiting: true) }
+    while outcome == nil {
+      // Dropped by `cancel`, from a completion.
+      guard jobCount > 0 else { throw TensorError.cancelled }
+      try advance(waiting: true)
+    }
     try outcome!.get()
   }
 
-  /// Lets sweeps that have ended go on to what needs them; with `waiting`, until one has.
+  /// Lets sweeps that have ended go on to what needs them; with `waiting`, until one has, if anything is
+  /// under way.
   package func advance(waiting: Bool) throws {
     var waits = waiting
     while true {
-      if let sweep = pool.nextEnded(waiting: waits ? 50 : 0) {
+      if options.isInterrupted() { throw TensorError.cancelled }
+      if let sweep = pool.nextEnded(waiting: waits && jobCount > 0 ? 50 : 0) {
         sweep.finished(sweep.failure)
         waits = false
-        continue
+      } else if !waits || jobCount == 0 {
+        return
       }
-      if !waits { return }
-      if options.isInterrupted() { throw TensorError.cancelled }
     }
   }
 
@@ -142,10 +151,12 @@ package final class Evaluator {
   /// Drops everything that is under way, without completions.
   package func cancel() {
     pool.cancel()
+    let dropped = jobs.values
+    jobs = [:]
     waiting = []
     inFlight = []
     inFlightMaterialised = []
-    jobCount = 0
+    dropped.forEach(letGo)
   }
 
   // MARK: Jobs
@@ -156,26 +167,29 @@ package final class Evaluator {
   ) throws {
     var planner = PassPlanner(
       graph: graph, inFlight: inFlight, inFlightMaterialised: inFlightMaterialised)
-    let plan = try planner.plan(node, stores: store != nil)
-    graph.retain(node)
-    let job = Job(root: node, plan: plan, store: store, completion: completion)
-    jobCount += 1
-    for stage in plan.stages {
-      for sweep in stage {
-        for settled in sweep.settled {
-          // Kept to the end, so that no other node gets the number meanwhile.
-          graph.retain(settled.node)
-          inFlight.insert(settled.node)
-          if isMaterialised(settled.node) { inFlightMaterialised.insert(settled.node) }
-        }
-      }
+    let job = keep(node, try planner.plan(node, stores: store != nil), store: store, completion)
+    for settled in job.plan.stages.joined().flatMap(\.settled) {
+      inFlight.insert(settled.node)
+      if isMaterialised(settled.node) { inFlightMaterialised.insert(settled.node) }
     }
-    if plan.awaited.contains(where: inFlight.contains) {
-      waiting.append(job)
-    } else {
+    if job.plan.awaited.isEmpty {
       launch(job)
+    } else {
+      waiting.append(job)
     }
   }
+
+  private func keep(
+    _ root: NodeID, _ plan: PassPlan, store: (sink: any ByteSink, dtype: DType)?,
+    _ completion: @escaping (Result<Void, any Error>) -> Void
+  ) -> Job {
+    let job = Job(plan: plan, kept: [root] + plan.nodes, store: store, completion: completion)
+    job.kept.forEach(graph.retain)
+    jobs[ObjectIdentifier(job)] = job
+    return job
+  }
+
+  private func letGo(_ job: Job) { job.kept.forEach(graph.release) }
 
   /// Whether a barrier is one because its elements are put down, not for what it computes.
   private func isMaterialised(_ node: NodeID) -> Bool {
@@ -200,25 +214,38 @@ package final class Evaluator {
     }
   }
 
+  /// After a sweep of a job: `settle` takes its results, if it did not fail.
+  private func ended(_ job: Job, _ failure: (any Error)?, settle: () throws -> Void) {
+    do {
+      if let failure { throw failure }
+      try settle()
+    } catch { job.failure = job.failure ?? error }
+    job.outstanding -= 1
+    if job.outstanding == 0 { launch(job) }
+  }
+
   private func end(_ job: Job) {
-    for stage in job.plan.stages {
-      for sweep in stage {
-        for settled in sweep.settled {
-          inFlight.remove(settled.node)
-          inFlightMaterialised.remove(settled.node)
-          graph.release(settled.node)
-        }
-      }
+    for settled in job.plan.stages.joined().flatMap(\.settled) {
+      inFlight.remove(settled.node)
+      inFlightMaterialised.remove(settled.node)
+      guard let failure = job.failure, !isKnown(settled.node) else { continue }
+      for waiter in waiting where waiter.plan.awaited.contains(settled.node) { waiter.failure = failure }
     }
-    graph.release(job.root)
-    jobCount -= 1
-    job.completion(job.failure.map { .failure($0) } ?? .success(()))
     let ready = waiting.filter { !$0.plan.awaited.contains(where: inFlight.contains) }
-    waiting.removeAll { job in ready.contains { $0 === job } }
-    for waiter in ready {
-      // If what it waited for failed, it has no results to go on.
-      waiter.failure = job.failure
-      launch(waiter)
+    waiting.removeAll { waiter in ready.contains { $0 === waiter } }
+    letGo(job)
+    jobs[ObjectIdentifier(job)] = nil
+    job.completion(job.failure.map { .failure($0) } ?? .success(()))
+    // The completion may have cancelled them.
+    for waiter in ready where jobs[ObjectIdentifier(waiter)] != nil { launch(waiter) }
+  }
+
+  /// Whether a barrier has its result.
+  private func isKnown(_ node: NodeID) -> Bool {
+    if graph[node].result != nil { return true }
+    switch graph[node].operation {
+    case .constant, .stored: return true
+    default: return false
     }
   }
 
@@ -242,6 +269,10 @@ package final class Evaluator {
       if let sink { sinks.append(sink) }
       finishers.append(finisher)
     }
+    if sinks.isEmpty {
+      for finisher in finishers { try finisher() }
+      return nil
+    }
     let work: any SweepWork =
       planned.program.precision == .double
       ? ProgramWork<Double>(
@@ -250,16 +281,9 @@ package final class Evaluator {
       : ProgramWork<Float>(
         program: program, sinks: sinks, tileSize: options.tileSize,
         readsScattered: planned.program.readsScattered)
-    return Sweep(
-      partition: planned.partition, work: work,
-      finished: { [self] failure in
-        do {
-          if let failure { throw failure }
-          for finisher in finishers { try finisher() }
-        } catch { job.failure = job.failure ?? error }
-        job.outstanding -= 1
-        if job.outstanding == 0 { launch(job) }
-      })
+    return Sweep(partition: planned.partition, work: work) { [weak self] in
+      self?.ended(job, $0) { for finisher in finishers { try finisher() } }
+    }
   }
 
   private struct HistogramKey: Hashable {
@@ -272,10 +296,10 @@ package final class Evaluator {
     guard case .tieCut = graph[node].operation,
       case .selection(_, let above, let equal, let k) = graph[graph[node].inputs[1]].result
     else { return false }
-    if k - above >= equal {
-      graph[node].result = .cut(.max)
-    } else if k <= above {
+    if k <= above {
       graph[node].result = .cut(0)
+    } else if k - above >= equal {
+      graph[node].result = .cut(.max)
     } else {
       return false
     }
@@ -317,13 +341,14 @@ package final class Evaluator {
           }
         }
       )
-    case .selectCoarse:
+    case .selectCoarse(let kind):
       let (new, sink) = histogram(nil)
       let count = graph[inputs[0]].shape.count
       return (
         new,
-        {
-          let k = try self.selectionCount(inputs[1], of: count)
+        { [weak self] in
+          guard let self else { return }
+          let k = try kind.count(self.scalar(inputs[1]), of: count)
           graph[node].result = Selection.coarse(sink.totals(), k: k)
         }
       )
@@ -364,21 +389,13 @@ package final class Evaluator {
     }
   }
 
-  private func selectionCount(_ node: NodeID, of count: Int) throws -> Int {
-    let k = try scalar(node)
-    guard k >= 0, k < Double(count) + 1 else {
-      throw TensorError.badCount(operation: "selection", k: k, count: count)
-    }
-    return Int(k)
-  }
-
   // MARK: Copies
 
   /// The copy that stores `node`, if bytes are all that it needs.
   private func copyWork(_ node: NodeID, as dtype: DType, to sink: any ByteSink) throws -> (
     partition: Partition, work: CopyWork
   )? {
-    guard graph[node].dtype == dtype else { return nil }
+    guard graph.dtype(of: node) == dtype else { return nil }
     var sources: [NodeID] = [node]
     if case .identical = graph[node].operation {
       let inputs = graph[node].inputs
@@ -461,11 +478,16 @@ package final class Evaluator {
       graph.settle(node, as: rounded)
     case .deferred(let call, let output):
       if call.results == nil {
+        let outer = isInDeferredCall
         isInDeferredCall = true
-        defer { isInDeferredCall = false }
+        defer { isInDeferredCall = outer }
         call.results = try call.function(inputs)
       }
-      graph.settle(node, as: call.results![output])
+      let results = call.results ?? []
+      graph.settle(node, as: output < results.count ? results[output] : .nan)
+    case .constant:
+      // The host's function has led here by itself.
+      break
     default:
       preconditionFailure("No result yet")
     }

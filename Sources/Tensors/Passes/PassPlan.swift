@@ -18,6 +18,16 @@ struct PassPlan {
   var stages: [[PlannedSweep]]
   /// Nodes that other expressions' plans compute already.
   var awaited: [NodeID]
+
+  /// Every node that the plan names: while it runs, they must not go, nor their numbers to other nodes.
+  var nodes: [NodeID] {
+    var nodes = awaited
+    for sweep in stages.joined() {
+      for settled in sweep.settled { nodes.append(settled.node) }
+      sweep.program.forEachNode { nodes.append($0) }
+    }
+    return nodes
+  }
 }
 
 /// Cuts an expression at its barriers.
@@ -26,6 +36,7 @@ struct PassPlanner {
   /// Nodes that are being computed for other expressions.
   private let inFlight: Set<NodeID>
   private let inFlightMaterialised: Set<NodeID>
+  /// Nodes that are put down for this expression.
   private var materialised: Set<NodeID> = []
 
   init(graph: ExpressionGraph, inFlight: Set<NodeID>, inFlightMaterialised: Set<NodeID>) {
@@ -37,24 +48,29 @@ struct PassPlanner {
   /// The plan for `root`; `stores` says whether its elements are wanted, or only its barriers' values.
   mutating func plan(_ root: NodeID, stores: Bool) throws -> PassPlan {
     while true {
-      do {
-        return try attempt(root, stores: stores)
-      } catch let need as NeedsMaterialisation {
-        precondition(materialised.insert(need.node).inserted, "Materialised twice")
+      let needs = Materialisation(inFlightMaterialised.union(materialised))
+      let plan = try attempt(root, stores: stores, needs)
+      var found = needs.takeAdded()
+      if found.isEmpty { return plan }
+      // What is put down needs other nodes put down in turn; those are found here, so that the number of
+      // attempts does not grow with the depth of the nest.
+      while let node = found.popLast() {
+        materialised.insert(node)
+        _ = try compile([node], own: [node], needs)
+        found.append(contentsOf: needs.takeAdded())
       }
     }
   }
 
-  private func attempt(_ root: NodeID, stores: Bool) throws -> PassPlan {
-    let (stages, levels, awaited) = sort(root)
+  private func attempt(_ root: NodeID, stores: Bool, _ needs: Materialisation) throws -> PassPlan {
+    let (stages, level, awaited) = sort(root)
     var plan = PassPlan(stages: [], awaited: awaited)
-    for barriers in stages { plan.stages.append(try group(barriers)) }
+    for barriers in stages { plan.stages.append(try group(barriers, needs)) }
     if stores {
-      let shape = graph[root].shape
-      let program = try compile([root], shape.count)
+      let program = try compile([root], own: [], needs)
       let partition = Self.partition(for: program)
-      while plan.stages.count <= levels[root] ?? 0 { plan.stages.append([]) }
-      plan.stages[plan.stages.count - 1].append(
+      while plan.stages.count <= level { plan.stages.append([]) }
+      plan.stages[level].append(
         PassPlan.PlannedSweep(program: program, partition: partition, settled: [], output: 0))
     }
     return plan
@@ -68,33 +84,40 @@ struct PassPlanner {
     }
   }
 
-  /// All barriers that `root` needs, by the stage in which they are computed.
-  private func sort(_ root: NodeID) -> (stages: [[NodeID]], levels: [NodeID: Int], awaited: [NodeID]) {
-    var levels: [NodeID: Int] = [:]
+  /// All barriers that `root` needs, by the stage in which they are computed, and the first stage after
+  /// those that it needs.
+  private func sort(_ root: NodeID) -> (stages: [[NodeID]], level: Int, awaited: [NodeID]) {
+    var levels = KeyTable()
     var stages: [[NodeID]] = []
     var awaited: [NodeID] = []
     var stack: [(node: NodeID, expanded: Bool)] = [(root, false)]
     while let (node, expanded) = stack.popLast() {
       if levels[node] != nil { continue }
-      if graph[node].result != nil {
+      let index = Int(node.index)
+      if graph.nodes[index].result != nil {
         levels[node] = 0
         continue
       }
-      if inFlight.contains(node) {
+      if !inFlight.isEmpty, inFlight.contains(node) {
         levels[node] = 0
         awaited.append(node)
         continue
       }
-      let inputs = graph[node].inputs
-      if !expanded {
-        stack.append((node, true))
-        for index in 0..<inputs.count where levels[inputs[index]] == nil {
-          stack.append((inputs[index], false))
-        }
-        continue
-      }
+      let inputs = graph.nodes[index].inputs
       var level = 0
-      for index in 0..<inputs.count { level = max(level, levels[inputs[index]]!) }
+      let waiting = stack.count
+      if !expanded { stack.append((node, true)) }
+      for input in 0..<inputs.count {
+        if let known = levels[inputs[input]] {
+          level = max(level, known)
+        } else {
+          stack.append((inputs[input], false))
+        }
+      }
+      if !expanded {
+        if stack.count > waiting + 1 { continue }
+        stack.removeLast()
+      }
       if isBarrier(node) {
         while stages.count <= level { stages.append([]) }
         stages[level].append(node)
@@ -102,11 +125,11 @@ struct PassPlanner {
       }
       levels[node] = level
     }
-    return (stages, levels, awaited)
+    return (stages, levels[root]!, awaited)
   }
 
   /// Barriers of one stage, those over one space in one sweep.
-  private func group(_ barriers: [NodeID]) throws -> [PassPlan.PlannedSweep] {
+  private func group(_ barriers: [NodeID], _ needs: Materialisation) throws -> [PassPlan.PlannedSweep] {
     struct Space: Hashable {
       var count: Int
       var isDouble: Bool
@@ -117,28 +140,29 @@ struct PassPlanner {
     var members: [Space: [NodeID]] = [:]
     for node in barriers {
       let space = Space(
-        count: count(of: node), isDouble: graph[operands(of: node)[0]].precision == .double,
+        count: count(of: node), isDouble: operands(of: node).allSatisfy { graph[$0].precision == .double },
         geometry: geometry(of: node).flatMap { $0.outer == 1 && $0.inner == 1 ? nil : $0 },
         ties: isTieCut(node))
       if members[space] == nil { order.append(space) }
       members[space, default: []].append(node)
     }
     return try order.map { space in
+      let barriers = members[space]!
       var roots: [NodeID] = []
-      var settled: [PassPlan.Settled] = []
-      for node in members[space]! {
-        let places = operands(of: node).map { operand in
-          if let place = roots.firstIndex(of: operand) { return place }
-          roots.append(operand)
-          return roots.count - 1
-        }
-        settled.append(PassPlan.Settled(node: node, roots: places))
+      var places: [NodeID: Int] = [:]
+      let settled = barriers.map { node in
+        PassPlan.Settled(
+          node: node,
+          roots: operands(of: node).map { operand in
+            if let place = places[operand] { return place }
+            roots.append(operand)
+            places[operand] = roots.count - 1
+            return roots.count - 1
+          })
       }
-      let program = try compile(
-        roots, space.count, excluding: roots.filter { members[space]!.contains($0) })
-      let reduces = settled.contains { geometry(of: $0.node) != nil }
+      let program = try compile(roots, own: Set(barriers.filter(materialised.contains)), needs)
       let partition =
-        reduces
+        barriers.contains { geometry(of: $0) != nil }
         ? ReductionSink.partition(
           of: space.geometry ?? ReductionSink.Geometry(outer: 1, size: space.count, inner: 1),
           preferredUnit: program.readsScattered ? 1 << 20 : Partition.chunk)
@@ -175,12 +199,11 @@ struct PassPlanner {
     return ReductionSink.Geometry(outer: outer, size: size, inner: inner)
   }
 
-  private func compile(_ roots: [NodeID], _ count: Int, excluding own: [NodeID] = []) throws -> Program {
-    let precision: Precision = roots.allSatisfy { graph[$0].precision == .double } ? .double : .single
-    return try ProgramCompiler.compile(
-      roots, graph: graph,
-      materialised: materialised.union(inFlightMaterialised).subtracting(own),
-      precision: precision, count: count)
+  private func compile(_ roots: [NodeID], own: Set<NodeID>, _ needs: Materialisation) throws -> Program {
+    try ProgramCompiler.compile(
+      roots, graph: graph, materialised: needs, own: own,
+      precision: roots.allSatisfy { graph[$0].precision == .double } ? .double : .single,
+      count: graph[roots[0]].shape.count)
   }
 
   /// Units for a sweep whose results do not depend on them.

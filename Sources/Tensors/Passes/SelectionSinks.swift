@@ -4,12 +4,12 @@
 
 /// Counts keys by one of their halves.
 ///
-/// `@unchecked Sendable`: each worker has a table of its own.
+/// `@unchecked Sendable`: each worker thread has a table of its own, which it makes when it begins.
 final class HistogramSink: SweepSink, @unchecked Sendable {
   private let root: Int
   /// The high half that counted keys have; `nil` counts all keys by their high halves.
   private let prefix: UInt32?
-  private var tables: [Table]
+  private let tables: UnsafeMutableBufferPointer<Table?>
 
   final class Table {
     let bins: UnsafeMutablePointer<UInt32>
@@ -27,33 +27,42 @@ final class HistogramSink: SweepSink, @unchecked Sendable {
     func counted(_ count: Int) {
       counted += count
       guard counted > 1 << 31 else { return }
-      flushed = totals()
+      var totals = [Int](repeating: 0, count: SelectionKey.binCount)
+      addTotals(to: &totals)
+      flushed = totals
       bins.update(repeating: 0, count: SelectionKey.binCount)
       counted = 0
     }
 
-    func totals() -> [Int] {
-      (0..<SelectionKey.binCount).map { Int(bins[$0]) + (flushed?[$0] ?? 0) }
+    func addTotals(to totals: inout [Int]) {
+      for bin in totals.indices { totals[bin] += Int(bins[bin]) }
+      if let flushed { for bin in totals.indices { totals[bin] += flushed[bin] } }
     }
   }
 
   init(root: Int, prefix: UInt32?, threads: Int) {
     self.root = root
     self.prefix = prefix
-    tables = (0..<threads).map { _ in Table() }
+    tables = .allocate(capacity: threads)
+    tables.initialize(repeating: nil)
+  }
+
+  deinit {
+    tables.deinitialize()
+    tables.deallocate()
   }
 
   /// Elements in each bin; once all units are done.
   func totals() -> [Int] {
-    var totals = tables[0].totals()
-    for table in tables.dropFirst() {
-      for (bin, count) in table.totals().enumerated() { totals[bin] += count }
-    }
+    var totals = [Int](repeating: 0, count: SelectionKey.binCount)
+    for case let table? in tables { table.addTotals(to: &totals) }
     return totals
   }
 
   func makeWorker<Element: BlockElement>(index: Int) -> SinkWorker<Element> {
-    Worker(root: root, prefix: prefix, table: tables[index])
+    let table = tables[index] ?? Table()
+    tables[index] = table
+    return Worker(root: root, prefix: prefix, table: table)
   }
 
   private final class Worker<Element: BlockElement>: SinkWorker<Element> {

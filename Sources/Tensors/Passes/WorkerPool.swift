@@ -25,6 +25,9 @@ final class WorkerPool: @unchecked Sendable {
   }
 
   deinit {
+    pthread_cond_destroy(workArrived)
+    pthread_cond_destroy(sweepEnded)
+    pthread_mutex_destroy(mutex)
     mutex.deallocate()
     workArrived.deallocate()
     sweepEnded.deallocate()

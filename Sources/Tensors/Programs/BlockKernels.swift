@@ -9,6 +9,9 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
     _ source: UnsafePointer<Self>, to raw: UnsafeMutableRawPointer, dtype: DType, count: Int)
   static func round(
     _ source: UnsafePointer<Self>, _ destination: UnsafeMutablePointer<Self>, dtype: DType, count: Int)
+  /// Writes the elements as Floats.
+  static func storeFloats(
+    _ source: UnsafePointer<Self>, to destination: UnsafeMutablePointer<Float>, count: Int)
   static func fill(_ destination: UnsafeMutablePointer<Self>, with value: Self, count: Int)
   static func unary(
     _ operation: UnaryOperation, _ a: UnsafePointer<Self>, _ result: UnsafeMutablePointer<Self>, count: Int)
@@ -114,7 +117,9 @@ enum BlockKernels {
   }
 
   @inline(__always)
-  static func countEqual<Element: BlockElement>(_ x: UnsafePointer<Element>, to value: Element, count: Int) -> Int {
+  static func countEqual<Element: BlockElement>(_ x: UnsafePointer<Element>, to value: Element, count: Int)
+    -> Int
+  {
     var equal = 0
     if value.isNaN {
       for i in 0..<count { equal &+= x[i] != x[i] ? 1 : 0 }
@@ -162,6 +167,10 @@ extension Float: BlockElement {
     }
   }
 
+  static func storeFloats(
+    _ source: UnsafePointer<Float>, to destination: UnsafeMutablePointer<Float>, count: Int
+  ) { destination.update(from: source, count: count) }
+
   static func fill(_ destination: UnsafeMutablePointer<Float>, with value: Float, count: Int) {
     destination.update(repeating: value, count: count)
   }
@@ -170,6 +179,9 @@ extension Float: BlockElement {
     _ operation: BinaryOperation, _ a: BlockOperand<Float>, _ b: BlockOperand<Float>,
     _ result: UnsafeMutablePointer<Float>, count: Int
   ) {
+    if operation == .power, b.isScalar {
+      return ElementaryFunctions.power(a.pointer, exponent: b.pointer[0], result, count)
+    }
     BlockKernels.binary(
       operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
       power: ElementaryFunctions.power)
@@ -224,6 +236,10 @@ extension Double: BlockElement {
     for i in 0..<count { result[i] = ScalarMath.apply(operation, a[i]) }
   }
 
+  static func storeFloats(
+    _ source: UnsafePointer<Double>, to destination: UnsafeMutablePointer<Float>, count: Int
+  ) { for index in 0..<count { destination[index] = Float(source[index]) } }
+
   static func fill(_ destination: UnsafeMutablePointer<Double>, with value: Double, count: Int) {
     destination.update(repeating: value, count: count)
   }
@@ -232,6 +248,9 @@ extension Double: BlockElement {
     _ operation: BinaryOperation, _ a: BlockOperand<Double>, _ b: BlockOperand<Double>,
     _ result: UnsafeMutablePointer<Double>, count: Int
   ) {
+    if operation == .power, b.isScalar {
+      return ElementaryFunctions.power(a.pointer, exponent: b.pointer[0], result, count)
+    }
     BlockKernels.binary(
       operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
       power: ElementaryFunctions.pow)

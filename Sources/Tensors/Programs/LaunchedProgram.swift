@@ -37,6 +37,7 @@ struct LaunchedProgram: Sendable {
   var masks: [Mask]
   var splices: [Splice]
   var rankings: [Ranking]
+  var folds: [Program.Fold]
   var instructions: [Program.Instruction]
   var registerCount: Int
   var roots: [Program.Operand]
@@ -80,7 +81,7 @@ extension LaunchedProgram {
     splices = try program.splices.map { splice in
       let period: Int
       switch splice.layout {
-      case .pieces(let sizes): period = sizes.reduce(0, +)
+      case .pieces(let ends): period = ends.last ?? 0
       case .slices(let indices, _, let inner): period = indices.count * inner
       }
       return Splice(
@@ -93,6 +94,7 @@ extension LaunchedProgram {
         program: try LaunchedProgram($0.program, graph: graph, scalar: scalar), row: $0.row,
         offset: $0.offset)
     }
+    folds = program.folds
     instructions = program.instructions
     registerCount = program.registerCount
     roots = program.roots

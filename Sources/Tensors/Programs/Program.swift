@@ -8,7 +8,7 @@ struct Program {
   typealias Operand = Int32
 
   enum Code: Sendable {
-    case load, random, mask, splice, rank, fill, convert, select
+    case load, random, mask, splice, rank, fill, convert, select, fold
     case unary(UnaryOperation)
     case binary(BinaryOperation)
   }
@@ -16,7 +16,7 @@ struct Program {
   struct Instruction: Sendable {
     var code: Code
     var destination: Int32
-    /// Operands; `first` of load, random, mask, splice and rank is an index into the program's lists.
+    /// Operands; `first` of load, random, mask, splice, rank and fold is an index into the program's lists.
     var first: Operand = 0
     var second: Operand = 0
     var third: Operand = 0
@@ -53,8 +53,9 @@ struct Program {
   /// A sequence of runs, each computed by a program of its own: concatenations and gathers.
   struct Splice {
     enum Layout: Sendable {
-      /// Piece p fills `sizes[p]` elements of every `sizes` in all.
-      case pieces(sizes: [Int])
+      /// Piece p fills the elements before `ends[p]`, from the end of the piece before it, of each outer
+      /// block of `ends.last` elements.
+      case pieces(ends: [Int])
       /// Slice s of `count` in each outer block is slice `indices[s]` of `source` in the piece.
       case slices(indices: [Int], source: Int, inner: Int)
     }
@@ -70,6 +71,14 @@ struct Program {
     var offset: Int
   }
 
+  /// A reduction of registers, element by element.
+  struct Fold: Sendable {
+    var reduction: Reduction
+    var takesRoot: Bool
+    /// Registers; for `.dot`, the first half are the first factors.
+    var operands: [Operand]
+  }
+
   var precision: Precision
   /// Elements of the iteration space.
   var count: Int
@@ -79,13 +88,14 @@ struct Program {
   var masks: [Mask] = []
   var splices: [Splice] = []
   var rankings: [Ranking] = []
+  var folds: [Fold] = []
   var instructions: [Instruction] = []
   var registerCount = 0
   /// What was asked for, in order.
   var roots: [Operand] = []
 
   /// Tiles that hold a multiple of this many elements do no work twice.
-  var granularity: Int { rankings.map(\.row).max() ?? 1 }
+  var granularity: Int { max(1, rankings.map(\.row).max() ?? 1) }
 
   /// Whether leaves are read in another order than they are stored in, which larger tiles make cheaper.
   var readsScattered: Bool {
@@ -93,5 +103,58 @@ struct Program {
       guard case .stored(let stored) = leaf.origin, !(stored.source is MemorySource) else { return false }
       return !leaf.map.isLinear && stored.count > 65_536
     }
+  }
+}
+
+extension Program {
+  /// Calls `body` with the registers that an instruction reads; with one that it reads twice, perhaps
+  /// twice.
+  func forEachRegister(of instruction: Instruction, _ body: (Int32) -> Void) {
+    switch instruction.code {
+    case .load, .random, .splice, .rank: break
+    case .mask: body(instruction.second)
+    case .fill: break
+    case .convert, .unary: body(instruction.first)
+    case .binary:
+      if instruction.first >= 0 { body(instruction.first) }
+      if instruction.second >= 0 { body(instruction.second) }
+    case .select:
+      body(instruction.first)
+      body(instruction.second)
+      body(instruction.third)
+    case .fold: folds[Int(instruction.first)].operands.forEach(body)
+    }
+  }
+
+  /// Puts other registers in the place of those that an instruction reads.
+  mutating func rename(_ instruction: inout Instruction, _ register: (Int32) -> Int32) {
+    func real(_ operand: Operand) -> Operand { operand >= 0 ? register(operand) : operand }
+    switch instruction.code {
+    case .load, .random, .splice, .rank, .fill: break
+    case .mask: instruction.second = real(instruction.second)
+    case .convert, .unary: instruction.first = real(instruction.first)
+    case .binary:
+      instruction.first = real(instruction.first)
+      instruction.second = real(instruction.second)
+    case .select:
+      instruction.first = real(instruction.first)
+      instruction.second = real(instruction.second)
+      instruction.third = real(instruction.third)
+    case .fold:
+      let fold = Int(instruction.first)
+      folds[fold].operands = folds[fold].operands.map(real)
+    }
+  }
+
+  /// Calls `body` with every node whose value or result is looked up when the program is launched.
+  func forEachNode(_ body: (NodeID) -> Void) {
+    for leaf in leaves { if case .result(let node) = leaf.origin { body(node) } }
+    for scalar in scalars { if case .node(let node) = scalar { body(node) } }
+    for mask in masks {
+      body(mask.selection)
+      body(mask.cut)
+    }
+    for splice in splices { for piece in splice.pieces { piece.forEachNode(body) } }
+    for ranking in rankings { ranking.program.forEachNode(body) }
   }
 }

@@ -8,12 +8,10 @@ final class ProgramInstance<Element: BlockElement> {
   private let scalars: UnsafeMutablePointer<Element>
   private let registers: UnsafeMutablePointer<Element>
   private let leafDTypes: [DType]
-  private var leafBytes: [TileBuffer]
-  private var ranks: [TileBuffer] = []
-  private var splices: [SpliceInstance<Element>]
-  private var rankings: [ProgramInstance<Element>]
-  private let rowValues = TileBuffer()
-  private let rowScratch = TileBuffer()
+  private let leafBytes: [TileBuffer]
+  private let splices: [SpliceInstance<Element>]
+  private let rankings: [RankInstance<Element>]
+  private let scratch = TileBuffer()
   private var tile = 0..<0
 
   /// Bytes that the registers of one block may take: within a level-one cache beside the tiles' lines.
@@ -30,13 +28,12 @@ final class ProgramInstance<Element: BlockElement> {
     self.blockSize = blockSize
     scalars = .allocate(capacity: max(1, program.scalars.count))
     for (index, value) in program.scalars.enumerated() { scalars[index] = Element(value) }
-    registers = .allocate(capacity: max(1, program.registerCount + 1) * blockSize)
-    registers.initialize(repeating: 0, count: max(1, program.registerCount + 1) * blockSize)
+    // Every instruction writes its register before another reads it.
+    registers = .allocate(capacity: (program.registerCount + 1) * blockSize)
     leafDTypes = program.leaves.map(\.dtype)
     leafBytes = program.leaves.map { _ in TileBuffer() }
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
-    rankings = program.rankings.map { ProgramInstance($0.program, blockSize: blockSize) }
-    ranks = program.rankings.map { _ in TileBuffer() }
+    rankings = program.rankings.map { RankInstance($0, blockSize: blockSize) }
   }
 
   deinit {
@@ -50,47 +47,24 @@ final class ProgramInstance<Element: BlockElement> {
   func prepare(_ tile: Range<Int>) throws {
     self.tile = tile
     for (index, leaf) in program.leaves.enumerated() {
-      try Self.read(leaf, tile, into: leafBytes[index].ensure(tile.count * leaf.width))
+      try read(leaf, tile, into: leafBytes[index].ensure(tile.count * leaf.width))
     }
-    for index in splices.indices { try splices[index].prepare(tile) }
-    for index in rankings.indices { try rank(index) }
+    for splice in splices { try splice.prepare(tile) }
+    for ranking in rankings { try ranking.prepare(tile) }
   }
 
-  private static func read(_ leaf: LaunchedProgram.Leaf, _ tile: Range<Int>, into bytes: UnsafeMutableRawPointer)
-    throws
-  {
+  private func read(
+    _ leaf: LaunchedProgram.Leaf, _ tile: Range<Int>, into bytes: UnsafeMutableRawPointer
+  ) throws {
     let width = leaf.width
     if leaf.map.isLinear {
       let buffer = UnsafeMutableRawBufferPointer(start: bytes, count: tile.count * width)
       return try leaf.source.read(into: buffer, at: (leaf.map.offset + tile.lowerBound) * width)
     }
+    let reading = StridedRead(source: leaf.source, width: width)
     try leaf.map.forEachBox(in: tile) { start, element, axes in
-      let target = bytes + (start - tile.lowerBound) * width
-      try StridedRead(source: leaf.source, width: width).read(element, axes, into: target)
+      try reading.read(element, axes, into: bytes + (start - tile.lowerBound) * width, scratch: scratch)
     }
-  }
-
-  /// Computes the rows that the tile touches, and their ranks.
-  private func rank(_ index: Int) throws {
-    let ranking = program.rankings[index]
-    let row = ranking.row
-    let first = (tile.lowerBound + ranking.offset) / row * row
-    let last = (tile.upperBound + ranking.offset + row - 1) / row * row
-    let values = ranks[index].ensure(tile.count * 4).assumingMemoryBound(to: Float.self)
-    let input = rowValues.ensure(row * 8).assumingMemoryBound(to: Float.self)
-    let output = input + row
-    let scratch = rowScratch.ensure(Ranks.scratchCount(row) * 8).assumingMemoryBound(to: UInt64.self)
-      for start in stride(from: first, to: last, by: row) {
-        try rankings[index].evaluate(start..<start + row) { values, range in
-          for i in 0..<range.count { input[range.lowerBound - start + i] = Float(values[i]) }
-        }
-        Ranks.ranks(of: input, count: row, into: output, scratch: scratch)
-        let shown = max(start - ranking.offset, tile.lowerBound)..<min(
-          start + row - ranking.offset, tile.upperBound)
-        for position in shown {
-          values[position - tile.lowerBound] = output[position + ranking.offset - start]
-        }
-      }
   }
 
   /// Prepares and runs a whole range, and hands over the first root block by block.
@@ -129,7 +103,8 @@ final class ProgramInstance<Element: BlockElement> {
         let leaf = Int(instruction.first)
         let dtype = leafDTypes[leaf]
         Element.load(
-          from: leafBytes[leaf].pointer + inTile * (dtype.bitWidth / 8), dtype: dtype, into: result, count: count)
+          from: leafBytes[leaf].pointer + inTile * (dtype.bitWidth / 8), dtype: dtype, into: result,
+          count: count)
       case .fill:
         Element.fill(result, with: scalars[Int(~instruction.first)], count: count)
       case .unary(let operation):
@@ -150,9 +125,25 @@ final class ProgramInstance<Element: BlockElement> {
       case .splice:
         splices[Int(instruction.first)].run(block, into: result)
       case .rank:
-        Element.load(
-          from: ranks[Int(instruction.first)].pointer + inTile * 4, dtype: .f32, into: result, count: count)
+        rankings[Int(instruction.first)].run(block, into: result)
+      case .fold:
+        fold(program.folds[Int(instruction.first)], into: result, count: count)
       }
+    }
+  }
+
+  private func fold(_ fold: Program.Fold, into result: UnsafeMutablePointer<Element>, count: Int) {
+    let terms = fold.reduction == .dot ? fold.operands.count / 2 : fold.operands.count
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: count) { buffer in
+      let columns = buffer.baseAddress!
+      columns.initialize(repeating: fold.reduction.neutral, count: count)
+      for term in 0..<terms {
+        let x = register(fold.operands[term])
+        let y = fold.reduction == .dot ? register(fold.operands[terms + term]) : x
+        Element.accumulateColumns(fold.reduction, x, y, to: columns, count: count)
+      }
+      if fold.takesRoot { ElementaryFunctions.sqrt(columns, columns, count) }
+      Element.load(from: columns, dtype: .f64, into: result, count: count)
     }
   }
 
@@ -191,7 +182,8 @@ final class ProgramInstance<Element: BlockElement> {
     guard mask.map.isLinear else {
       for (i, index) in block.enumerated() {
         Element.mask(
-          input + i, threshold: mask.threshold, includesEqual: mask.map(index) < mask.cut, result + i, count: 1)
+          input + i, threshold: mask.threshold, includesEqual: mask.map(index) < mask.cut, result + i,
+          count: 1)
       }
       return
     }

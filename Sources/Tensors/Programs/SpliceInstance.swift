@@ -1,10 +1,19 @@
 /// A worker's copy of a splice: the programs of its pieces, run by run.
 final class SpliceInstance<Element: BlockElement> {
+  /// A piece that a tile needs.
+  private struct Piece {
+    let instance: ProgramInstance<Element>
+    var low = Int.max
+    var high = 0
+    var count = 0
+    /// Whether the instance has read all from `low` to `high`; else its runs are in `staging`.
+    var isPrepared = false
+  }
+
   private let splice: LaunchedProgram.Splice
   private let blockSize: Int
-  private let pieces: [ProgramInstance<Element>]
-  /// The part of each piece that its instance has prepared for this tile.
-  private var prepared: [Range<Int>]
+  /// Those of the prepared tile only: there may be hundreds in all.
+  private var pieces: [Int: Piece] = [:]
   private var tile = 0..<0
   /// Elements of runs that lie apart, at their positions in the tile.
   private let staging = TileBuffer()
@@ -12,8 +21,6 @@ final class SpliceInstance<Element: BlockElement> {
   init(_ splice: LaunchedProgram.Splice, blockSize: Int) {
     self.splice = splice
     self.blockSize = blockSize
-    pieces = splice.pieces.map { ProgramInstance($0, blockSize: blockSize) }
-    prepared = splice.pieces.map { _ in 0..<0 }
   }
 
   /// Reads what the pieces need for a tile of the spliced space.
@@ -21,82 +28,89 @@ final class SpliceInstance<Element: BlockElement> {
   /// A piece's runs are read as one where little lies between them; runs that lie apart are computed
   /// here, since running a block cannot fail.
   func prepare(_ tile: Range<Int>) throws {
-    var needed = [(low: Int, high: Int, count: Int)](repeating: (Int.max, 0, 0), count: pieces.count)
-    forEachRun(in: tile) { piece, range, _ in
-      needed[piece].low = min(needed[piece].low, range.lowerBound)
-      needed[piece].high = max(needed[piece].high, range.upperBound)
-      needed[piece].count += range.count
-    }
-    for piece in pieces.indices {
-      let (low, high, count) = needed[piece]
-      prepared[piece] = 0..<0
-      guard count > 0 else { continue }
-      if high - low <= 2 * count {
-        try pieces[piece].prepare(low..<high)
-        prepared[piece] = low..<high
-      }
-    }
     self.tile = tile
-    try forEachRun(in: tile) { piece, range, offset in
-      guard prepared[piece].isEmpty else { return }
-      let start = offset - tile.lowerBound
-      let values = staging.ensure(tile.count * MemoryLayout<Element>.stride)
-        .assumingMemoryBound(to: Element.self)
-      try pieces[piece].evaluate(range) { block, part in
-        (values + start + part.lowerBound - range.lowerBound).update(from: block, count: part.count)
+    let former = pieces
+    pieces = [:]
+    forEachRun(in: tile) { piece, range, _ in
+      var needed =
+        pieces[piece]
+        ?? Piece(
+          instance: former[piece]?.instance ?? ProgramInstance(splice.pieces[piece], blockSize: blockSize))
+      needed.low = min(needed.low, range.lowerBound)
+      needed.high = max(needed.high, range.upperBound)
+      needed.count += range.count
+      pieces[piece] = needed
+    }
+    for (index, piece) in pieces where piece.high - piece.low <= 2 * piece.count {
+      try piece.instance.prepare(piece.low..<piece.high)
+      pieces[index]?.isPrepared = true
+    }
+    guard pieces.values.contains(where: { !$0.isPrepared }) else { return }
+    let values = staging.ensure(tile.count * MemoryLayout<Element>.stride)
+      .assumingMemoryBound(to: Element.self)
+    try forEachRun(in: tile) { index, range, position in
+      guard let piece = pieces[index], !piece.isPrepared else { return }
+      let target = values + (position - tile.lowerBound)
+      try piece.instance.evaluate(range) { block, part in
+        (target + (part.lowerBound - range.lowerBound)).update(from: block, count: part.count)
       }
     }
   }
 
   /// Puts the elements of `block`, within the prepared tile, into `result`.
   func run(_ block: Range<Int>, into result: UnsafeMutablePointer<Element>) {
-    forEachRun(in: block) { piece, range, offset in
-      let target = result + (offset - block.lowerBound)
-      if prepared[piece].isEmpty {
-        let values = staging.pointer.assumingMemoryBound(to: Element.self)
-        target.update(from: values + (offset - tile.lowerBound), count: range.count)
+    forEachRun(in: block) { index, range, position in
+      guard let piece = pieces[index] else { preconditionFailure("A block outside its tile") }
+      let target = result + (position - block.lowerBound)
+      if piece.isPrepared {
+        piece.instance.run(range)
+        target.update(from: piece.instance.root(0, count: range.count), count: range.count)
       } else {
-        pieces[piece].run(range)
-        target.update(from: pieces[piece].root(0, count: range.count), count: range.count)
+        let values = staging.pointer.assumingMemoryBound(to: Element.self)
+        target.update(from: values + (position - tile.lowerBound), count: range.count)
       }
     }
   }
 
   /// Calls `body` with the piece, the range in it and the position in the iteration space of every run
-  /// of `range`, none longer than a block unless a whole tile is asked for.
+  /// of `range`.
   private func forEachRun(in range: Range<Int>, _ body: (Int, Range<Int>, Int) throws -> Void) rethrows {
     var position = range.lowerBound
     while position < range.upperBound {
-      let element = position + splice.offset
-      let (outer, inside) = element.quotientAndRemainder(dividingBy: splice.period)
+      let (outer, inside) = (position + splice.offset).quotientAndRemainder(dividingBy: splice.period)
+      let room = range.upperBound - position
       var piece = 0
-      var start = 0
-      var length = 0
+      let start: Int
+      var length: Int
       switch splice.layout {
-      case .pieces(let sizes):
-        var rest = inside
-        while rest >= sizes[piece] {
-          rest -= sizes[piece]
-          piece += 1
-        }
-        start = outer * sizes[piece] + rest
-        length = sizes[piece] - rest
+      case .pieces(let ends):
+        piece = Self.piece(at: inside, ends)
+        let begin = piece == 0 ? 0 : ends[piece - 1]
+        start = outer * (ends[piece] - begin) + inside - begin
+        length = ends[piece] - inside
       case .slices(let indices, let source, let inner):
-        var slice = inside / inner
-        let rest = inside % inner
+        var (slice, rest) = inside.quotientAndRemainder(dividingBy: inner)
         start = (outer * source + indices[slice]) * inner + rest
         length = inner - rest
         // Slices that follow each other in the source are one run.
-        while length < range.upperBound - position, slice + 1 < indices.count,
-          indices[slice + 1] == indices[slice] + 1
-        {
+        while length < room, slice + 1 < indices.count, indices[slice + 1] == indices[slice] + 1 {
           slice += 1
           length += inner
         }
       }
-      length = min(length, range.upperBound - position)
+      length = min(length, room)
       try body(piece, start..<start + length, position)
       position += length
     }
+  }
+
+  /// The piece that holds an element of an outer block: the first that ends after it.
+  private static func piece(at element: Int, _ ends: [Int]) -> Int {
+    var (low, high) = (0, ends.count - 1)
+    while low < high {
+      let middle = (low + high) / 2
+      if ends[middle] > element { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }

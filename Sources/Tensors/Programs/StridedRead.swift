@@ -1,102 +1,116 @@
 /// Reads a box of elements that lie apart in a source, in the box's own order.
 ///
-/// Runs that are contiguous in the source are read as one, also where they are spread over the box: a
-/// transposed tile is read by the source's rows.
+/// What lies close together in the source is read at once, and arranged in memory; so a transposed tile is
+/// read by the source's rows.
 struct StridedRead {
   let source: any ByteSource
   let width: Int
 
-  func read(_ element: Int, _ axes: ArraySlice<IndexMap.Axis>, into target: UnsafeMutableRawPointer) throws {
-    // Positions in the target, beside those in the source.
-    var box: [(size: Int, stride: Int, step: Int)] = []
+  /// An axis of the box.
+  private struct Axis {
+    let size: Int
+    /// Elements between neighbours in the source.
+    let stride: Int
+    /// Elements between neighbours in the target.
+    let step: Int
+  }
+
+  /// Bytes that are read as one however few of them are wanted.
+  private static let smallRead = 4096
+  /// Bytes that are read at once, at most, unless they are wanted as they lie.
+  private static let largestRead = 4 << 20
+
+  /// Puts the elements of a box that begins at element `start` of the source at `target`, one after the
+  /// other. `scratch` is this thread's.
+  func read(
+    _ start: Int, _ axes: ArraySlice<IndexMap.Axis>, into target: UnsafeMutableRawPointer, scratch: TileBuffer
+  ) throws {
+    var box: [Axis] = []
     var step = 1
     for axis in axes.reversed() {
-      box.append((axis.size, axis.stride, step))
+      box.append(Axis(size: axis.size, stride: axis.stride, step: step))
       step *= axis.size
     }
-    let count = step
-    guard count > 0 else { return }
-    // What repeats is read once and copied afterwards; what is contiguous in the source is read whole.
-    let run = box.firstIndex { $0.stride == 1 && $0.size > 1 }
-    let runSize = run.map { box[$0].size } ?? 1
-    let runStep = run.map { box[$0].step } ?? 1
-    if let run { box.remove(at: run) }
-    let repeated = box.filter { $0.stride == 0 }
-    box.removeAll { $0.stride == 0 }
+    guard step > 0 else { return }
 
-    try withUnsafeTemporaryAllocation(byteCount: max(1, runSize * width), alignment: 8) { bytes in
-      var counters = [Int](repeating: 0, count: box.count)
-      while true {
-        var from = element
-        var to = 0
-        for (axis, counter) in zip(box, counters) {
-          from += counter * axis.stride
-          to += counter * axis.step
-        }
-        if runStep == 1 {
-          let run = UnsafeMutableRawBufferPointer(start: target + to * width, count: runSize * width)
-          try source.read(into: run, at: from * width)
-        } else {
-          let run = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(runSize * width)])
-          try source.read(into: run, at: from * width)
-          scatter(run.baseAddress!, count: runSize, to: target + to * width, step: runStep)
-        }
-        guard advance(&counters, box) else { break }
+    // As many of the densest axes as make a read of which half is wanted.
+    let moving = box.filter { $0.stride != 0 }.sorted { $0.stride < $1.stride }
+    var (span, wanted, dense) = (1, 1, 0)
+    for axis in moving {
+      let wider = span + (axis.size - 1) * axis.stride
+      let isDense = wider <= 2 * wanted * axis.size && wider * width <= Self.largestRead
+      guard isDense || wider * width <= Self.smallRead else { break }
+      (span, wanted, dense) = (wider, wanted * axis.size, dense + 1)
+    }
+    let outer = Array(moving[dense...])
+    let largest = dense == 0 ? 0 : moving[dense - 1].stride
+    let inner = box.filter { $0.stride <= largest }
+    let isContiguous = inner.allSatisfy { $0.size == 1 || ($0.stride == 1 && $0.step == 1) }
+
+    let bytes = isContiguous ? nil : UnsafeMutableRawPointer(scratch.ensure(span * width))
+    var counters = [Int](repeating: 0, count: outer.count)
+    repeat {
+      var (from, to) = (start, 0)
+      for (axis, counter) in zip(outer, counters) {
+        from += counter * axis.stride
+        to += counter * axis.step
       }
-    }
-    try spread(repeated, box + [(runSize, 1, runStep)], in: target)
+      let place = target + to * width
+      try source.read(
+        into: UnsafeMutableRawBufferPointer(start: bytes ?? place, count: span * width), at: from * width)
+      if let bytes { arrange(bytes, inner, into: place) }
+    } while Self.advance(&counters, outer)
   }
 
-  /// Copies the elements that have been read to where they repeat.
-  private func spread(
-    _ repeated: [(size: Int, stride: Int, step: Int)], _ read: [(size: Int, stride: Int, step: Int)],
-    in target: UnsafeMutableRawPointer
-  ) throws {
-    var filled = read
-    for axis in repeated {
-      var counters = [Int](repeating: 0, count: filled.count)
-      repeat {
-        let from = zip(filled, counters).reduce(0) { $0 + $1.0.step * $1.1 }
-        for index in 1..<max(1, axis.size) {
-          copyElement(target + from * width, to: target + (from + index * axis.step) * width)
-        }
-      } while advance(&counters, filled)
-      filled.append(axis)
+  /// Copies the elements of a box from where they were read to where they belong.
+  private func arrange(_ bytes: UnsafeRawPointer, _ box: [Axis], into target: UnsafeMutableRawPointer) {
+    switch width {
+    case 1: arrange(bytes, box, into: target, UInt8.self)
+    case 2: arrange(bytes, box, into: target, UInt16.self)
+    case 4: arrange(bytes, box, into: target, UInt32.self)
+    default: arrange(bytes, box, into: target, UInt64.self)
     }
   }
 
-  private func advance(_ counters: inout [Int], _ box: [(size: Int, stride: Int, step: Int)]) -> Bool {
+  @inline(__always)
+  private func arrange<Word: FixedWidthInteger>(
+    _ bytes: UnsafeRawPointer, _ box: [Axis], into target: UnsafeMutableRawPointer, _ type: Word.Type
+  ) {
+    let words = bytes.assumingMemoryBound(to: type)
+    let places = target.assumingMemoryBound(to: type)
+    // The longest axis is the innermost loop.
+    guard let longest = box.indices.max(by: { box[$0].size < box[$1].size }) else {
+      places[0] = words[0]
+      return
+    }
+    let (size, stride, step) = (box[longest].size, box[longest].stride, box[longest].step)
+    var others = box
+    others.remove(at: longest)
+    var counters = [Int](repeating: 0, count: others.count)
+    repeat {
+      var (from, to) = (0, 0)
+      for index in others.indices {
+        from &+= counters[index] &* others[index].stride
+        to &+= counters[index] &* others[index].step
+      }
+      let (source, place) = (words + from, places + to)
+      if step == 1, stride == 1 {
+        place.update(from: source, count: size)
+      } else if step == 1, stride == 0 {
+        place.update(repeating: source[0], count: size)
+      } else {
+        for index in 0..<size { place[index &* step] = source[index &* stride] }
+      }
+    } while Self.advance(&counters, others)
+  }
+
+  /// The next position in a box; `false` after the last.
+  private static func advance(_ counters: inout [Int], _ box: [Axis]) -> Bool {
     for axis in counters.indices {
       counters[axis] += 1
       if counters[axis] < box[axis].size { return true }
       counters[axis] = 0
     }
     return false
-  }
-
-  private func scatter(
-    _ bytes: UnsafeMutableRawPointer, count: Int, to target: UnsafeMutableRawPointer, step: Int
-  ) {
-    func each<Word: FixedWidthInteger>(_ type: Word.Type) {
-      let words = bytes.assumingMemoryBound(to: type)
-      let places = target.assumingMemoryBound(to: type)
-      for index in 0..<count { places[index * step] = words[index] }
-    }
-    switch width {
-    case 1: each(UInt8.self)
-    case 2: each(UInt16.self)
-    case 4: each(UInt32.self)
-    default: each(UInt64.self)
-    }
-  }
-
-  @inline(__always)
-  private func copyElement(_ from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer) {
-    switch width {
-    case 1: to.storeBytes(of: from.load(as: UInt8.self), as: UInt8.self)
-    case 2: to.storeBytes(of: from.load(as: UInt16.self), as: UInt16.self)
-    case 4: to.storeBytes(of: from.load(as: UInt32.self), as: UInt32.self)
-    default: to.storeBytes(of: from.load(as: UInt64.self), as: UInt64.self)
-    }
   }
 }

@@ -1,0 +1,55 @@
+/// A worker's copy of a ranking: the program that computes its rows, and the ranks of the last row.
+final class RankInstance<Element: BlockElement> {
+  private let row: Int
+  private let offset: Int
+  private let input: ProgramInstance<Element>
+  private let values = TileBuffer()
+  private let ranks = TileBuffer()
+  private let scratch = TileBuffer()
+  private let shown = TileBuffer()
+  /// Where the row begins whose ranks are kept: a row longer than a tile is ranked once.
+  private var rankedRow = -1
+  private var tileStart = 0
+
+  init(_ ranking: LaunchedProgram.Ranking, blockSize: Int) {
+    row = ranking.row
+    offset = ranking.offset
+    input = ProgramInstance(ranking.program, blockSize: blockSize)
+  }
+
+  /// Computes the rows that the tile touches, and their ranks.
+  func prepare(_ tile: Range<Int>) throws {
+    tileStart = tile.lowerBound
+    let target = shown.ensure(tile.count * 4).assumingMemoryBound(to: Float.self)
+    var position = tile.lowerBound
+    while position < tile.upperBound {
+      let element = position + offset
+      let start = element / row * row
+      let ranks = try self.ranks(ofRow: start)
+      let count = min(start + row - element, tile.upperBound - position)
+      (target + (position - tile.lowerBound)).update(from: ranks + (element - start), count: count)
+      position += count
+    }
+  }
+
+  private func ranks(ofRow start: Int) throws -> UnsafePointer<Float> {
+    let result = ranks.ensure(row * 4).assumingMemoryBound(to: Float.self)
+    if start == rankedRow { return UnsafePointer(result) }
+    // What a failure leaves behind is no row's.
+    rankedRow = -1
+    let values = values.ensure(row * 4).assumingMemoryBound(to: Float.self)
+    try input.evaluate(start..<start + row) { block, range in
+      Element.storeFloats(block, to: values + (range.lowerBound - start), count: range.count)
+    }
+    let words = scratch.ensure(Ranks.scratchCount(row) * 8).assumingMemoryBound(to: UInt64.self)
+    Ranks.ranks(of: values, count: row, into: result, scratch: words)
+    rankedRow = start
+    return UnsafePointer(result)
+  }
+
+  /// Puts the ranks of `block`, within the prepared tile, into `result`.
+  func run(_ block: Range<Int>, into result: UnsafeMutablePointer<Element>) {
+    Element.load(
+      from: shown.pointer + (block.lowerBound - tileStart) * 4, dtype: .f32, into: result, count: block.count)
+  }
+}
