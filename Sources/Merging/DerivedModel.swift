@@ -81,6 +81,8 @@ package final class DerivedModel: LazyModel {
   package var names: [String] { definition.names }
   package var companionDirectory: FilePath? { definition.like.companionDirectory }
 
+  package func has(_ name: String) -> Bool { known.contains(name) }
+
   package func specification(of name: String) throws -> TensorSpecification? {
     guard known.contains(name) else { return nil }
     if let specification = specifications[name] { return specification }
@@ -90,7 +92,11 @@ package final class DerivedModel: LazyModel {
     } else {
       let node = try expression(for: name)
       specification = TensorSpecification(shape: graph.shape(of: node), dtype: graph.dtype(of: node))
-      if graph.liveCount < Self.keptNodes, kept[name] == nil { kept[name] = node } else { graph.release(node) }
+      if graph.liveCount < Self.keptNodes, kept[name] == nil {
+        kept[name] = node
+      } else {
+        graph.release(node)
+      }
     }
     if let dtype = definition.dtype, specification.dtype.isArithmetic { specification.dtype = dtype }
     specifications[name] = specification

@@ -22,6 +22,8 @@ package protocol LazyModel: AnyObject {
   var label: String { get }
   /// The tensors' names, in the order in which they are best read and written.
   var names: [String] { get }
+  /// Whether it has a tensor; builds nothing.
+  func has(_ name: String) -> Bool
   /// `nil` for a name that it does not have. Throws what finding out may throw.
   func specification(of name: String) throws -> TensorSpecification?
   /// The expression of a tensor, with one reference for the caller.
@@ -71,6 +73,8 @@ package final class CheckpointModel: LazyModel {
         model: reference, method: quantization["quant_method"]?.stringValue ?? "unknown")
     }
   }
+
+  package func has(_ name: String) -> Bool { checkpoint.tensor(named: name) != nil }
 
   package func specification(of name: String) -> TensorSpecification? {
     checkpoint.tensor(named: name).map { TensorSpecification(shape: Shape($0.shape), dtype: $0.dtype) }

@@ -69,7 +69,13 @@ package struct ModelWriter {
       path: path, policy: options.policy,
       protecting: options.protected
         + model.checkpoints.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) })
-    let writer = try SafetensorsWriter(layout: plan.layout, directory: output.path)
+    let writer: SafetensorsWriter
+    do {
+      writer = try SafetensorsWriter(layout: plan.layout, directory: output.path)
+    } catch CheckpointError.diskFull(_, let needed, let free) {
+      // Of the temporary directory nobody needs to know.
+      throw CheckpointError.diskFull(directory: path, needed: needed, free: free)
+    }
     let total = Progress(
       tensors: 0, tensorCount: plan.tensors.count, bytes: 0, byteCount: plan.layout.totalBytes)
     try MergeExecutor(model: model, plan: plan, graph: graph, evaluator: evaluator).run(sinks: writer.sink) {
@@ -121,7 +127,8 @@ package struct ModelWriter {
   private func write(_ text: String, to path: FilePath) throws {
     do {
       let file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        path, .writeOnly, options: [.create, .truncate, .closeOnExec],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
       try file.closeAfter { _ = try file.writeAll(text.utf8) }
     } catch let error as Errno { throw MergeError.cannotWrite(path, error) }
   }

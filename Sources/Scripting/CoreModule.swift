@@ -67,7 +67,8 @@ enum CoreModule {
     return [
       "zeros": { call in
         try context.result(
-          graph.filled(shape(call, 1), with: 0, dtype: call.optional(2) { try context.dtype(call, $0) }), call)
+          graph.filled(shape(call, 1), with: 0, dtype: call.optional(2) { try context.dtype(call, $0) }), call
+        )
       },
       "full": { call in
         try context.result(
@@ -121,9 +122,9 @@ enum CoreModule {
       },
       "identical": { call in
         try context.withList(call, 1) { nodes in
-          let originals = try nodes.flatMap { try originals(of: $0, graph) }
-          defer { originals.forEach(graph.release) }
-          return try context.result(graph.identical(originals), call)
+          let copied = try nodes.flatMap { try originals(of: $0, graph) }
+          defer { copied.forEach(graph.release) }
+          return try context.result(graph.identical(copied), call)
         }
       },
       "defer": { call in try deferred(call, context) },
@@ -271,7 +272,8 @@ enum NestedList {
   }
 
   private static func read(
-    _ call: LuaCall, _ argument: Int, at index: Int, depth: Int, _ sizes: inout [Int], _ elements: inout [Float]
+    _ call: LuaCall, _ argument: Int, at index: Int, depth: Int, _ sizes: inout [Int],
+    _ elements: inout [Float]
   ) throws {
     guard depth < 16 else { throw call.argumentError(argument, "lists nest more than 16 deep") }
     let lua = call.lua

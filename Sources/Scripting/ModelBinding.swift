@@ -29,7 +29,9 @@ enum ModelBinding {
     try lua.push(object: ModelHandle(model), of: context.modelType)
   }
 
-  private static func model(_ call: LuaCall, _ argument: Int, _ context: ScriptContext) throws -> any LazyModel {
+  private static func model(_ call: LuaCall, _ argument: Int, _ context: ScriptContext) throws
+    -> any LazyModel
+  {
     try call.object(argument, of: context.modelType).model
   }
 
@@ -288,7 +290,9 @@ enum ModelBinding {
   }
 
   /// `layers = { module = { {model, layer}, … } }`.
-  private static func layers(_ lua: LuaState, _ context: ScriptContext) throws -> [String: [DerivedModel.Layer]] {
+  private static func layers(_ lua: LuaState, _ context: ScriptContext) throws -> [String: [DerivedModel
+    .Layer]]
+  {
     var found: [String: [DerivedModel.Layer]] = [:]
     try lua.withBalancedStack {
       try lua.pushField("layers", at: 1)
@@ -313,7 +317,8 @@ enum ModelBinding {
 
   private static func method(_ lua: LuaState) throws -> ModelCard.Method? {
     try lua.withBalancedStack {
-      guard try lua.pushField("method", at: 1) == .table, let name = try lua.field("pretty_name", at: -1).string
+      guard try lua.pushField("method", at: 1) == .table,
+        let name = try lua.field("pretty_name", at: -1).string
       else { return nil }
       return ModelCard.Method(prettyName: name, reference: try lua.field("reference", at: -1).string)
     }
@@ -330,7 +335,8 @@ enum ModelBinding {
   }
 
   /// The tensor on top of the stack, with a reference for the caller.
-  private static func takeTensor(_ giver: String, _ lua: LuaState, _ context: ScriptContext) throws -> NodeID {
+  private static func takeTensor(_ giver: String, _ lua: LuaState, _ context: ScriptContext) throws -> NodeID
+  {
     guard let handle = lua.handle(at: -1, of: context.tensorType) else {
       throw LuaError("\(giver) gave a \(lua.typeName(at: -1)), expected a tensor")
     }

@@ -30,6 +30,8 @@ final class ScriptContext {
   var nextTensor: LuaReference!
   /// Checkpoints by the reference that opened them.
   var checkpoints: [String: CheckpointModel] = [:]
+  /// Numbers that scripts used lately, so that a loop over `t + 1` makes one node of the 1.
+  private var constants: [UInt64: ExpressionGraph.WeakNode] = [:]
   /// What runs that must not save models: the evaluator is at work for it.
   private var notSaving: String?
   /// The tensor whose expression is being built, and the draws made for it.
@@ -102,6 +104,15 @@ final class ScriptContext {
     lua.handle(at: index, of: tensorType).map { NodeID(index: Int32(bitPattern: UInt32($0))) }
   }
 
+  /// A node of a number, with one reference for the caller.
+  private func constant(_ value: Double) throws -> NodeID {
+    if let node = constants[value.bitPattern].flatMap(graph.strong) { return node }
+    let node = try graph.constant(value)
+    if constants.count >= 64 { constants.removeAll() }
+    constants[value.bitPattern] = graph.weak(node)
+    return node
+  }
+
   /// The tensor or lazy number in an argument. The argument keeps it alive.
   func tensor(_ call: LuaCall, _ argument: Int) throws -> NodeID {
     guard argument <= call.count, let node = node(at: argument, in: call.lua) else {
@@ -118,7 +129,7 @@ final class ScriptContext {
     defer { nodes.forEach(graph.release) }
     for argument in arguments {
       if let number = argument <= call.count ? call.lua.number(at: argument) : nil {
-        nodes.append(try graph.constant(number))
+        nodes.append(try constant(number))
       } else {
         guard argument <= call.count, let node = node(at: argument, in: call.lua) else {
           throw call.typeError(argument, "tensor or number")
@@ -131,13 +142,15 @@ final class ScriptContext {
   }
 
   /// Calls `body` with the nodes of a list, numbers turned into constants.
-  func withList<Result>(_ call: LuaCall, _ argument: Int, _ body: ([NodeID]) throws -> Result) throws -> Result {
+  func withList<Result>(_ call: LuaCall, _ argument: Int, _ body: ([NodeID]) throws -> Result) throws
+    -> Result
+  {
     try call.table(argument)
     var nodes: [NodeID] = []
     defer { nodes.forEach(graph.release) }
     try call.lua.forEachElement(at: argument) { element in
       if let number = call.lua.number(at: -1) {
-        nodes.append(try graph.constant(number))
+        nodes.append(try constant(number))
       } else if let node = node(at: -1, in: call.lua) {
         graph.retain(node)
         nodes.append(node)

@@ -34,7 +34,8 @@ package enum ScriptFile {
         }
       }
     } catch let error as Errno {
-      throw LuaError(error == .isDirectory ? "\(path) is a directory, not a recipe" : "cannot read \(path): \(error)")
+      throw LuaError(
+        error == .isDirectory ? "\(path) is a directory, not a recipe" : "cannot read \(path): \(error)")
     }
   }
 }

@@ -187,7 +187,11 @@ package final class ScriptHost {
     let writer = ModelWriter(graph: graph, evaluator: evaluator, warn: messages.warn) { progress(path, $0) }
     do {
       try writer.write(model, to: FilePath(path), options: options)
-    } catch TensorError.cancelled { throw LuaError.interrupted }
+    } catch TensorError.cancelled {
+      // If it was a script that was stopped, with the line.
+      try lua.checkInterrupt()
+      throw LuaError.interrupted
+    }
   }
 
   private func save(_ model: any LazyModel, _ path: String, _ asked: ScriptContext.SaveOptions) throws {

@@ -38,7 +38,9 @@ package struct StandardLibrary: Sendable {
 
   /// The names of the built-in methods, sorted.
   package var methodNames: [String] {
-    paths.filter { $0.hasPrefix("methods/") && $0.hasSuffix(".lua") }.map { String($0.dropFirst(8).dropLast(4)) }
+    paths.filter { $0.hasPrefix("methods/") && $0.hasSuffix(".lua") }.map {
+      String($0.dropFirst(8).dropLast(4))
+    }
   }
 
   private static func entries(of directory: String) throws -> [String] {

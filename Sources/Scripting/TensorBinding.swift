@@ -51,9 +51,11 @@ enum TensorBinding {
     let graph = context.graph
     func binary(_ operation: BinaryOperation) -> LuaFunction {
       { call in
-        for operand in 1...2 where call.kind(operand) != .number && call.lua.handle(at: operand, of: context.tensorType) == nil {
+        for operand in 1...2
+        where call.kind(operand) != .number && call.lua.handle(at: operand, of: context.tensorType) == nil {
           throw LuaError(
-            "\(operation.name): cannot compute with a \(call.lua.typeName(at: operand)) value on the \(operand == 1 ? "left" : "right")")
+            "\(operation.name): cannot compute with a \(call.lua.typeName(at: operand)) value on the \(operand == 1 ? "left" : "right")"
+          )
         }
         return try context.withOperands(call, [1, 2]) {
           try context.result(graph.binary(operation, $0[0], $0[1]), call)
@@ -204,7 +206,8 @@ enum TensorBinding {
         guard !call.isAbsent(2) else {
           guard graph.shape(of: node).rank == 2 else {
             throw LuaError(
-              "transpose: expected the two dimensions to exchange, for a tensor of shape \(graph.shape(of: node))")
+              "transpose: expected the two dimensions to exchange, for a tensor of shape \(graph.shape(of: node))"
+            )
           }
           return try context.result(graph.transpose(node, 0, 1), call)
         }

@@ -15,7 +15,9 @@ struct HostOptions: ParsableArguments {
   @Option(help: "Of all random draws.")
   var seed: UInt64 = 42
 
-  @Option(name: .customLong("stdlib"), help: ArgumentHelp("Use an edited copy of the standard library.", valueName: "dir"))
+  @Option(
+    name: .customLong("stdlib"),
+    help: ArgumentHelp("Use an edited copy of the standard library.", valueName: "dir"))
   var standardLibrary: String?
 
   @Option(help: ArgumentHelp("What a script and its expressions may take.", valueName: "size"))
@@ -34,8 +36,16 @@ struct HostOptions: ParsableArguments {
   var verbose = false
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: expected 1 to 1024, got \(threads)") }
-    if let tileSize, tileSize < 1 { throw ValidationError("--tile-size: expected at least 1, got \(tileSize)") }
+    if let threads { try Self.check(threads: threads) }
+    if let tileSize, tileSize < 1 {
+      throw ValidationError("--tile-size: expected at least 1, got \(tileSize)")
+    }
+  }
+
+  static func check(threads: Int) throws {
+    guard (1...1024).contains(threads) else {
+      throw ValidationError("--threads: expected 1 to 1024, got \(threads)")
+    }
   }
 
   var logger: Logger { .make(level: quiet ? .warning : verbose ? .debug : .info) }
@@ -48,7 +58,9 @@ struct HostOptions: ParsableArguments {
   }
 
   /// A host for scripts in `root`.
-  func makeHost(root: String, options: ScriptHost.Options, progress: ProgressDisplay? = nil) throws -> ScriptHost {
+  func makeHost(root: String, options: ScriptHost.Options, progress: ProgressDisplay? = nil) throws
+    -> ScriptHost
+  {
     let logger = logger
     return try ScriptHost(
       root: root, options: options,
@@ -74,7 +86,9 @@ struct ByteCount: ExpressibleByArgument {
     self.bytes = bytes
   }
 
-  var defaultValueDescription: String { bytes % (1 << 20) == 0 ? "\(bytes >> 20)MiB" : ByteSize.format(bytes) }
+  var defaultValueDescription: String {
+    bytes % (1 << 20) == 0 ? "\(bytes >> 20)MiB" : ByteSize.format(bytes)
+  }
 }
 
 extension DType: ExpressibleByArgument {
@@ -84,6 +98,9 @@ extension DType: ExpressibleByArgument {
   }
 
   package static var allValueStrings: [String] { DType.allCases.filter(\.isArithmetic).map(\.torchName) }
+
+  /// None: the names say it.
+  package static var allValueDescriptions: [String: String] { [:] }
 
   package var defaultValueDescription: String { torchName }
 }

@@ -21,6 +21,10 @@ struct InspectCommand: ParsableCommand {
   @Option(help: "Worker threads. (default: all cores)")
   var threads: Int?
 
+  func validate() throws {
+    if let threads { try HostOptions.check(threads: threads) }
+  }
+
   func run() throws {
     let checkpoint = try Checkpoint(path: FilePath(model))
     for warning in checkpoint.warnings { Terminal.error("warning: \(warning)") }
@@ -51,7 +55,8 @@ struct InspectCommand: ParsableCommand {
       table.add(row)
     }
     let count = checkpoint.tensors.count
-    return "\(table.text)\n\n\(count) tensors, \(ByteSize.format(checkpoint.totalBytes)) in \(checkpoint.files.count) \(checkpoint.files.count == 1 ? "file" : "files")"
+    return
+      "\(table.text)\n\n\(count) tensors, \(ByteSize.format(checkpoint.totalBytes)) in \(checkpoint.files.count) \(checkpoint.files.count == 1 ? "file" : "files")"
   }
 
   private func jsonText(_ checkpoint: Checkpoint, _ statistics: [TensorStatistics?]) -> String {
@@ -105,8 +110,12 @@ struct StatisticsReader {
   func statistics(of tensor: StoredTensor) throws -> TensorStatistics? {
     guard tensor.dtype.isArithmetic else { return nil }
     let shape = Shape(tensor.shape)
+    guard shape.count > 0 else {
+      return TensorStatistics(mean: .nan, deviation: .nan, norm: 0, least: .nan, greatest: .nan, nanCount: 0)
+    }
     let count = Double(shape.count)
-    let x = try graph.stored(StoredLeaf(source: tensor, dtype: tensor.dtype, count: shape.count), shape: shape)
+    let x = try graph.stored(
+      StoredLeaf(source: tensor, dtype: tensor.dtype, count: shape.count), shape: shape)
     let isNaN = try graph.binary(.notEqual, x, x)
     let parts = try [
       graph.reduce(.sum, x, operation: "sum"), graph.reduce(.squares, x, operation: "norm"),
@@ -118,7 +127,8 @@ struct StatisticsReader {
       let (sum, squares) = (values[0], values[1])
       let variance = max(0, squares - sum * sum / count) / (count - 1)
       found = TensorStatistics(
-        mean: sum / count, deviation: squares.isNaN ? .nan : variance.squareRoot(), norm: squares.squareRoot(),
+        mean: sum / count, deviation: squares.isNaN ? .nan : variance.squareRoot(),
+        norm: squares.squareRoot(),
         least: values[2], greatest: values[3], nanCount: Int(values[4]))
       return [0]
     }

@@ -6,7 +6,7 @@ struct MethodsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "methods", abstract: "List the merge methods with their parameters, or show one.")
 
-  @Argument(help: "A method's name.")
+  @Argument(help: "A method's name, or a file that has one.")
   var name: String?
 
   @Flag(help: "Print the method's Lua.")
@@ -22,8 +22,13 @@ struct MethodsCommand: ParsableCommand {
     let options = try host.hostOptions()
     let script = try host.makeHost(root: "", options: options)
     let describe = #"local describe = require "mergekit.describe""#
-    if source, let name, let text = options.standardLibrary.text(of: "methods/\(name).lua") {
-      return print(text, terminator: "")
+    if source, let name {
+      if let text = options.standardLibrary.text(of: "methods/\(name).lua") {
+        return print(text, terminator: "")
+      }
+      if name.hasSuffix(".lua") {
+        return print(String(decoding: try ScriptFile.read(name), as: UTF8.self), terminator: "")
+      }
     }
     if let name {
       _ = try script.evaluate("\(describe); describe.method([==[\(name)]==])", name: "methods")

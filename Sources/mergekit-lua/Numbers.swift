@@ -6,7 +6,7 @@ enum Numbers {
   static func fixed(_ value: Double, _ digits: Int) -> String { format("%.\(digits)f", value) }
 
   /// With six significant digits.
-  static func short(_ value: Double) -> String { format("%.6g", value) }
+  static func short(_ value: Double) -> String { value.isNaN ? "nan" : format("%.6g", value) }
 
   /// `12 s`, `3 min 20 s`.
   static func duration(_ seconds: Double) -> String {

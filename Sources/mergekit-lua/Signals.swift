@@ -12,6 +12,8 @@ enum Signals {
   static func watch() {
     _ = interrupt
     signal(SIGPIPE, SIG_IGN)
+    // A write beyond the limit on a file's size is then an error like any other.
+    signal(SIGXFSZ, SIG_IGN)
     var set = sigset_t()
     sigemptyset(&set)
     for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }

@@ -107,6 +107,17 @@ private func stateWithFunctions() throws -> LuaState {
     #expect(try lua.run("return add(1, 1)", name: "r").integer == 2)
   }
 
+  @Test func functionsMayMakeFunctions() throws {
+    let lua = LuaState()
+    try lua.setGlobal(function: "adder") { call in
+      let number = try call.integer(1)
+      try call.lua.pushFunction("added") { call in try call.result(call.integer(1) + number) }
+      return 1
+    }
+    #expect(try lua.run("return adder(2)(40)", name: "r").integer == 42)
+    #expect(luaError { try lua.run("adder(2)()", name: "r") }?.message.contains("to 'added'") == true)
+  }
+
   @Test func swiftIsCalledFromCoroutines() throws {
     let lua = try stateWithFunctions()
     let result = try text(

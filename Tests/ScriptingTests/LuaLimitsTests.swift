@@ -30,7 +30,10 @@ private let dodges: [(name: String, script: String)] = [
     "pcall across a yield",
     """
     while true do
-      local co = coroutine.wrap(function() pcall(function() coroutine.yield() LIMIT() end) coroutine.yield() end)
+      local co = coroutine.wrap(function()
+        pcall(function() coroutine.yield() LIMIT() end)
+        coroutine.yield()
+      end)
       co() co()
     end
     """
@@ -162,7 +165,7 @@ private final class Flag: Sendable {
     "local t = {} while true do t[#t + 1] = coroutine.create(print) end",
     "local t = {} while true do t[#t + 1] = function() return t end end",
     "return ('x'):rep(1e6):gsub('.', ('y'):rep(1000))",
-    "string.format(('%99d'):rep(200000), table.unpack(setmetatable({}, { __index = table.pack }), 1, 200000))",
+    "t = setmetatable({}, { __index = table.pack }) x = ('%9d'):rep(2e5):format(table.unpack(t, 1, 2e5))",
     "local function f(...) return f(1, 2, 3, 4, 5, 6, 7, 8, ...) end f()",
   ])
   func everyWayToTakeMemoryIsCounted(script: String) {
@@ -218,7 +221,8 @@ private final class Flag: Sendable {
       """, in: lua)
     #expect(
       result
-        == "false a;false b!;true c;false d;false e;true f;false bad argument #1 to 'pcall' (value expected);4 nil"
+        == "false a;false b!;true c;false d;false e;true f;"
+        + "false bad argument #1 to 'pcall' (value expected);4 nil"
     )
   }
 
@@ -231,7 +235,8 @@ private final class Flag: Sendable {
           local y = coroutine.yield(x)
           error(y, 0)
         end, function(m) return "<" .. m .. ">" end, a)
-        local slow = setmetatable({}, { __pairs = function() coroutine.yield("p") return next, { k = 1 } end })
+        local slow = setmetatable({}, {
+          __pairs = function() coroutine.yield("p") return next, { k = 1 } end })
         for k in pairs(slow) do coroutine.yield(k) end
         return tostring(ok) .. tostring(ok2) .. b
       end)
@@ -267,8 +272,10 @@ private final class Flag: Sendable {
       """)
     #expect(
       result
-        == "suspended;closed;true;dead;falsein close;cannot close a running coroutine;cannot resume dead coroutine;"
-        + "bad argument #1 to 'coroutine.resume' (coroutine expected, got number)")
+        == "suspended;closed;true;dead;falsein close;cannot close a running coroutine;"
+        + "cannot resume dead coroutine;"
+        + "bad argument #1 to 'coroutine.resume' (coroutine expected, got number)"
+    )
   }
 
   @Test func manyShortCoroutinesAreCounted() {

@@ -106,7 +106,8 @@ import Testing
     let keys = try text(
       """
       local t = { "a", "b", [0] = "z", [-3] = 1, [1.5] = 1, [-0.5] = 1, [1e300] = 1, [-1e300] = 1,
-        [math.maxinteger] = 1, [math.mininteger] = 1, [2^63] = 1, z = 1, a = 1, B = 1, ["a\\0b"] = 1, ab = 1, [""] = 1, ["é"] = 1,
+        [math.maxinteger] = 1, [math.mininteger] = 1, [2^63] = 1, z = 1, a = 1, B = 1, ["a\\0b"] = 1, ab = 1,
+        [""] = 1, ["é"] = 1,
         [true] = 1, [false] = 1, [print] = 1, [1/0] = 1 }
       local keys = {}
       for k in pairs(t) do keys[#keys + 1] = k == print and "function" or string.format("%q", k) end

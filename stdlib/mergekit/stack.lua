@@ -38,9 +38,11 @@ local function read_slices(list)
     if not module then
       core.fail(("%s: model '%s' has no module '%s'"):format(where, model.name, tostring(list.module)))
     end
+    if module.num_layers == 0 then core.fail(("%s: model '%s' has no layers"):format(where, model.name)) end
     local range = entry.layers or { 0, module.num_layers }
-    local first, last = range[1], range[2]
-    if math.type(first) ~= "integer" or math.type(last) ~= "integer" or #range ~= 2 then
+    local first, last
+    if type(range) == "table" and #range == 2 then first, last = range[1], range[2] end
+    if math.type(first) ~= "integer" or math.type(last) ~= "integer" then
       core.fail(where .. ": layers: expected { first, last }, the first layer (from 0) and the one after the last")
     end
     if first >= last then

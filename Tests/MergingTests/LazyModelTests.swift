@@ -1,0 +1,125 @@
+import Checkpoints
+import Foundation
+import Merging
+import SystemPackage
+import Tensors
+import Testing
+
+/// Checkpoints as lazy models.
+@Suite struct LazyModelTests {
+  let folder = ScratchFolder()
+  let graph = ExpressionGraph()
+
+  @Test func aCheckpointTellsWhatItHas() throws {
+    try folder.makeModel("m", ["a": [1, 2, 3], "b": [4]], config: #"{"torch_dtype": "float32"}"#)
+    let model = try CheckpointModel(reference: folder.path("m").string, graph: graph)
+    #expect(model.label == folder.path("m").string)
+    #expect(model.names == ["a", "b"])
+    #expect(model.has("a") && !model.has("c"))
+    #expect(model.specification(of: "a") == TensorSpecification(shape: Shape([3]), dtype: .f32))
+    #expect(model.specification(of: "c") == nil)
+    #expect(model.config?["torch_dtype"]?.stringValue == "float32")
+    #expect(model.companionDirectory == folder.path("m"))
+    #expect(model.checkpoints.count == 1 && model.methods.isEmpty && model.warnings.isEmpty)
+  }
+
+  @Test func aTensorAskedForTwiceIsOneLeafWhileItLives() throws {
+    try folder.makeModel("m", ["a": [1, 2, 3]])
+    let model = try CheckpointModel(reference: folder.path("m").string, graph: graph)
+    let first = try model.expression(for: "a")
+    let second = try model.expression(for: "a")
+    #expect(first == second)
+    #expect(graph.liveCount == 1)
+    graph.release(first)
+    #expect(graph.liveCount == 1)
+    graph.release(second)
+    #expect(graph.liveCount == 0)
+    // Its place in the arena may be another's by now.
+    let other = try graph.constant(1)
+    let third = try model.expression(for: "a")
+    #expect(third != other)
+    #expect(graph.storedLeaf(third) != nil)
+    graph.release(third)
+    graph.release(other)
+  }
+
+  @Test func unknownTensorsNameTheNearest() throws {
+    try folder.makeModel("m", ["weight": [1]])
+    let model = try CheckpointModel(reference: folder.path("m").string, graph: graph)
+    let expected = "model '\(folder.path("m"))' has no tensor 'wieght' (did you mean 'weight'?)"
+    #expect(message { try model.expression(for: "wieght") } == expected)
+    #expect(message { try model.requireSpecification(of: "wieght") } == expected)
+    #expect(graph.liveCount == 0)
+  }
+
+  @Test func quantizedCheckpointsAreRefused() throws {
+    try folder.makeModel("q", ["a": [1]], config: #"{"quantization_config": {"quant_method": "awq"}}"#)
+    try folder.makeModel("u", ["a": [1]], config: #"{"quantization_config": {}}"#)
+    #expect(
+      message { try CheckpointModel(reference: folder.path("q").string, graph: graph) }
+        == "model '\(folder.path("q"))' is quantized (quantization_config: awq); merge the original weights instead"
+    )
+    #expect(
+      message { try CheckpointModel(reference: folder.path("u").string, graph: graph) }
+        .contains("(quantization_config: unknown)"))
+  }
+}
+
+// MARK: - Support
+
+/// The message of the error that `body` throws; empty if it throws none.
+func message(_ body: () throws -> some Any) -> String {
+  do {
+    _ = try body()
+    return ""
+  } catch { return "\(error)" }
+}
+
+extension ScratchFolder {
+  /// Writes a checkpoint of one file: float32 vectors, by name, in the names' order.
+  func makeModel(_ name: String, _ tensors: [String: [Float]], config: String? = nil) throws {
+    var entries: [String] = []
+    var data = Data()
+    for (name, elements) in tensors.sorted(by: { $0.key < $1.key }) {
+      let start = data.count
+      elements.withUnsafeBytes { data.append(contentsOf: $0) }
+      entries.append(
+        #""\#(name)":{"dtype":"F32","shape":[\#(elements.count)],"data_offsets":[\#(start),\#(data.count)]}"#)
+    }
+    let header = "{\(entries.joined(separator: ","))}"
+    var file = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+    file.append(Data(header.utf8))
+    file.append(data)
+    makeDirectory(name)
+    try file.write(to: URL(fileURLWithPath: path("\(name)/model.safetensors").string))
+    if let config { write(config, at: path("\(name)/config.json")) }
+  }
+
+  /// The float32 tensors of a checkpoint.
+  func readModel(_ name: String) throws -> [String: [Float]] {
+    var found: [String: [Float]] = [:]
+    for tensor in try Checkpoint(path: path(name)).tensors {
+      var elements = [Float](repeating: 0, count: tensor.byteCount / 4)
+      try elements.withUnsafeMutableBytes { try tensor.read(into: $0, at: 0) }
+      found[tensor.name] = elements
+    }
+    return found
+  }
+}
+
+extension CheckpointModel {
+  /// A model that a function of each tensor makes.
+  func mapped(
+    label: String = "mapped", graph: ExpressionGraph, dtype: DType? = nil,
+    _ body: @escaping (String, NodeID) throws -> NodeID
+  ) throws -> DerivedModel {
+    try DerivedModel(
+      DerivedModel.Definition(
+        label: label, names: names, like: self, sources: [self], dtype: dtype
+      ) { name in
+        let input = try self.expression(for: name)
+        defer { graph.release(input) }
+        return try body(name, input)
+      }, graph: graph)
+  }
+}

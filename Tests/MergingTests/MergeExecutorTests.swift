@@ -1,0 +1,107 @@
+import Checkpoints
+import Merging
+import SystemPackage
+import Tensors
+import Testing
+
+/// Computing a plan's tensors into their sinks.
+@Suite struct MergeExecutorTests {
+  let folder = ScratchFolder()
+  let graph = ExpressionGraph()
+
+  private func model(count: Int) throws -> CheckpointModel {
+    var tensors: [String: [Float]] = [:]
+    for index in 0..<count { tensors["t\(index)"] = [Float](repeating: Float(index), count: 5) }
+    try folder.makeModel("m", tensors)
+    return try CheckpointModel(reference: folder.path("m").string, graph: graph)
+  }
+
+  /// Runs a model's plan, and gives what the sinks hold and the progress that was told.
+  private func run(
+    _ model: any LazyModel, threads: Int = 2, isInterrupted: @escaping @Sendable () -> Bool = { false }
+  ) throws -> (sinks: [MemorySource], progress: [Int]) {
+    let plan = try MergePlan(model: model, dtype: nil, maximumShardBytes: 1 << 30)
+    let evaluator = Evaluator(
+      graph: graph, options: Evaluator.Options(threads: threads, isInterrupted: isInterrupted))
+    let sinks = plan.layout.placements.map { MemorySource(byteCount: $0.byteCount) }
+    var progress: [Int] = []
+    defer { #expect(evaluator.jobCount == 0) }
+    try MergeExecutor(model: model, plan: plan, graph: graph, evaluator: evaluator).run(sinks: { sinks[$0] })
+    {
+      tensors, bytes in
+      #expect(bytes == tensors * 20)
+      progress.append(tensors)
+    }
+    return (sinks, progress)
+  }
+
+  private func first(_ sink: MemorySource) -> Float {
+    var value: Float = 0
+    withUnsafeMutableBytes(of: &value) { sink.read(into: $0, at: 0) }
+    return value
+  }
+
+  @Test(arguments: [1, 3]) func manySmallTensors(threads: Int) throws {
+    let source = try model(count: 200)
+    var alive: [Int] = []
+    let doubled = try DerivedModel(
+      DerivedModel.Definition(
+        label: "doubled", names: source.names, like: source, sources: [source],
+        specify: { _ in TensorSpecification(shape: Shape([5]), dtype: .f32) },
+        build: { [graph] name in
+          alive.append(graph.liveCount)
+          let input = try source.expression(for: name)
+          defer { graph.release(input) }
+          return try graph.binary(.add, input, input)
+        }), graph: graph)
+    let (sinks, progress) = try run(doubled, threads: threads)
+    for (name, sink) in zip(source.names, sinks) { #expect(first(sink) == 2 * Float(name.dropFirst())!) }
+    #expect(progress == Array(1...200))
+    // Built a bounded way ahead.
+    #expect(alive.count == 200 && alive.max()! < 200)
+    #expect(graph.liveCount == 0)
+  }
+
+  @Test func anErrorWhileBuildingStopsAndNamesTheTensor() throws {
+    let source = try model(count: 50)
+    let failing = try DerivedModel(
+      DerivedModel.Definition(
+        label: "failing", names: source.names, like: source, sources: [source],
+        specify: { _ in TensorSpecification(shape: Shape([5]), dtype: .f32) },
+        build: { [graph] name in
+          if name == "t30" { throw TensorError.noInputs(operation: "cat") }
+          let input = try source.expression(for: name)
+          defer { graph.release(input) }
+          return try graph.unary(.exp, input)
+        }), graph: graph)
+    #expect(message { try run(failing) } == "tensor 't30': cat: expected at least one tensor")
+  }
+
+  @Test func anErrorWhileComputingStopsAndNamesTheTensor() throws {
+    let source = try model(count: 50)
+    let failing = try source.mapped(graph: graph) { [graph] name, input in
+      let k = try graph.reduce(.sum, input, operation: "sum")
+      defer { graph.release(k) }
+      return try graph.topMask(input, k: k)
+    }
+    // Sums of 10 and more are beyond five elements.
+    let found = message { try run(failing) }
+    #expect(found.hasPrefix("tensor 't") && found.hasSuffix(", expected a whole number from 0 to 5"))
+  }
+
+  @Test func aShapeThatIsNotThePlannedIsAnError() throws {
+    let source = try model(count: 1)
+    let odd = try DerivedModel(
+      DerivedModel.Definition(
+        label: "odd", names: ["t0"], like: source, sources: [source],
+        specify: { _ in TensorSpecification(shape: Shape([6]), dtype: .f32) },
+        build: { try source.expression(for: $0) }), graph: graph)
+    #expect(message { try run(odd) } == "tensor 't0': expected shape [6], got [5]")
+    #expect(graph.liveCount == 0)
+  }
+
+  @Test func interruptionsEndTheRun() throws {
+    let source = try model(count: 100)
+    #expect(throws: TensorError.cancelled) { try run(source, isInterrupted: { true }) }
+  }
+}

@@ -1,0 +1,112 @@
+import Checkpoints
+import Foundation
+import Merging
+import SystemPackage
+import Tensors
+import Testing
+
+/// Whole checkpoint directories.
+@Suite struct ModelWriterTests {
+  let folder = ScratchFolder()
+  let graph = ExpressionGraph()
+
+  private func open(_ name: String) throws -> CheckpointModel {
+    try CheckpointModel(reference: folder.path(name).string, graph: graph)
+  }
+
+  private func write(
+    _ model: any LazyModel, to name: String, _ options: ModelWriter.Options = ModelWriter.Options(),
+    warn: @escaping (String) -> Void = { _ in }, progress: @escaping (ModelWriter.Progress) -> Void = { _ in }
+  ) throws {
+    let evaluator = Evaluator(graph: graph, options: Evaluator.Options(threads: 2))
+    try ModelWriter(graph: graph, evaluator: evaluator, warn: warn, progress: progress)
+      .write(model, to: folder.path(name), options: options)
+  }
+
+  @Test func everythingThatBelongsToAModel() throws {
+    try folder.makeModel("m", ["a": [1, 2], "b": [3]], config: #"{"torch_dtype": "float32", "eps": 1e-05}"#)
+    folder.write("{}", at: folder.path("m/tokenizer.json"))
+    folder.write("notes", at: folder.path("m/notes.txt"))
+    let model = try open("m").mapped(graph: graph) { [graph] _, input in try graph.unary(.negate, input) }
+    let recipe = ModelWriter.Recipe(fileName: "recipe.lua", text: "return 1\n", language: .lua)
+    var progress: [(Int, Int)] = []
+    try write(
+      model, to: "out", ModelWriter.Options(recipe: recipe),
+      progress: { progress.append(($0.tensors, $0.bytes)) })
+    #expect(try folder.readModel("out") == ["a": [-1, -2], "b": [-3]])
+    #expect(
+      folder.tree().filter { $0.hasPrefix("out/") }
+        == ["README.md", "config.json", "model.safetensors", "recipe.lua", "tokenizer.json"].map {
+          "out/\($0)"
+        })
+    #expect(folder.read("out/config.json") == "{\n  \"torch_dtype\": \"float32\",\n  \"eps\": 1e-05\n}\n")
+    #expect(folder.read("out/recipe.lua") == "return 1\n")
+    #expect(folder.read("out/README.md")?.contains("```lua\nreturn 1\n```") == true)
+    #expect(progress.last?.0 == 2 && progress.last?.1 == 12)
+    #expect(folder.tree().allSatisfy { !$0.hasPrefix(".") })
+  }
+
+  @Test func shardsHaveAnIndex() throws {
+    try folder.makeModel("m", ["a": [1, 2], "b": [3], "c": [4]])
+    try write(open("m"), to: "out", ModelWriter.Options(dtype: .f64, maximumShardBytes: 16))
+    let index = try JSON(parsing: folder.read("out/model.safetensors.index.json") ?? "")
+    #expect(index["metadata"]?["total_size"]?.intValue == 32)
+    #expect(index["weight_map"]?["a"]?.stringValue == "model-00001-of-00002.safetensors")
+    #expect(index["weight_map"]?["c"]?.stringValue == "model-00002-of-00002.safetensors")
+    #expect(try open("out").specification(of: "a")?.dtype == .f64)
+    #expect(!folder.exists("out/README.md") && !folder.exists("out/config.json"))
+  }
+
+  @Test func aFailureLeavesNothing() throws {
+    try folder.makeModel("m", ["a": [1, 2], "b": [3]])
+    let before = folder.tree()
+    let failing = try open("m").mapped(graph: graph) { [graph] name, input in
+      if name == "b" { return try graph.unary(.negate, input) }
+      let far = try graph.constant(9)
+      defer { graph.release(far) }
+      let lazy = try graph.reduce(.sum, input, operation: "sum")
+      defer { graph.release(lazy) }
+      let k = try graph.binary(.add, lazy, far)
+      defer { graph.release(k) }
+      return try graph.topMask(input, k: k)
+    }
+    #expect(
+      message { try write(failing, to: "deep/er/out") }
+        == "tensor 'a': topk_mask: k is 12, expected a whole number from 0 to 2")
+    #expect(folder.tree() == before)
+  }
+
+  @Test func inputsAreNotReplaced() throws {
+    try folder.makeModel("m", ["a": [1]])
+    folder.write("text", at: folder.path("work/recipe.lua"))
+    let before = folder.tree()
+    #expect(
+      message { try write(open("m"), to: "m", ModelWriter.Options(policy: .replace)) }
+        == "cannot write \(folder.path("m")): it is an input of this merge; choose another output")
+    #expect(
+      message {
+        try write(
+          open("m"), to: "work",
+          ModelWriter.Options(policy: .replace, protected: [folder.path("work/recipe.lua")]))
+      }
+        == "cannot write \(folder.path("work")): that would destroy the input \(folder.path("work/recipe.lua")); choose another output"
+    )
+    #expect(folder.tree() == before)
+  }
+
+  @Test func warningsAreToldBeforeTheOutputAppears() throws {
+    try folder.makeModel("m", ["a": [1]])
+    folder.write(
+      #"{"weight_map": {"a": "model.safetensors"}}"#, at: folder.path("m/model.safetensors.index.json"))
+    try folder.makeModel("m", ["a": [1], "b": [1]])
+    var told: [String] = []
+    try write(
+      open("m"), to: "out",
+      warn: { [folder] in
+        told.append($0)
+        #expect(!folder.exists("out"))
+      })
+    #expect(told.count == 1 && told[0].contains("tensor \"b\" ignored"))
+    #expect(try folder.readModel("out") == ["a": [1]])
+  }
+}
