@@ -56,8 +56,18 @@ let package = Package(
       dependencies: [
         "Merging", "Checkpoints", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
       ]),
-    .testTarget(name: "ScriptingTests", dependencies: ["Scripting", "Merging", "Checkpoints", "Tensors"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["Checkpoints", "Tensors"]),
+    .testTarget(
+      name: "ScriptingTests",
+      dependencies: [
+        "Scripting", "Merging", "Checkpoints", "Tensors",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
+    // Runs the binary, which is built with it.
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: [
+        "mergekit-lua", "Checkpoints", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -11,7 +11,9 @@ struct EmbedStdlib: BuildToolPlugin {
   func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
     let folder = context.package.directoryURL.appending(path: "stdlib").resolvingSymlinksInPath()
     let entries = try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted()
-    let inputs = entries.filter { $0.hasSuffix(".lua") || !$0.contains(".") }.map { folder.appending(path: $0) }
+    let inputs = entries.filter { $0.hasSuffix(".lua") || !$0.contains(".") }.map {
+      folder.appending(path: $0)
+    }
     let output = context.pluginWorkDirectoryURL.appending(path: "EmbeddedStandardLibrary.swift")
     return [
       .buildCommand(

@@ -16,7 +16,9 @@ package final class ScratchFile: ByteSource, ByteSink, Sendable {
     self.directory = directory
     var template = Array("\(directory)/.mergekit-scratch-XXXXXX\0".utf8.map(CChar.init(bitPattern:)))
     let raw = mkstemp(&template)
-    guard raw >= 0 else { throw ScratchFileError(directory: directory, action: "made", error: Errno(rawValue: errno)) }
+    guard raw >= 0 else {
+      throw ScratchFileError(directory: directory, action: "made", error: Errno(rawValue: errno))
+    }
     unlink(template)
     _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
     descriptor = FileDescriptor(rawValue: raw)
@@ -37,14 +39,18 @@ package final class ScratchFile: ByteSource, ByteSink, Sendable {
         let count = try descriptor.read(fromAbsoluteOffset: Int64(offset + done), into: rest)
         guard count > 0 else { throw Errno.ioError }
         done += count
-      } catch let error as Errno { throw ScratchFileError(directory: directory, action: "read", error: error) }
+      } catch let error as Errno {
+        throw ScratchFileError(directory: directory, action: "read", error: error)
+      }
     }
   }
 
   package func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) throws {
     do {
       _ = try descriptor.writeAll(toAbsoluteOffset: Int64(offset), buffer)
-    } catch let error as Errno { throw ScratchFileError(directory: directory, action: "written", error: error) }
+    } catch let error as Errno {
+      throw ScratchFileError(directory: directory, action: "written", error: error)
+    }
   }
 }
 

@@ -31,9 +31,14 @@ struct MethodsCommand: ParsableCommand {
       }
     }
     if let name {
-      _ = try script.evaluate("\(describe); describe.method([==[\(name)]==])", name: "methods")
+      _ = try script.evaluate("\(describe); describe.method(\(Self.literal(name)))", name: "methods")
     } else {
       _ = try script.evaluate("\(describe); describe.all()", name: "methods")
     }
+  }
+
+  /// A Lua string of any bytes.
+  private static func literal(_ text: String) -> String {
+    "\"" + text.utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
   }
 }

@@ -268,7 +268,9 @@ import Testing
     let names =
       SampleModel.layerNames("model.encoder.layers", 4, ["fc1.weight", "self_attn.k_proj.weight"])
       + SampleModel.layerNames("model.decoder.layers", 4, ["fc1.weight", "self_attn.k_proj.weight"])
-      + ["model.encoder.conv1.weight", "model.decoder.embed_tokens.weight", "model.encoder.layer_norm.weight"]
+      + [
+        "model.encoder.conv1.weight", "model.decoder.embed_tokens.weight", "model.encoder.layer_norm.weight",
+      ]
     let config = try json(#"{"encoder_layers": 4, "decoder_layers": 4, "num_hidden_layers": 4}"#)
     let architecture = Architecture(names: names, config: config)
     #expect(architecture.modules.map(\.name) == ["decoder", "encoder"])
