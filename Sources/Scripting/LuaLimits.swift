@@ -12,7 +12,7 @@ package struct LuaLimits: Sendable {
   package var interruptSeconds: Double
 
   package init(
-    memoryBytes: Int? = 256 << 20, instructions: Int? = 1_000_000_000, hangSeconds: Double? = 10,
+    memoryBytes: Int? = 256_000_000, instructions: Int? = 1_000_000_000, hangSeconds: Double? = 10,
     interruptSeconds: Double = 2
   ) {
     self.memoryBytes = memoryBytes

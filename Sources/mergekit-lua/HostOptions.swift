@@ -21,7 +21,7 @@ struct HostOptions: ParsableArguments {
   var standardLibrary: String?
 
   @Option(help: ArgumentHelp("What a script and its expressions may take.", valueName: "size"))
-  var memoryLimit: ByteCount = ByteCount(bytes: 256 << 20)
+  var memoryLimit: ByteCount = ByteCount(bytes: 256_000_000)
 
   @Option(help: ArgumentHelp("Lua instructions that a script may run.", visibility: .hidden))
   var instructionLimit: Int = 1_000_000_000

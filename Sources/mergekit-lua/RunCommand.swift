@@ -49,13 +49,21 @@ struct RunCommand: ParsableCommand {
     let script = try host.makeHost(
       root: FilePath(file).removingLastComponent().string, options: options, progress: progress)
     let model = try script.run(path: file)
+    let logger = host.logger
+    logger.debug("\(options.threads) threads, seed \(options.seed)")
+    for source in model.checkpoints {
+      let checkpoint = source.checkpoint
+      logger.debug(
+        "\(source.label): \(checkpoint.tensors.count) tensors, \(ByteSize.format(checkpoint.totalBytes)) in \(checkpoint.files.count) \(checkpoint.files.count == 1 ? "file" : "files"), \(source.architecture.numLayers) layers"
+      )
+    }
     if dryRun {
       let (plan, reads) = try script.plan(model)
       return print(PlanReport(plan: plan, reads: reads, out: out).text)
     }
     try script.write(model, to: out!)
     let seconds = Numbers.fixed(ProgressDisplay.now() - started, 2)
-    host.logger.info("wrote \(out!): \(model.names.count) tensors in \(seconds) s")
+    logger.info("wrote \(out!): \(model.names.count) tensors in \(seconds) s")
   }
 }
 

@@ -185,7 +185,7 @@ import Testing
   // MARK: Limits
 
   @Test func aMillionNodesAreWithinTheLimit() throws {
-    #expect(bench.options.limits.memoryBytes == 256 << 20)
+    #expect(bench.options.limits.memoryBytes == 256_000_000)
     #expect(bench.error("local t = mk.tensor { 1 }\nfor _ = 1, 1000000 do t = t + 1 end") == "no error")
   }
 

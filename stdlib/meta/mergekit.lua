@@ -277,7 +277,8 @@ function mk.stream(name, f) end
 ---@field module string       "default" where there is one stack of layers
 ---@field template string     the name with {layer} for the layer's number
 
---- A lazy model: a checkpoint of which headers have been read, or what merges made of others.
+--- A lazy model: a checkpoint of which headers have been read, or what merges made of others. Two are equal
+--- (`==`) if they are the same model, not if they hold the same numbers.
 ---@class mk.model
 ---@field name string         the reference that opened it
 ---@field config table?       config.json
@@ -395,7 +396,8 @@ mk.required = {}
 ---@field pretty_name string?
 ---@field description string?
 ---@field reference string?  a paper's address
----@field base "required"|"optional"|"ignored"?  ignored (the default): an input like the others
+---@field base "required"|"optional"|"ignored"?  ignored (the default): an input like the others, the last if it
+---  is not among the models
 ---@field parameters table<string, any>?  shared: defaults, mk.required, or { default =, type =, required = }
 ---@field per_input table<string, any>?   of each input; { base = true } gives the base its own too
 ---@field min_inputs integer?  beside the base; default 1
@@ -424,7 +426,7 @@ function mk.promote(dtypes) end
 ---@param dtype mk.dtype
 ---@return boolean
 function mk.is_float(dtype) end
---- Torch's name of a dtype.
+--- Torch's name of a dtype that can be computed; others are an error.
 ---@param dtype mk.dtype
 ---@return mk.dtype
 function mk.dtype_name(dtype) end
