@@ -11,6 +11,8 @@ package enum MergeError: Error {
   /// An error on the way to one tensor of the output.
   case inTensor(String, any Error)
   case cannotWrite(FilePath, Errno)
+  /// An error of the output, in words that name its final place.
+  case cannotFinish(String)
 }
 
 /// An error that has a place of its own to say, before the tensor's name.
@@ -43,6 +45,7 @@ extension MergeError: CustomStringConvertible {
       "expected shape \(planned), got \(found)"
     case .inTensor(let name, let error):
       "tensor '\(name)': \(error)"
+    case .cannotFinish(let reason): reason
     case .cannotWrite(let path, let error):
       "cannot write \(path): \(error)"
     }

@@ -69,13 +69,23 @@ package struct ModelWriter {
       path: path, policy: options.policy,
       protecting: options.protected
         + model.checkpoints.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) })
-    let writer: SafetensorsWriter
     do {
-      writer = try SafetensorsWriter(layout: plan.layout, directory: output.path)
-    } catch CheckpointError.diskFull(_, let needed, let free) {
+      try write(model, plan, to: path, output, options)
+    } catch {
       // Of the temporary directory nobody needs to know.
-      throw CheckpointError.diskFull(directory: path, needed: needed, free: free)
+      let text = "\(error)"
+      guard text.contains(output.path.string) else { throw error }
+      throw MergeError.cannotFinish(text.replacing(output.path.string, with: path.string))
     }
+    try output.commit()
+  }
+
+  /// Writes all files into the directory that `output` renames in the end.
+  private func write(
+    _ model: any LazyModel, _ plan: MergePlan, to path: FilePath, _ output: OutputDirectory,
+    _ options: Options
+  ) throws {
+    let writer = try SafetensorsWriter(layout: plan.layout, directory: output.path)
     let total = Progress(
       tensors: 0, tensorCount: plan.tensors.count, bytes: 0, byteCount: plan.layout.totalBytes)
     try MergeExecutor(model: model, plan: plan, graph: graph, evaluator: evaluator).run(sinks: writer.sink) {
@@ -89,8 +99,8 @@ package struct ModelWriter {
     try writeConfig(model, plan, options, output)
     try writeCompanions(of: model, output)
     try writeCard(model, options, path, output)
-    for warning in model.warnings { warn(warning) }
-    try output.commit()
+    var said: Set<String> = []
+    for warning in model.warnings where said.insert(warning).inserted { warn(warning) }
   }
 
   private func writeConfig(
