@@ -11,6 +11,7 @@ package enum MergeError: Error {
   /// An error on the way to one tensor of the output.
   case inTensor(String, any Error)
   case cannotWrite(FilePath, Errno)
+  case notAModel(FilePath, holds: String)
   /// An error of the output, in words that name its final place.
   case cannotFinish(String)
 }
@@ -46,6 +47,8 @@ extension MergeError: CustomStringConvertible {
     case .inTensor(let name, let error):
       "tensor '\(name)': \(error)"
     case .cannotFinish(let reason): reason
+    case .notAModel(let path, let name):
+      "\(path) holds no model, but other files such as \(name); --force replaces models only"
     case .cannotWrite(let path, let error):
       "cannot write \(path): \(error)"
     }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Glibc
 import SystemPackage
 import Tensors
 
@@ -30,11 +31,17 @@ package struct ModelWriter {
     package var fileName: String
     package var text: String
     package var language: ModelCard.RecipeLanguage
+    /// The files that it needs, by their paths beside it; asked when the model is written.
+    package var modules: () -> [(path: String, text: [UInt8])]
 
-    package init(fileName: String, text: String, language: ModelCard.RecipeLanguage) {
+    package init(
+      fileName: String, text: String, language: ModelCard.RecipeLanguage,
+      modules: @escaping () -> [(path: String, text: [UInt8])] = { [] }
+    ) {
       self.fileName = fileName
       self.text = text
       self.language = language
+      self.modules = modules
     }
   }
 
@@ -61,8 +68,18 @@ package struct ModelWriter {
     self.progress = progress
   }
 
+  /// Makes sure that what `.replace` would delete is a model, or empty.
+  package static func checkReplaceable(_ path: FilePath, _ policy: OutputDirectory.Policy) throws {
+    guard case .replace = policy, let names = try? fileNames(in: path), !names.isEmpty else { return }
+    let isModel = names.contains { name in
+      name == "config.json" || [".safetensors", ".bin", ".gguf"].contains { name.contains($0) }
+    }
+    guard isModel else { throw MergeError.notAModel(path, holds: names[0]) }
+  }
+
   /// Writes `model` to `path`.
   package func write(_ model: any LazyModel, to path: FilePath, options: Options) throws {
+    try Self.checkReplaceable(path, options.policy)
     let plan = try MergePlan(
       model: model, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
     let output = try OutputDirectory(
@@ -109,7 +126,7 @@ package struct ModelWriter {
     guard let config = try model.config else { return }
     let dtype = options.dtype ?? plan.commonDType
     let derived = OutputConfig.derive(from: config, architecture: model.architecture, dtype: dtype)
-    try write(derived.json.text(.pretty, trailingNewline: true), to: output.file("config.json"))
+    try write(derived.json.utf8(.pretty, trailingNewline: true), to: output.file("config.json"))
   }
 
   private func writeCompanions(of model: any LazyModel, _ output: OutputDirectory) throws {
@@ -125,21 +142,35 @@ package struct ModelWriter {
     _ model: any LazyModel, _ options: Options, _ path: FilePath, _ output: OutputDirectory
   ) throws {
     guard let recipe = options.recipe else { return }
-    try write(recipe.text, to: output.file(recipe.fileName))
+    try write(Array(recipe.text.utf8), to: output.file(recipe.fileName))
+    for (name, text) in recipe.modules() {
+      let file = output.path.pushing(FilePath(name))
+      try makeDirectories(from: output.path, to: file.removingLastComponent())
+      try write(text, to: file)
+    }
     let card = ModelCard.Content(
       title: path.lexicallyNormalized().lastComponent?.string ?? "merged model",
       methods: model.methods,
       models: model.checkpoints.map { ModelCard.Model(reference: $0.label, isLocal: true) },
       recipe: recipe.text, recipeLanguage: recipe.language)
-    try write(ModelCard.text(card), to: output.file("README.md"))
+    try write(Array(ModelCard.text(card).utf8), to: output.file("README.md"))
   }
 
-  private func write(_ text: String, to path: FilePath) throws {
+  /// Makes the folders between an existing one and `target`.
+  private func makeDirectories(from existing: FilePath, to target: FilePath) throws {
+    guard target != existing, target.starts(with: existing) else { return }
+    try makeDirectories(from: existing, to: target.removingLastComponent())
+    guard mkdir(target.string, 0o777) == 0 || errno == EEXIST else {
+      throw MergeError.cannotWrite(target, Errno(rawValue: errno))
+    }
+  }
+
+  private func write(_ text: [UInt8], to path: FilePath) throws {
     do {
       let file = try FileDescriptor.open(
         path, .writeOnly, options: [.create, .truncate, .closeOnExec],
         permissions: [.ownerReadWrite, .groupRead, .otherRead])
-      try file.closeAfter { _ = try file.writeAll(text.utf8) }
+      try file.closeAfter { _ = try file.writeAll(text) }
     } catch let error as Errno { throw MergeError.cannotWrite(path, error) }
   }
 }

@@ -18,6 +18,9 @@ package final class LuaModules {
   /// The paths of modules that run now, in the order in which they were required.
   private var loading: [String] = []
 
+  /// The user's files that were required, by their paths below the root, in that order.
+  package private(set) var userFiles: [(path: String, text: [UInt8])] = []
+
   /// A file that is larger is no module.
   private static let largestFile = 16 << 20
 
@@ -101,8 +104,9 @@ package final class LuaModules {
 
   private func find(_ path: String) throws -> Source? {
     for file in Self.files(of: path) {
-      let file = below(file)
-      if let text = try Self.read(file) { return Source(text: text, name: file, origin: .user) }
+      guard let text = try Self.read(below(file)) else { continue }
+      userFiles.append((file, text))
+      return Source(text: text, name: below(file), origin: .user)
     }
     for file in Self.files(of: path) {
       if let text = standardLibrary(file) {

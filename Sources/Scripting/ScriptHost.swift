@@ -124,6 +124,7 @@ package final class ScriptHost {
       try CoreModule.push(to: lua, context)
       modules.preload("mergekit.core", lua.popReference())
     }
+    try lua.run(#"require "mergekit.globals" (_G)"#, name: "mergekit/globals.lua", origin: .standardLibrary)
   }
 
   /// Small results stay in memory; large ones go to a file without a name.
@@ -142,7 +143,8 @@ package final class ScriptHost {
     let text = try ScriptFile.read(path)
     recipePath = FilePath(path)
     recipe = ModelWriter.Recipe(
-      fileName: "recipe.lua", text: String(decoding: text, as: UTF8.self), language: .lua)
+      fileName: "recipe.lua", text: String(decoding: text, as: UTF8.self), language: .lua,
+      modules: { [modules] in modules.userFiles })
     return try run(text, name: path)
   }
 
@@ -179,7 +181,13 @@ package final class ScriptHost {
       model, to: path,
       ModelWriter.Options(
         policy: options.policy, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes,
-        recipe: recipe, protected: recipePath.map { [$0] } ?? []))
+        recipe: recipe, protected: protected))
+  }
+
+  /// The recipe, and every checkpoint that it opened, used for this output or not.
+  private var protected: [FilePath] {
+    (recipePath.map { [$0] } ?? [])
+      + context.checkpoints.values.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
   }
 
   private func write(_ model: any LazyModel, to path: String, _ options: ModelWriter.Options) throws {
@@ -204,7 +212,7 @@ package final class ScriptHost {
       ModelWriter.Options(
         policy: asked.force ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
         maximumShardBytes: asked.maximumShardBytes ?? options.maximumShardBytes, recipe: recipe,
-        protected: recipePath.map { [$0] } ?? []))
+        protected: protected))
   }
 
   /// The plan of writing a model, and the files that it reads.

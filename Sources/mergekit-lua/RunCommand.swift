@@ -41,8 +41,14 @@ struct RunCommand: ParsableCommand {
     options.policy = force ? .replace : .refuseNonEmpty
     options.isDryRun = dryRun
     let started = ProgressDisplay.now()
+    do { _ = try ScriptFile.read(file) } catch {
+      let commands = MergekitLua.configuration.subcommands.map { $0._commandName }
+      let nearest = nearestName(to: file, among: commands)
+      throw LuaError("\(error)" + (nearest.map { " (did you mean the command '\($0)'?)" } ?? ""))
+    }
     if let out, !dryRun {
       // A recipe may compute for long; what is wrong with OUT is said before.
+      try ModelWriter.checkReplaceable(FilePath(out), options.policy)
       try OutputDirectory(path: FilePath(out), policy: options.policy).discard()
     }
     let progress = ProgressDisplay(isEnabled: !host.quiet)

@@ -172,7 +172,11 @@ import Testing
       "\nreturn mk.zeros { 1 << 62 }",
       "recipe.lua:2: a tensor of shape [4611686018427387904] has too many elements"
     ),
-    ("\nio.open('x')", "recipe.lua:2: attempt to index a nil value (global 'io')"),
+    (
+      "\nio.open('x')",
+      "recipe.lua:2: 'io' is not there: recipes run in a sandbox, without files, processes and code from text"
+    ),
+    ("local model = 1\nreturn { modle }", "recipe.lua:2: variable 'modle' is not defined"),
     (
       "return require '../x'",
       "recipe.lua:1: module name '../x' must be a path below the recipe's folder, such as 'methods.mine' or 'methods/mine'"

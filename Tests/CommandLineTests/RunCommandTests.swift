@@ -133,8 +133,35 @@ import Testing
     #expect(tool.tree() == ["out", "out/notes.txt", "recipe.lua"])
   }
 
+  @Test func forceReplacesModelsOnly() throws {
+    try tool.write("mine", to: "out/thesis.txt")
+    #expect(
+      try tool.recipe("error('not reached')", "out", "--force")
+        == Tool.Outcome(
+          1,
+          errors:
+            "error: out holds no model, but other files such as thesis.txt; --force replaces models only\n"))
+    #expect(tool.text("out/thesis.txt") == "mine")
+  }
+
+  @Test func filesThatTheRecipeRequiresAreKeptBesideIt() throws {
+    let method =
+      "return require('mergekit').method { name = 'm', merge = function(t) return t.inputs[1].tensor end }"
+    try tool.write(method, to: "lib/mine.lua")
+    let recipe = "return mk.merge { method = 'lib/mine', models = { mk.model 'models/base' } }"
+    #expect(try tool.recipe(recipe, "out", "--quiet") == Tool.Outcome(0))
+    #expect(tool.text("out/lib/mine.lua") == method)
+  }
+
+  @Test func aMisspeltCommandIsNoRecipe() throws {
+    #expect(
+      try tool.run(["inspct", "models/base"]).errors
+        == "error: cannot read inspct: No such file or directory (did you mean the command 'inspect'?)\n")
+  }
+
   @Test func forceReplacesAnOutput() throws {
     try tool.write("mine", to: "out/notes.txt")
+    try tool.write("{}", to: "out/config.json")
     #expect(try tool.recipe("return mk.model 'models/base'", "out", "--force", "--quiet") == Tool.Outcome(0))
     #expect(tool.text("out/notes.txt") == nil)
     #expect(try checkpoint("out").names.count == 39)

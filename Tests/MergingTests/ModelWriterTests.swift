@@ -79,6 +79,7 @@ import Testing
   @Test func inputsAreNotReplaced() throws {
     try folder.makeModel("m", ["a": [1]])
     folder.write("text", at: folder.path("work/recipe.lua"))
+    folder.write("{}", at: folder.path("work/config.json"))
     let before = folder.tree()
     #expect(
       message { try write(open("m"), to: "m", ModelWriter.Options(policy: .replace)) }

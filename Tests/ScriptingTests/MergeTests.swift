@@ -10,9 +10,9 @@ import Testing
 
   /// A method that shows what it gets, and gives the first tensor that there is.
   private let spy = """
-    local spy = mk.method { name = "spy", base = "optional", missing = missing or "error",
+    local spy = mk.method { name = "spy", base = "optional", missing = rawget(_G, "missing") or "error",
       parameters = { lambda = 1, flag = false, mode = "a" }, per_input = { weight = 1, name_ = { type = "string" } },
-      min_inputs = min_inputs, max_inputs = max_inputs,
+      min_inputs = rawget(_G, "min_inputs"), max_inputs = rawget(_G, "max_inputs"),
       merge = function(t)
         local words = { t.name }
         for _, input in ipairs(t.inputs) do words[#words + 1] = input.model.name:match("[^/]*$") .. ":" .. tostring(input.weight) end
@@ -86,7 +86,10 @@ import Testing
     ("{ method = 1, models = { a } }", "method: expected a name, a file or a value of mk.method, got number"),
     ("{ method = 'linear', model = { a } }", "merge: unknown field 'model' (did you mean 'models'?)"),
     ("{ method = 'linear' }", "merge: models: expected a list of models, got nil"),
-    ("{ method = 'linear', models = { 'a' } }", "merge: models[1]: expected a model, or { model, … }"),
+    (
+      "{ method = 'linear', models = { 'a' } }",
+      #"merge: models[1]: expected a model, or { model, … }: mk.model "a" opens one"#
+    ),
     (
       "{ method = 'linear', models = { a, { weight = 1 } } }",
       "merge: models[2]: expected a model, or { model, … }"
@@ -158,7 +161,15 @@ import Testing
     ),
     (
       "{ method = 'linear', models = { { a, weight = { { filter = 'nope', value = 1 } } } } }",
-      "parameter 'weight' is required for model 'a'"
+      "parameter 'weight' is required for model 'a': no filter of its setting matches"
+    ),
+    (
+      "{ method = 'linear', models = { { a, weight = function() end } } }",
+      "parameter 'weight' is required for model 'a': its function gave nil"
+    ),
+    (
+      "{ method = 'linear', models = { { a, weight = function(info) return info.dept end } } }",
+      "info has no field 'dept' (did you mean 'depth'?)"
     ),
     (
       "{ method = mk.method { name = 'm', merge = function() end }, models = { a } }",

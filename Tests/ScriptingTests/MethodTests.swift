@@ -122,10 +122,13 @@ import Testing
         "local m = mk.model(here .. 'one')\nlocal x = mk.merge { method = '\(method)', models = { m } }")
     }
     #expect(
-      error("five") == "recipe.lua:2: method file 'five' returned a number, expected what mk.method makes")
+      error("five")
+        == "recipe.lua:2: method file 'five' returned a number, expected what mk.method makes: is there a 'return mk.method{…}'?"
+    )
     #expect(
       error("./five.lua")
-        == "recipe.lua:2: method file './five.lua' returned a number, expected what mk.method makes")
+        == "recipe.lua:2: method file './five.lua' returned a number, expected what mk.method makes: is there a 'return mk.method{…}'?"
+    )
     #expect(error("./nine.lua").hasPrefix("recipe.lua:2: module 'nine' not found; looked for '"))
     #expect(
       error("../up.lua").hasPrefix(

@@ -24,7 +24,8 @@ import Testing
     #expect(bench.error("local x = 1\nlocal y = = 2") == "recipe.lua:2: unexpected symbol near '='")
     #expect(bench.error("local x\n\nx.y = 1") == "recipe.lua:3: attempt to index a nil value (local 'x')")
     #expect(
-      bench.error("local x = 1\nmk.mergee{}") == "recipe.lua:2: attempt to call a nil value (field 'mergee')")
+      bench.error("local x = 1\nmk.mergee{}")
+        == "recipe.lua:2: mergekit has no 'mergee' (did you mean 'merge'?)")
     #expect(bench.error("error('stop')") == "recipe.lua:1: stop")
     #expect(
       bench.error("error(setmetatable({}, { __tostring = function() return 'odd' end }))")
@@ -73,7 +74,7 @@ import Testing
         return mk.merge { method = "linear", models = { { mk.model(here .. "one"), weight = function(info)
           return info.nothing.more
         end } } }
-        """) == "recipe.lua:2: tensor 'x': attempt to index a nil value (field 'nothing')")
+        """) == "recipe.lua:2: tensor 'x': info has no field 'nothing'")
     // A method, and a tensor's operation in it.
     #expect(
       bench.outputError(
@@ -96,7 +97,7 @@ import Testing
     #expect(bench.error("\nrequire 'bad'") == "bad.lua:3: unexpected symbol near <eof>")
     #expect(
       bench.outputError("return mk.merge { method = 'm', models = { mk.model(here .. 'one') } }")
-        == "m.lua:3: tensor 'x': attempt to index a nil value (field 'missing')")
+        == "m.lua:3: tensor 'x': the method's argument has no field 'missing'")
     let missing = bench.error("\nrequire 'lib.mime'")
     #expect(
       missing.hasPrefix("recipe.lua:2: module 'lib.mime' not found (did you mean 'lib/mine'?); looked for "))

@@ -29,6 +29,25 @@ import Testing
 
   private let models = "local p, q = mk.model(here .. 'p'), mk.model(here .. 'q')\n"
 
+  @Test func whatFollowsTheLayersComesFromTheLastSlice() throws {
+    for (position, name) in ["s", "t"].enumerated() {
+      let value = Float(position + 1)
+      try bench.makeModel(
+        name,
+        [
+          "model.embed_tokens.weight", "embeddings.LayerNorm.weight", "model.layers.0.w", "model.norm.weight",
+          "model.norm.bias", "lm_head.weight",
+        ].map { TestTensor($0, .f32, $0.contains("orm") ? [1] : [1, 1], [value]) })
+    }
+    let output = try bench.output(
+      "local s, t = mk.model(here .. 's'), mk.model(here .. 't')\nreturn mk.stack { s, t }")
+    #expect(
+      Dictionary(uniqueKeysWithValues: output.map { ($0.name, $0.elements) }) == [
+        "model.embed_tokens.weight": [1], "embeddings.LayerNorm.weight": [1], "model.layers.0.w": [1],
+        "model.layers.1.w": [2], "model.norm.weight": [2], "model.norm.bias": [2], "lm_head.weight": [2],
+      ])
+  }
+
   @Test func layersComeInOrder() throws {
     let output = try bench.output(
       models + "return mk.stack { { p, layers = { 0, 2 } }, { q, layers = { 1, 3 } }, p }")

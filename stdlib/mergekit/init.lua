@@ -25,4 +25,8 @@ mk.stack = core.entry(function(list, dim)
   return core.stack(list, dim)
 end)
 
-return mk
+return setmetatable(mk, { __index = function(_, name)
+  local known = {}
+  for key in pairs(mk) do known[#known + 1] = key end
+  core.fail(("mergekit has no '%s'%s"):format(tostring(name), method.hint(name, known)))
+end })

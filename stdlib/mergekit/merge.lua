@@ -20,7 +20,9 @@ local function read_models(spec, method)
     local where = ("models[%d]"):format(index)
     if is_model(entry) then entry = { entry } end
     if type(entry) ~= "table" or not is_model(entry[1]) then
-      core.fail(("merge: %s: expected a model, or { model, … }"):format(where))
+      local found = type(entry) == "table" and entry[1] or entry
+      local hint = type(found) == "string" and (": mk.model %q opens one"):format(found) or ""
+      core.fail(("merge: %s: expected a model, or { model, … }%s"):format(where, hint))
     end
     local own = {}
     for key, value in pairs(entry) do
@@ -124,8 +126,10 @@ end
 
 --- Resolves a parameter: the first scope that has a value for the tensor, else the default.
 local function resolve(parameter, scopes, info, whose)
+  local given
   for _, scope in ipairs(scopes) do
-    local value = settings.evaluate(scope[parameter.name], info)
+    local setting = scope[parameter.name]
+    local value = settings.evaluate(setting, info)
     if value ~= nil then
       local kind = type(value)
       if kind ~= parameter.type and not (parameter.type == "number" and core.is_tensor(value)) then
@@ -133,12 +137,20 @@ local function resolve(parameter, scopes, info, whose)
       end
       return value
     end
+    given = given or setting
   end
-  if parameter.required then
-    core.fail(("parameter '%s' is required%s"):format(parameter.name, whose))
+  if not parameter.required then return parameter.default end
+  local why = ""
+  if type(given) == "function" then
+    why = ": its function gave nil"
+  elseif given ~= nil then
+    why = ": no filter of its setting matches"
   end
-  return parameter.default
+  core.fail(("parameter '%s' is required%s%s"):format(parameter.name, whose, why))
 end
+
+-- Fields of `info` and of an input that may be nil.
+local optional_info = { "layer" }
 
 return function(spec)
   if type(spec) ~= "table" then core.fail("merge: expected a table, got " .. type(spec)) end
@@ -220,10 +232,14 @@ return function(spec)
       if model:has(name) then
         local info = model:info(name)
         info.shape, info.dtype = specification.shape, specification.dtype
-        return info
+        return methods.strict(info, "info", optional_info)
       end
     end
   end
+
+  local optional_fields = { shared = { "layer", "base", "base_input" }, input = { "layer" } }
+  for _, parameter in ipairs(method.parameters) do table.insert(optional_fields.shared, parameter.name) end
+  for _, parameter in ipairs(method.per_input) do table.insert(optional_fields.input, parameter.name) end
 
   --- The expression of one output tensor.
   local function build(name)
@@ -260,8 +276,9 @@ return function(spec)
           entry[parameter.name] = resolve(
             parameter, { input.settings, parameters }, info, (" for model '%s'"):format(input.label))
         end
-        t.inputs[index] = entry
+        t.inputs[index] = methods.strict(entry, "an input", optional_fields.input)
       end
+      methods.strict(t, "the method's argument", optional_fields.shared)
       local result = method.merge(t)
       if not core.is_tensor(result) then
         core.fail(("method '%s' gave a %s, expected a tensor"):format(method.name, type(result)))

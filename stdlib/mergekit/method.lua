@@ -40,11 +40,34 @@ local function contains(list, value)
   return false
 end
 
+-- What mergekit's YAML calls things that have another name here.
+local names_in_yaml = { base_model = "base", merge_method = "method", layer_range = "layers", model = "models" }
+
 --- Words for a value that is none of a list, with the nearest of them.
 function M.unknown(what, name, list)
-  local hint = core.nearest(tostring(name), list)
+  local hint = names_in_yaml[name]
+  if not (hint and contains(list, hint)) then hint = core.nearest(tostring(name), list) end
   if hint then return ("unknown %s '%s' (did you mean '%s'?)"):format(what, tostring(name), hint) end
   return ("unknown %s '%s' (expected one of %s)"):format(what, tostring(name), table.concat(list, ", "))
+end
+
+--- Makes reading a field that an object cannot have an error.
+-- @param what  what messages call the object
+-- @param names  a list of the fields that it may lack
+function M.strict(object, what, names)
+  return setmetatable(object, { __index = function(_, key)
+    if contains(names, key) then return nil end
+    local known = {}
+    for name in pairs(object) do known[#known + 1] = name end
+    for _, name in ipairs(names) do known[#known + 1] = name end
+    core.fail(("%s has no field '%s'%s"):format(what, tostring(key), M.hint(key, known)))
+  end })
+end
+
+--- ` (did you mean 'x'?)`, or nothing.
+function M.hint(name, list)
+  local nearest = core.nearest(tostring(name), list)
+  return nearest and (" (did you mean '%s'?)"):format(nearest) or ""
 end
 
 --- Fails unless every key of a table is one of a list.
@@ -169,7 +192,8 @@ local function is_method(value) return getmetatable(value) == Method end
 local function load_file(module, shown)
   local value = require(module)
   if not is_method(value) then
-    core.fail(("method file '%s' returned a %s, expected what mk.method makes"):format(shown, type(value)))
+    core.fail(("method file '%s' returned %s, expected what mk.method makes: is there a 'return mk.method{…}'?")
+      :format(shown, value == true and "nothing" or "a " .. type(value)))
   end
   return value
 end

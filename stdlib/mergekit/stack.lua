@@ -58,7 +58,15 @@ local function read_slices(list)
   return slices
 end
 
---- What stands outside of the layers comes from the first slice's model (as in mergekit 0.1.5).
+--- Whether a tensor outside of the layers follows them: the output layer and the final norm, biases included.
+local function follows_layers(model, name)
+  local weight = name:gsub("%.[^.]+$", ".weight")
+  local kind = model:info(model:has(weight) and weight or name).kind
+  return kind == "head" or (kind == "norm" and not name:lower():find("embed", 1, true))
+end
+
+--- What comes before the layers is the first slice's model's, what follows them the last one's (as in
+--- mergekit 0.1.5).
 return function(list)
   methods.check_keys(list, (function()
     local keys = { "dtype", "name", "module" }
@@ -79,11 +87,17 @@ return function(list)
   end
 
   local names, origin, layers, sources = {}, {}, {}, {}
-  local _, loose = names_of(slices[1])
-  for _, name in ipairs(loose) do
-    names[#names + 1] = name
-    origin[name] = { model = like, name = name }
+  local function add_loose(slice, following)
+    local _, loose = names_of(slice)
+    for _, name in ipairs(loose) do
+      if follows_layers(slice.model, name) == following then
+        names[#names + 1] = name
+        origin[name] = { model = slice.model, name = name }
+      end
+    end
   end
+
+  add_loose(slices[1], false)
   local reference
   for _, slice in ipairs(slices) do
     sources[#sources + 1] = slice.model
@@ -99,6 +113,7 @@ return function(list)
       layers[#layers + 1] = { slice.model, layer, slice.module.name }
     end
   end
+  add_loose(slices[#slices], true)
 
   return core.define_model {
     label = list.name or "stack of layers",

@@ -365,7 +365,9 @@ function mk.define_model(definition) end
 function mk.merge(definition) end
 
 --- Slices of layers, one on the other: `mk.stack { { a, layers = { 0, 16 } }, { b, layers = { 8, 24 } } }`.
---- Ranges are from 0, without the last. Of tensors, it makes slices of a new dimension.
+--- Ranges are from 0, without the last. What precedes the layers is the first slice's model's, the final norm
+--- and the head are the last one's. `module` names the stack of layers where a model has several. Of tensors,
+--- it makes slices of a new dimension.
 ---@param slices { [integer]: { [1]: mk.model, layers: { [1]: integer, [2]: integer }? }, dtype: mk.dtype?, name: string?, module: string? }
 ---@return mk.model
 ---@overload fun(tensors: mk.tensor[], dim: integer?): mk.tensor
@@ -402,7 +404,9 @@ mk.required = {}
 ---@field per_input table<string, any>?   of each input; { base = true } gives the base its own too
 ---@field min_inputs integer?  beside the base; default 1
 ---@field max_inputs integer?
----@field missing "error"|"passthrough_singleton"|"passthrough_base_singleton"|"base_or_skip"?
+---@field missing "error"|"passthrough_singleton"|"passthrough_base_singleton"|"base_or_skip"?  what becomes of
+---  a tensor that not every input has: an error; copied if one input has it, or if the base alone has it; copied from
+---  the base or left out if too few inputs have it. But for "error" it is else merged from those that have it.
 
 ---@param definition mk.method_definition
 ---@return mk.method
