@@ -102,44 +102,61 @@ static lua_Integer count_keys(lua_State *L, int table, bool *is_sequence) {
   return count;
 }
 
-static void push_few(lua_State *L, int table, lua_Integer count) {
+static lua_Integer push_none(lua_State *L, int base) {
+  lua_settop(L, base);
+  lua_pushnil(L);
+  return 0;
+}
+
+// A collection between counting and here may have taken keys of a weak table away: both functions return the count
+// of those that they found.
+static lua_Integer push_few(lua_State *L, int table, lua_Integer count) {
   sort_key keys[few_keys];
   const int base = lua_gettop(L);
+  lua_Integer found = 0;
   lua_pushnil(L);
-  for (lua_Integer place = 1; lua_next(L, table); place++) {
+  while (found < count && lua_next(L, table)) {
     lua_pop(L, 1);
-    keys[place - 1] = make_sort_key(L, -1, place);
+    found++;
+    keys[found - 1] = make_sort_key(L, -1, found);
     lua_pushvalue(L, -1);
   }
-  qsort(keys, (size_t)count, sizeof keys[0], compare);
-  lua_createtable(L, (int)count, 0);
-  for (lua_Integer i = 0; i < count; i++) {
+  if (found == 0) return push_none(L, base);
+  qsort(keys, (size_t)found, sizeof keys[0], compare);
+  lua_createtable(L, (int)found, 0);
+  for (lua_Integer i = 0; i < found; i++) {
     lua_pushvalue(L, base + (int)keys[i].place);
     lua_rawseti(L, -2, i + 1);
   }
   lua_replace(L, base + 1);
   lua_settop(L, base + 1);
+  return found;
 }
 
-static void push_many(lua_State *L, int table, lua_Integer count) {
+static lua_Integer push_many(lua_State *L, int table, lua_Integer count) {
   const int base = lua_gettop(L);
   sort_key *keys = lua_newuserdatauv(L, (size_t)count * sizeof *keys, 0);
   lua_createtable(L, (int)count, 0);
+  lua_Integer found = 0;
   lua_pushnil(L);
-  for (lua_Integer place = 1; lua_next(L, table); place++) {
+  while (found < count && lua_next(L, table)) {
     lua_pop(L, 1);
-    keys[place - 1] = make_sort_key(L, -1, place);
+    found++;
+    keys[found - 1] = make_sort_key(L, -1, found);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, base + 2, place);
+    lua_rawseti(L, base + 2, found);
   }
-  qsort(keys, (size_t)count, sizeof keys[0], compare);
-  lua_createtable(L, (int)count, 0);
-  for (lua_Integer i = 0; i < count; i++) {
+  lua_settop(L, base + 2);
+  if (found == 0) return push_none(L, base);
+  qsort(keys, (size_t)found, sizeof keys[0], compare);
+  lua_createtable(L, (int)found, 0);
+  for (lua_Integer i = 0; i < found; i++) {
     lua_rawgeti(L, base + 2, keys[i].place);
     lua_rawseti(L, base + 3, i + 1);
   }
   lua_replace(L, base + 1);
   lua_settop(L, base + 1);
+  return found;
 }
 
 lua_Integer bridge_push_sorted_keys(lua_State *L, int index) {
@@ -149,9 +166,9 @@ lua_Integer bridge_push_sorted_keys(lua_State *L, int index) {
   if (is_sequence) {
     lua_pushnil(L);
   } else if (count <= few_keys && lua_checkstack(L, few_keys + 8)) {
-    push_few(L, table, count);
+    return push_few(L, table, count);
   } else {
-    push_many(L, table, count);
+    return push_many(L, table, count);
   }
   return count;
 }

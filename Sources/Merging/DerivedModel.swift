@@ -66,11 +66,16 @@ package final class DerivedModel: LazyModel {
   package init(_ definition: Definition, graph: ExpressionGraph) throws {
     self.definition = definition
     self.graph = graph
+    let models = [definition.like] + definition.sources
+    checkpoints = Self.distinctCheckpoints(models)
+    methods = Self.distinctMethods(definition)
+    depth = 1 + (models.compactMap { ($0 as? DerivedModel)?.depth }.max() ?? 0)
     known = Set(definition.names)
     guard known.count == definition.names.count else {
       let repeated = Dictionary(grouping: definition.names, by: { $0 }).first { $1.count > 1 }!.key
       throw MergeError.duplicateName(repeated, model: definition.label)
     }
+    guard depth <= Self.deepest else { throw MergeError.tooDeep(depth) }
   }
 
   deinit {
@@ -120,31 +125,43 @@ package final class DerivedModel: LazyModel {
     return node
   }
 
-  package var checkpoints: [CheckpointModel] {
+  // Each of these is found once: a chain of models would otherwise ask the same ones again and again.
+
+  package let checkpoints: [CheckpointModel]
+  package let methods: [ModelCard.Method]
+
+  package private(set) lazy var warnings: [String] = {
+    var said: Set<String> = []
+    let own = (try? derived.get())?.warnings ?? []
+    return (definition.sources.flatMap(\.warnings) + own).filter { said.insert($0).inserted }
+  }()
+
+  package var config: JSON? {
+    get throws { try derived.get()?.json }
+  }
+
+  private lazy var derived = Result { try derivedConfig() }
+
+  /// How many models stand between this one and checkpoints, at most.
+  private let depth: Int
+  /// Building a tensor goes through all of them on one stack.
+  private static let deepest = 400
+
+  private static func distinctCheckpoints(_ models: [any LazyModel]) -> [CheckpointModel] {
     var found: [CheckpointModel] = []
-    for model in [definition.like] + definition.sources {
-      for checkpoint in model.checkpoints where !found.contains(where: { $0 === checkpoint }) {
-        found.append(checkpoint)
-      }
+    for checkpoint in models.flatMap(\.checkpoints) where !found.contains(where: { $0 === checkpoint }) {
+      found.append(checkpoint)
     }
     return found
   }
 
-  package var methods: [ModelCard.Method] {
+  private static func distinctMethods(_ definition: Definition) -> [ModelCard.Method] {
     var found: [ModelCard.Method] = []
     for method in definition.sources.flatMap(\.methods) + [definition.method].compactMap({ $0 })
     where !found.contains(where: { $0.prettyName == method.prettyName }) {
       found.append(method)
     }
     return found
-  }
-
-  package var warnings: [String] {
-    (definition.sources.flatMap(\.warnings)) + ((try? derivedConfig())?.warnings ?? [])
-  }
-
-  package var config: JSON? {
-    get throws { try derivedConfig()?.json }
   }
 
   private func derivedConfig() throws -> OutputConfig? {

@@ -267,13 +267,15 @@ enum NestedList {
     }
     try call.table(argument)
     var sizes: [Int] = []
-    try read(call, argument, at: argument, depth: 0, &sizes, &elements)
+    var charged = 0
+    defer { call.lua.discharge(charged) }
+    try read(call, argument, at: argument, depth: 0, &sizes, &elements, &charged)
     return try Shape(checking: sizes)
   }
 
   private static func read(
     _ call: LuaCall, _ argument: Int, at index: Int, depth: Int, _ sizes: inout [Int],
-    _ elements: inout [Float]
+    _ elements: inout [Float], _ charged: inout Int
   ) throws {
     guard depth < 16 else { throw call.argumentError(argument, "lists nest more than 16 deep") }
     let lua = call.lua
@@ -283,12 +285,18 @@ enum NestedList {
       throw call.argumentError(argument, "lists of \(sizes[depth]) and \(length) elements side by side")
     }
     try lua.forEachElement(at: index) { _ in
+      // Lists may share lists, so that few tables stand for many numbers.
+      if elements.count * 4 - charged >= 1 << 16 {
+        try lua.checkInterrupt()
+        try lua.charge(elements.count * 4 - charged)
+        charged = elements.count * 4
+      }
       switch lua.kind(at: -1) {
       case .number where sizes.count == depth + 1:
         elements.append(Float(lua.number(at: -1) ?? .nan))
       // Elements that were read without a list below this one stand in this one.
       case .table where sizes.count > depth + 1 || elements.isEmpty:
-        try read(call, argument, at: lua.absolute(-1), depth: depth + 1, &sizes, &elements)
+        try read(call, argument, at: lua.absolute(-1), depth: depth + 1, &sizes, &elements, &charged)
       case .number, .table:
         throw call.argumentError(argument, "numbers and lists side by side")
       default:

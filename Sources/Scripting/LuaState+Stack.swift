@@ -237,7 +237,9 @@ extension LuaState {
       let table = absolute(index)
       let top = lua_gettop(pointer)
       for element in 1...count {
-        try pushElement(element, at: table)
+        guard try pushElement(element, at: table) != .nil else {
+          throw LuaError("element \(element) of a list of \(count) is nil")
+        }
         try body(element)
         lua_settop(pointer, top)
       }

@@ -226,11 +226,14 @@ package final class LuaState {
         try reserve(1)
         bridge_push_describe(pointer)
         try push(value)
-        try call(arguments: 1, results: 1)
+        // Its own errors are not described in turn: an object may raise itself.
+        guard bridge_pcall(host, pointer, 1, 1) == LUA_OK else {
+          return "error object whose __tostring failed"
+        }
         return string(at: -1) ?? "error object is not a string"
       }
     } catch {
-      return "error object whose __tostring failed: \(error)"
+      return "error object whose __tostring failed"
     }
   }
 

@@ -176,7 +176,8 @@ enum ModelBinding {
     unowned let lua = call.lua
     let position = lua.userPosition
     let definition = DerivedModel.Definition(
-      label: "\(source.label) (mapped)", names: source.names, like: source, sources: [source]
+      label: source.label.hasSuffix(" (mapped)") ? source.label : "\(source.label) (mapped)",
+      names: source.names, like: source, sources: [source]
     ) { name in
       try building(name, position) {
         try context.withStream(name) {

@@ -2,6 +2,7 @@
 package enum TensorError: Error, Equatable {
   case negativeSize([Int])
   case tooManyElements([Int])
+  case tooManyDimensions(Int)
   case shapeMismatch(operation: String, Shape, Shape)
   case badDimension(operation: String, dimension: Int, Shape)
   case badReshape(from: Shape, to: [Int])
@@ -29,6 +30,8 @@ extension TensorError: CustomStringConvertible {
       "a shape has no negative sizes (got \(list(sizes)))"
     case .tooManyElements(let sizes):
       "a tensor of shape \(list(sizes)) has too many elements"
+    case .tooManyDimensions(let count):
+      "a tensor of \(count) dimensions (expected at most 64)"
     case .shapeMismatch(let operation, let first, let second):
       "\(operation): shapes \(first) and \(second) do not fit together"
     case .badDimension(let operation, let dimension, let shape):

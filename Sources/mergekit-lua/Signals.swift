@@ -28,8 +28,11 @@ enum Signals {
         var number: Int32 = 0
         while true {
           guard sigwait(&set, &number) == 0 else { return nil }
-          if Signals.interrupt.isRequested { Signals.giveUp("interrupted") }
           Signals.interrupt.request()
+          // A run ends within milliseconds; what looks at no flag for so long does not look at all.
+          var patience = timespec(tv_sec: 5, tv_nsec: 0)
+          _ = sigtimedwait(&set, nil, &patience)
+          Signals.giveUp("interrupted")
         }
       }, nil)
     pthread_detach(thread)
@@ -38,6 +41,7 @@ enum Signals {
   /// Ends the process when nothing else can, without leaving an unfinished output behind.
   static func giveUp(_ reason: String) -> Never {
     OutputDirectory.discardAll()
+    fflush(nil)
     Terminal.error("error: \(reason)")
     _exit(1)
   }

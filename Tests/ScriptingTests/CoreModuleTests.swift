@@ -42,7 +42,7 @@ import Testing
     ("mk.tensor{ { 1, { 2 } } }", "bad argument #1 to 'tensor' (numbers and lists side by side)"),
     ("mk.tensor{ {}, 1 }", "bad argument #1 to 'tensor' (numbers and lists side by side)"),
     ("mk.tensor{ {}, { 1 } }", "bad argument #1 to 'tensor' (lists of 0 and 1 elements side by side)"),
-    ("mk.tensor{ 1, nil, 3 }", "bad argument #1 to 'tensor' (number or list expected, got nil)"),
+    ("mk.tensor{ 1, nil, 3 }", "element 2 of a list of 3 is nil"),
     ("mk.tensor({ 1 }, 'f33')", "unknown dtype 'f33' (did you mean 'F32'?)"),
     ("mk.cat{}", "cat: expected at least one tensor"),
     ("mk.cat{ mk.zeros{ 2, 2 }, mk.zeros{ 2, 3 } }", "cat: shapes [2, 2] and [2, 3] do not fit together"),

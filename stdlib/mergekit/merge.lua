@@ -42,6 +42,12 @@ local function read_models(spec, method)
     end
     entries[#entries + 1] = { model = entry[1], settings = own, label = entry[1].name }
   end
+  for key in pairs(spec.models) do
+    if math.type(key) ~= "integer" then
+      core.fail(("merge: models: expected a list, got field '%s'"):format(tostring(key)))
+    end
+    if key > #entries then core.fail(("merge: models[%d] is nil"):format(#entries + 1)) end
+  end
   return entries
 end
 
@@ -185,7 +191,7 @@ return function(spec)
       return "passthrough", own_base or own_inputs[1]
     end
     if policy == "base_or_skip" and #own_inputs < method.min_inputs then return "skip" end
-    if policy ~= "error" and #own_inputs >= method.min_inputs and (own_base or method.base ~= "required") then
+    if policy ~= "error" and #own_inputs >= method.min_inputs and (own_base or base == nil) then
       return "merge", own_base, own_inputs
     end
     core.fail(("tensor '%s' is missing in model '%s', and method '%s' needs it in every model")

@@ -72,7 +72,10 @@ function M.evaluate(setting, info)
   if setting == nil or is_plain(setting) then return setting end
   if type(setting) == "function" then
     local value = setting(info)
-    if type(value) == "table" then return M.evaluate(value, info) end
+    if type(value) == "table" then
+      M.check(value, "the function's value")
+      return M.evaluate(value, info)
+    end
     return value
   end
   if core.is_tensor(setting) then return setting end

@@ -17,7 +17,8 @@ local function sort_names(model, module)
     if info.module == module.name and info.layer then
       layers[info.layer] = layers[info.layer] or {}
       table.insert(layers[info.layer], { name = name, template = info.template })
-    else
+    elseif info.module ~= module.name or not info.template:find("{layer}", 1, true) then
+      -- Layers that predict further tokens stand after the last one and have no place in a stack.
       loose[#loose + 1] = name
     end
   end

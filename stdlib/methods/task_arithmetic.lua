@@ -9,9 +9,11 @@ return mk.method {
   reference = "https://arxiv.org/abs/2212.04089",
   description = "The base plus the weighted sum of the models' differences from it.",
   base = "required",
+  min_inputs = 0,
   parameters = { lambda = 1.0, normalize = false },
   per_input = { weight = mk.required },
   merge = function(t)
+    if #t.inputs == 0 then return t.base end
     local delta, total
     for _, input in ipairs(t.inputs) do
       local term = input.weight * (input.tensor - t.base)

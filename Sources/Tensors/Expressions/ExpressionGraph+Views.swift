@@ -103,7 +103,9 @@ extension ExpressionGraph {
       guard other.rank == shape.rank,
         other.replacing(dimension, with: 1) == shape.replacing(dimension, with: 1)
       else { throw TensorError.shapeMismatch(operation: operation, shape, other) }
-      size += other.dimensions[dimension]
+      let (sum, overflow) = size.addingReportingOverflow(other.dimensions[dimension])
+      guard !overflow else { throw TensorError.tooManyElements(other.dimensions) }
+      size = sum
     }
     if inputs.count == 1 {
       retain(first)

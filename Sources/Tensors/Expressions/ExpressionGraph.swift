@@ -221,6 +221,12 @@ package final class ExpressionGraph {
     nodes[index].inputs = .none
     nodes[index].result = nil
     for input in 0..<inputs.count { release(inputs[input]) }
+    // Elements in memory count; a script that has no room for them ends soon.
+    if case .stored(let leaf) = operation, leaf.source is MemorySource,
+      (try? charge(leaf.source.byteCount)) != nil
+    {
+      nodes[index].cost += leaf.source.byteCount
+    }
   }
 }
 

@@ -9,6 +9,8 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
   /// A shape without dimensions: one element.
   package static let scalar = Shape([])
 
+  private static let mostDimensions = 64
+
   /// A shape of sizes that are known to be in order; others go through `init(checking:)`.
   package init(_ dimensions: [Int]) {
     self.dimensions = dimensions
@@ -17,15 +19,19 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
 
   /// A shape whose sizes come from a user: not negative, and with a count that fits.
   package init(checking dimensions: [Int]) throws {
+    guard dimensions.count <= Self.mostDimensions else {
+      throw TensorError.tooManyDimensions(dimensions.count)
+    }
+    // Zeros do not count, so that no part of the shape overflows either.
     var count = 1
     for size in dimensions {
       guard size >= 0 else { throw TensorError.negativeSize(dimensions) }
-      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      let (product, overflow) = count.multipliedReportingOverflow(by: max(1, size))
       guard !overflow, product <= 1 << 48 else { throw TensorError.tooManyElements(dimensions) }
       count = product
     }
     self.dimensions = dimensions
-    self.count = count
+    self.count = dimensions.contains(0) ? 0 : count
   }
 
   /// The number of dimensions.
