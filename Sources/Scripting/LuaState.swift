@@ -228,7 +228,7 @@ package final class LuaState {
         try push(value)
         // Its own errors are not described in turn: an object may raise itself.
         guard bridge_pcall(host, pointer, 1, 1) == LUA_OK else {
-          return "error object whose __tostring failed"
+          return "error object whose __tostring failed" + (string(at: -1).map { ": \($0)" } ?? "")
         }
         return string(at: -1) ?? "error object is not a string"
       }
