@@ -1,6 +1,6 @@
 -- Layers of two models, one on the other: a deeper model, whose config.json says so. Layers count from 0;
--- { 0, 3 } is layers 0, 1 and 2. The embedding
--- comes from the first model, the final norm and the head from the last.
+-- { 0, 3 } is layers 0, 1 and 2. The embedding comes from the first model, the final norm and the head from the
+-- last.
 --
 --   mergekit-lua frankenmerge.lua OUT
 
