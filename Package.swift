@@ -17,21 +17,23 @@ let package = Package(
     .systemLibrary(
       name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev", "pkg-config"])]),
     .target(name: "CLuaBridge", dependencies: ["CLua"]),
+    // The nearest known name, for "did you mean" in messages.
+    .target(name: "Suggestions"),
     .target(name: "Tensors"),
     .target(
       name: "Checkpoints",
-      dependencies: ["Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+      dependencies: ["Suggestions", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),
     .target(
       name: "Merging",
       dependencies: [
-        "Tensors", "Checkpoints",
+        "Suggestions", "Tensors", "Checkpoints",
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "Scripting",
       dependencies: [
-        "CLua", "CLuaBridge", "Tensors", "Checkpoints", "Merging",
+        "CLua", "CLuaBridge", "Suggestions", "Tensors", "Checkpoints", "Merging",
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -39,7 +41,7 @@ let package = Package(
     .executableTarget(
       name: "mergekit-lua",
       dependencies: [
-        "Tensors", "Checkpoints", "Merging", "Scripting",
+        "Suggestions", "Tensors", "Checkpoints", "Merging", "Scripting",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
@@ -49,6 +51,7 @@ let package = Package(
     .executableTarget(name: "embed-stdlib"),
     .plugin(name: "EmbedStdlib", capability: .buildTool(), dependencies: ["embed-stdlib"]),
 
+    .testTarget(name: "SuggestionsTests", dependencies: ["Suggestions"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors"]),
     .testTarget(

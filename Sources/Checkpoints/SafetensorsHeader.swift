@@ -1,3 +1,4 @@
+import Suggestions
 import Tensors
 
 /// The validated header of a safetensors file.

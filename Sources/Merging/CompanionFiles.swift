@@ -11,6 +11,14 @@ package struct CompanionFiles: Sendable {
   /// neither merged nor copied, but without which those modules do not load.
   package let modulesWithWeights: [String]
 
+  /// Those of `names` that make up the tokenizer, its chat templates included.
+  package var tokenizerFiles: [String] { names.filter(Self.isTokenizer) }
+
+  /// Whether there is a tokenizer, which could have a chat template.
+  package var hasTokenizer: Bool {
+    names.contains("tokenizer_config.json") || names.contains("tokenizer.json")
+  }
+
   private let directory: FilePath
 
   /// Looks for the files in a model's directory. Symbolic links are followed.
@@ -68,11 +76,13 @@ package struct CompanionFiles: Sendable {
 
   // MARK: Which files
 
-  private static let companions: Set<String> = [
-    // Tokenizers.
+  private static let tokenizers: Set<String> = [
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json",
     "normalizer.json", "bpe.codes", "dict.txt", "vocab-src.json", "vocab-tgt.json", "tekken.json",
+  ]
+
+  private static let companions: Set<String> = [
     // Generation and processors.
     "generation_config.json", "preprocessor_config.json", "processor_config.json",
     "image_processor_config.json", "video_preprocessor_config.json", "feature_extractor_config.json",
@@ -88,8 +98,12 @@ package struct CompanionFiles: Sendable {
   ]
 
   private static func isCompanion(_ name: String) -> Bool {
+    companions.contains(name) || isTokenizer(name)
+  }
+
+  private static func isTokenizer(_ name: String) -> Bool {
     // SentencePiece and tiktoken vocabularies: tokenizer.model, spiece.model, qwen.tiktoken.
-    companions.contains(name) || name.hasSuffix(".model") || name.hasSuffix(".tiktoken")
+    tokenizers.contains(name) || name.hasSuffix(".model") || name.hasSuffix(".tiktoken")
   }
 
   private static func isWeights(_ name: String) -> Bool {

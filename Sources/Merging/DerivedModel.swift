@@ -1,4 +1,5 @@
 import Checkpoints
+import Suggestions
 import SystemPackage
 import Tensors
 
@@ -30,7 +31,14 @@ package final class DerivedModel: LazyModel {
     package var dtype: DType?
     /// The layers of each module; a module that is not named keeps those of `like`.
     package var layers: [String: [Layer]]
-    package var method: ModelCard.Method?
+    /// The methods that made it.
+    package var methods: [ModelCard.Method]
+    /// The model whose differences to the others are merged, for the model card.
+    package var base: (any LazyModel)?
+    /// What the output's config.json says of its vocabulary.
+    package var vocabulary: OutputConfig.Vocabulary
+    /// The Jinja text that the output's tokenizer gets; `nil` keeps that of `like`.
+    package var chatTemplate: String?
     /// What a tensor is like, where that is known before it is built.
     package var specify: (String) throws -> TensorSpecification?
     /// The tensor's expression, with one reference for the caller.
@@ -38,7 +46,8 @@ package final class DerivedModel: LazyModel {
 
     package init(
       label: String, names: [String], like: any LazyModel, sources: [any LazyModel], dtype: DType? = nil,
-      layers: [String: [Layer]] = [:], method: ModelCard.Method? = nil,
+      layers: [String: [Layer]] = [:], methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
+      vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(), chatTemplate: String? = nil,
       specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
       build: @escaping (String) throws -> NodeID
     ) {
@@ -48,7 +57,10 @@ package final class DerivedModel: LazyModel {
       self.sources = sources
       self.dtype = dtype
       self.layers = layers
-      self.method = method
+      self.methods = methods
+      self.base = base
+      self.vocabulary = vocabulary
+      self.chatTemplate = chatTemplate
       self.specify = specify
       self.build = build
     }
@@ -85,6 +97,9 @@ package final class DerivedModel: LazyModel {
   package var label: String { definition.label }
   package var names: [String] { definition.names }
   package var companionDirectory: FilePath? { definition.like.companionDirectory }
+  package var companionLabel: String { definition.like.companionLabel }
+  package var newChatTemplate: String? { definition.chatTemplate ?? definition.like.newChatTemplate }
+  package var base: CheckpointModel? { definition.base as? CheckpointModel }
 
   package func has(_ name: String) -> Bool { known.contains(name) }
 
@@ -157,7 +172,7 @@ package final class DerivedModel: LazyModel {
 
   private static func distinctMethods(_ definition: Definition) -> [ModelCard.Method] {
     var found: [ModelCard.Method] = []
-    for method in definition.sources.flatMap(\.methods) + [definition.method].compactMap({ $0 })
+    for method in definition.sources.flatMap(\.methods) + definition.methods
     where !found.contains(where: { $0.prettyName == method.prettyName }) {
       found.append(method)
     }
@@ -177,8 +192,11 @@ package final class DerivedModel: LazyModel {
       if layers[module]?.count != sources.count { layers[module] = nil }
     }
     return OutputConfig.derive(
-      from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers)
+      from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers,
+      vocabulary: definition.vocabulary)
   }
+
+  package private(set) lazy var aliases = NameAliases(names)
 
   package lazy var architecture = Architecture(names: names, config: (try? config) ?? nil)
 }

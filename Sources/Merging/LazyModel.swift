@@ -1,4 +1,5 @@
 import Checkpoints
+import Suggestions
 import SystemPackage
 import Tensors
 
@@ -28,20 +29,36 @@ package protocol LazyModel: AnyObject {
   func specification(of name: String) throws -> TensorSpecification?
   /// The expression of a tensor, with one reference for the caller.
   func expression(for name: String) throws -> NodeID
+  /// Its tensors by names of other checkpoints.
+  var aliases: NameAliases { get }
   /// The model's config.json, or what it will be.
   var config: JSON? { get throws }
   var architecture: Architecture { get }
   /// Where tokenizer and other files come from.
   var companionDirectory: FilePath? { get }
+  /// What messages call the model that these files come from.
+  var companionLabel: String { get }
+  /// The chat template that takes the place of the one in these files, if one does.
+  var newChatTemplate: String? { get }
   /// The checkpoints that it is made of.
   var checkpoints: [CheckpointModel] { get }
   /// The methods that made it, in the order of their use, for the model card.
   var methods: [ModelCard.Method] { get }
+  /// The checkpoint whose differences to the others were merged, for the model card.
+  var base: CheckpointModel? { get }
   /// What its config cannot say, one sentence each.
   var warnings: [String] { get }
 }
 
 extension LazyModel {
+  /// Its own name for what another checkpoint calls `name`; the same if it has that.
+  package func resolve(_ name: String) -> String? { has(name) ? name : aliases.resolve(name) }
+
+  /// The Jinja text by which its tokenizer writes conversations, if it has one.
+  package var chatTemplate: String? {
+    newChatTemplate ?? companionDirectory.flatMap(ChatTemplate.read)
+  }
+
   /// The specification of a tensor that must be there.
   package func requireSpecification(of name: String) throws -> TensorSpecification {
     if let found = try specification(of: name) { return found }
@@ -56,6 +73,7 @@ package final class CheckpointModel: LazyModel {
   package let names: [String]
   package let config: JSON?
   package let architecture: Architecture
+  package private(set) lazy var aliases = NameAliases(names)
   private let graph: ExpressionGraph
   /// Nodes that are alive, so that a tensor asked for twice is one leaf.
   private var cached: [String: ExpressionGraph.WeakNode] = [:]
@@ -93,6 +111,9 @@ package final class CheckpointModel: LazyModel {
   }
 
   package var companionDirectory: FilePath? { checkpoint.directory }
+  package var companionLabel: String { label }
+  package var newChatTemplate: String? { nil }
+  package var base: CheckpointModel? { nil }
   package var checkpoints: [CheckpointModel] { [self] }
   package var methods: [ModelCard.Method] { [] }
   package var warnings: [String] { checkpoint.warnings }

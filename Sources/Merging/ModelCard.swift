@@ -97,7 +97,10 @@ package enum ModelCard {
       lines += others.map { "- \(link($0))" }
     }
     let fence = String(repeating: "`", count: max(3, longestRun(of: "`", in: content.recipe) + 1))
-    lines += ["", "### Recipe", "", "\(fence)\(content.recipeLanguage.rawValue)"]
+    lines += [
+      "", content.recipeLanguage == .yaml ? "### Configuration" : "### Recipe", "",
+      "\(fence)\(content.recipeLanguage.rawValue)",
+    ]
     let recipe = content.recipe.hasSuffix("\n") ? String(content.recipe.dropLast()) : content.recipe
     lines += [recipe, fence]
     return lines.joined(separator: "\n") + "\n"

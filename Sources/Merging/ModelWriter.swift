@@ -13,16 +13,23 @@ package struct ModelWriter {
     package var recipe: Recipe?
     /// Files that the output must not replace, beside the models that are read.
     package var protected: [FilePath]
+    /// Whether README.md, the recipe and the recipe's modules are written.
+    package var writesModelCard: Bool
+    /// Whether the tokenizer's files are copied.
+    package var copiesTokenizer: Bool
 
     package init(
       policy: OutputDirectory.Policy = .refuseNonEmpty, dtype: DType? = nil,
-      maximumShardBytes: Int = 5_000_000_000, recipe: Recipe? = nil, protected: [FilePath] = []
+      maximumShardBytes: Int = 5_000_000_000, recipe: Recipe? = nil, protected: [FilePath] = [],
+      writesModelCard: Bool = true, copiesTokenizer: Bool = true
     ) {
       self.policy = policy
       self.dtype = dtype
       self.maximumShardBytes = maximumShardBytes
       self.recipe = recipe
       self.protected = protected
+      self.writesModelCard = writesModelCard
+      self.copiesTokenizer = copiesTokenizer
     }
   }
 
@@ -114,7 +121,7 @@ package struct ModelWriter {
     }
     try writer.finish()
     try writeConfig(model, plan, options, output)
-    try writeCompanions(of: model, output)
+    try writeCompanions(of: model, options, output)
     try writeCard(model, options, path, output)
     var said: Set<String> = []
     for warning in model.warnings where said.insert(warning).inserted { warn(warning) }
@@ -129,19 +136,33 @@ package struct ModelWriter {
     try write(derived.json.utf8(.pretty, trailingNewline: true), to: output.file("config.json"))
   }
 
-  private func writeCompanions(of model: any LazyModel, _ output: OutputDirectory) throws {
+  private func writeCompanions(
+    of model: any LazyModel, _ options: Options, _ output: OutputDirectory
+  ) throws {
     guard let directory = model.companionDirectory else { return }
     let companions = try CompanionFiles(in: directory)
-    try companions.copy(to: output.path)
+    try companions.copy(
+      to: output.path, excluding: options.copiesTokenizer ? [] : Set(companions.tokenizerFiles))
     for folder in companions.modulesWithWeights {
       warn("\(directory)/\(folder) holds weights of a further module, which are not copied")
+    }
+    if let template = model.newChatTemplate {
+      if !options.copiesTokenizer {
+        warn("chat_template: the tokenizer is not copied, so it is not saved")
+      } else if !companions.hasTokenizer {
+        warn("chat_template: model '\(model.companionLabel)' has no tokenizer, so it is not saved")
+      } else {
+        for (name, text) in try ChatTemplate.files(setting: template, in: directory) {
+          try write(text, to: output.file(name))
+        }
+      }
     }
   }
 
   private func writeCard(
     _ model: any LazyModel, _ options: Options, _ path: FilePath, _ output: OutputDirectory
   ) throws {
-    guard let recipe = options.recipe else { return }
+    guard options.writesModelCard, let recipe = options.recipe else { return }
     try write(Array(recipe.text.utf8), to: output.file(recipe.fileName))
     for (name, text) in recipe.modules() {
       let file = output.path.pushing(FilePath(name))
@@ -151,6 +172,7 @@ package struct ModelWriter {
     let card = ModelCard.Content(
       title: path.lexicallyNormalized().lastComponent?.string ?? "merged model",
       methods: model.methods,
+      baseModel: model.base.map { ModelCard.Model(reference: $0.label, isLocal: true) },
       models: model.checkpoints.map { ModelCard.Model(reference: $0.label, isLocal: true) },
       recipe: recipe.text, recipeLanguage: recipe.language)
     try write(Array(ModelCard.text(card).utf8), to: output.file("README.md"))

@@ -36,8 +36,10 @@ package struct OutputConfig: Sendable {
   ///   - dtype: The dtype of the output's weights; `nil` leaves what the config says.
   ///   - layers: The origin of each layer of a module, by the module's name; a module that is not named
   ///     keeps the layers of the base.
+  ///   - vocabulary: What is decided of the vocabulary.
   package static func derive(
-    from base: JSON, architecture: Architecture, dtype: DType?, layers: [String: [LayerSource]] = [:]
+    from base: JSON, architecture: Architecture, dtype: DType?, layers: [String: [LayerSource]] = [:],
+    vocabulary: Vocabulary = Vocabulary()
   ) -> OutputConfig {
     guard base.objectValue != nil else { return OutputConfig(json: base, warnings: []) }
     var config = base
@@ -49,6 +51,7 @@ package struct OutputConfig: Sendable {
       warnings += rewriter.warnings
     }
     setLayerCounts(&config, architecture: architecture, layers: layers)
+    set(vocabulary, in: &config, architecture: architecture)
     if let dtype { setDType(&config, dtype) }
     return OutputConfig(json: config, warnings: warnings)
   }

@@ -167,7 +167,8 @@ struct LayerConfigRewriter {
         || LayerTypeRule(base[path: section] ?? .null) != nil
     case "sliding_window_pattern":
       return has("layer_types") || LayerTypeRule(base[path: section] ?? .null) != nil
-    case "full_attention_interval", "global_attn_every_n_layers": return has("layer_types")
+    case "full_attention_interval", "global_attn_every_n_layers":
+      return has("layer_types") || LayerTypeRule(base[path: section] ?? .null) != nil
     case "no_rope_layer_interval": return has("no_rope_layers")
     case "first_k_dense_replace": return has("mlp_layer_types")
     default: return false
@@ -179,16 +180,21 @@ struct LayerConfigRewriter {
 
 /// Attention types by a rule that transformers applies where config.json has no `layer_types`.
 private enum LayerTypeRule {
-  /// Each `period`-th layer attends fully (Gemma 2 and 3, Cohere 2).
-  case period(Int)
+  /// The last of each `period` layers attends fully (Gemma 2 and 3, Cohere 2).
+  case lastOf(period: Int, other: String)
+  /// The first of each `period` layers attends fully (ModernBERT).
+  case firstOf(period: Int)
   /// The first layers attend fully (`max_window_layers` of Qwen).
   case fullBefore(Int)
 
   init?(_ section: JSON) {
-    let periods = ["gemma2": 2, "gemma3": 6, "gemma3_text": 6, "cohere2": 4]
     let kind = section["model_type"]?.stringValue ?? ""
-    if let period = periods[kind] {
-      self = .period(max(1, section["sliding_window_pattern"]?.intValue ?? period))
+    if let (key, usual) = Self.firstOfPeriods[kind] {
+      self = .firstOf(period: Self.period(section[key]) ?? usual)
+    } else if let (key, usual) = Self.lastOfPeriods[kind] {
+      if kind == "exaone4", section["sliding_window"]?.isNull == true { return nil }
+      let other = key == "full_attention_interval" ? "linear_attention" : "sliding_attention"
+      self = .lastOf(period: Self.period(section[key]) ?? usual, other: other)
     } else if kind.hasPrefix("qwen"), section["use_sliding_window"]?.boolValue == true,
       let first = section["max_window_layers"]?.intValue
     {
@@ -200,9 +206,31 @@ private enum LayerTypeRule {
 
   func type(of layer: Int) -> String {
     switch self {
-    case .period(let period): (layer % period) + 1 == period ? "full_attention" : "sliding_attention"
+    case .lastOf(let period, let other): (layer % period) + 1 == period ? "full_attention" : other
+    case .firstOf(let period): layer % period == 0 ? "full_attention" : "sliding_attention"
     case .fullBefore(let first): layer < first ? "full_attention" : "sliding_attention"
     }
+  }
+
+  /// By `model_type`, the key of the period, and what it is where the config has no such key.
+  private static let lastOfPeriods: [String: (key: String, usual: Int)] = [
+    "gemma2": ("sliding_window_pattern", 2), "vaultgemma": ("sliding_window_pattern", 2),
+    "gpt_oss": ("sliding_window_pattern", 2), "gemma3": ("sliding_window_pattern", 6),
+    "gemma3_text": ("sliding_window_pattern", 6), "gemma3n_text": ("sliding_window_pattern", 5),
+    "cohere2": ("sliding_window_pattern", 4), "olmo3": ("sliding_window_pattern", 4),
+    "exaone4": ("sliding_window_pattern", 4), "qwen3_next": ("full_attention_interval", 4),
+    "qwen3_5_text": ("full_attention_interval", 4), "qwen3_5_moe_text": ("full_attention_interval", 4),
+  ]
+
+  private static let firstOfPeriods: [String: (key: String, usual: Int)] = [
+    "modernbert": ("global_attn_every_n_layers", 3), "modernbert-decoder": ("global_attn_every_n_layers", 3),
+    "cwm": ("sliding_window_pattern", 4),
+  ]
+
+  /// A period as a number, or as a pattern with a letter a layer (EXAONE 4's `LLLG`).
+  private static func period(_ value: JSON?) -> Int? {
+    let period = value?.intValue ?? value?.stringValue?.count
+    return period.flatMap { $0 > 0 ? $0 : nil }
   }
 }
 
@@ -222,7 +250,7 @@ private enum LayerKey {
     case .array(let elements):
       if key == "attention_types", value.repeatedPatterns?.count == module.numLayers {
         self = .repeatedPatterns
-      } else if Self.indexKeys.contains(key) || key.hasSuffix("_layer_indices") {
+      } else if Self.isIndexKey(key), elements.allSatisfy({ $0.intValue != nil }) {
         self = .indices
       } else if counts.contains(elements.count), Self.isListKey(key) {
         self = .list
@@ -247,6 +275,10 @@ private enum LayerKey {
     }
   }
 
+  private static func isIndexKey(_ key: String) -> Bool {
+    indexKeys.contains(key) || key.hasSuffix("_layer_indices")
+  }
+
   private static func isListKey(_ key: String) -> Bool {
     listKeys.contains(key) || key.hasPrefix("layer_") || key.hasPrefix("layers_")
       || key.hasSuffix("_types") || key.hasSuffix("_per_layer")
@@ -260,12 +292,14 @@ private enum LayerKey {
     "moe_intermediate_size", "ffn_multipliers", "num_attention_heads", "num_key_value_heads",
     "num_query_heads", "num_kv_heads", "num_experts", "num_local_experts", "num_experts_per_tok",
     "num_shared_experts", "moe_topk", "swiglu_limits",
+    "swiglu_limits_shared", "per_layer_config", "kv_sharing_modes", "sliding_windows", "attn_layers",
   ]
 
   /// Lists of the numbers of the layers that are of some kind.
   private static let indexKeys: Set<String> = [
     "full_attn_idxs", "mlp_only_layers", "cross_attention_layers", "hybrid_layer_ids",
     "fullatt_block_indexes", "deepstack_visual_indexes", "slstm_at", "moe_layer_ids",
+    "moe_layers", "rope_scaling_layers", "window_block_indexes", "window_block_indices",
   ]
 
   /// How many layers, from the first on, are of some kind.
@@ -277,7 +311,7 @@ private enum LayerKey {
   private static let periodKeys: Set<String> = [
     "sliding_window_pattern", "full_attention_interval", "global_attn_every_n_layers",
     "no_rope_layer_interval", "decoder_sparse_step", "encoder_sparse_step", "attn_layer_period",
-    "expert_layer_period", "interleave_moe_layer_step", "moe_layer_freq",
+    "expert_layer_period", "interleave_moe_layer_step", "moe_layer_freq", "moe_layer_interval",
   ]
 }
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Merging
+import Suggestions
 import Tensors
 
 /// The module `mergekit.core`: what Swift gives to scripts, `require "mergekit"` builds on it.

@@ -1,5 +1,6 @@
 import CLua
 import Glibc
+import Suggestions
 import Tensors
 
 /// What `require` finds: modules of the host, files beside the recipe, and the standard library.

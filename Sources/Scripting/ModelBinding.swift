@@ -1,12 +1,16 @@
 import Checkpoints
 import Merging
+import Suggestions
 import Tensors
 
 /// The userdata type `model`, and the functions that make models.
 enum ModelBinding {
   static func makeType(in lua: LuaState, _ context: ScriptContext) throws {
     let methods = methods(context)
-    let names = methods.keys.sorted() + ["config", "num_layers", "name", "modules"]
+    let names =
+      methods.keys.sorted() + [
+        "config", "num_layers", "name", "modules", "ties_embeddings", "architecture_name",
+      ]
     context.modelType = try lua.makeObjectType(
       LuaTypeDefinition(
         name: "model", methods: methods,
@@ -43,6 +47,9 @@ enum ModelBinding {
     switch key {
     case "name": return try call.result(model.label)
     case "num_layers": return try call.result(model.architecture.numLayers)
+    case "ties_embeddings": return try call.result(model.architecture.tiesEmbeddings)
+    case "architecture_name":
+      return try call.result(model.config?["architectures"]?[0]?.stringValue)
     case "modules":
       try call.lua.createTable()
       for (index, module) in model.architecture.modules.enumerated() {
@@ -102,6 +109,12 @@ enum ModelBinding {
         try call.lua.push(context.nextTensor)
         try call.lua.pushCopy(of: 1)
         return 2
+      },
+      "resolve": { call in
+        try call.result(model(call, 1, context).resolve(call.string(2)))
+      },
+      "chat_template": { call in
+        try call.result(model(call, 1, context).chatTemplate)
       },
       "info": { call in
         let model = try model(call, 1, context)
@@ -221,7 +234,8 @@ enum ModelBinding {
     ]
   }
 
-  /// `define_model{label=, names=, like=, sources=, dtype=, layers=, method=, specify=, build=}`.
+  /// `define_model{label=, names=, like=, sources=, dtype=, layers=, methods=, base=, config=, chat_template=,
+  /// specify=, build=}`.
   private static func defineModel(_ call: LuaCall, _ context: ScriptContext) throws -> Int {
     let lua = call.lua
     try call.table(1)
@@ -258,7 +272,10 @@ enum ModelBinding {
     let position = lua.userPosition
     let definition = DerivedModel.Definition(
       label: try lua.field("label", at: 1).string ?? "a model", names: try names("names"), like: like,
-      sources: try models("sources"), dtype: dtype, layers: try layers(lua, context), method: try method(lua),
+      sources: try models("sources"), dtype: dtype, layers: try layers(lua, context),
+      methods: try methods(lua),
+      base: try base(lua, context), vocabulary: try vocabulary(lua),
+      chatTemplate: try lua.field("chat_template", at: 1).string,
       specify: { name in
         guard let specify else { return nil }
         return try building(name, position) {
@@ -316,13 +333,56 @@ enum ModelBinding {
     return found
   }
 
-  private static func method(_ lua: LuaState) throws -> ModelCard.Method? {
+  /// `methods = { { pretty_name =, reference = }, … }`.
+  private static func methods(_ lua: LuaState) throws -> [ModelCard.Method] {
     try lua.withBalancedStack {
-      guard try lua.pushField("method", at: 1) == .table,
-        let name = try lua.field("pretty_name", at: -1).string
-      else { return nil }
-      return ModelCard.Method(prettyName: name, reference: try lua.field("reference", at: -1).string)
+      var found: [ModelCard.Method] = []
+      try lua.pushField("methods", at: 1)
+      try lua.forEachElement(at: lua.absolute(-1)) { element in
+        let entry = lua.absolute(-1)
+        guard lua.kind(at: entry) == .table, let name = try lua.field("pretty_name", at: entry).string else {
+          throw LuaError("methods[\(element)]: { pretty_name =, reference = } expected")
+        }
+        found.append(
+          ModelCard.Method(prettyName: name, reference: try lua.field("reference", at: entry).string))
+      }
+      return found
     }
+  }
+
+  private static func base(_ lua: LuaState, _ context: ScriptContext) throws -> (any LazyModel)? {
+    try lua.withBalancedStack {
+      guard try lua.pushField("base", at: 1) != .nil else { return nil }
+      guard let handle = lua.object(at: -1, of: context.modelType) else {
+        throw LuaError("base: model expected, got \(lua.typeName(at: -1))")
+      }
+      return handle.model
+    }
+  }
+
+  /// `config = { vocab_size =, tie_word_embeddings = }`.
+  private static func vocabulary(_ lua: LuaState) throws -> OutputConfig.Vocabulary {
+    var vocabulary = OutputConfig.Vocabulary()
+    try lua.withBalancedStack {
+      try lua.pushField("config", at: 1)
+      try lua.forEachPair(at: lua.absolute(-1)) {
+        switch lua.string(at: -2) {
+        case "vocab_size":
+          guard let size = lua.integer(at: -1), size > 0 else {
+            throw LuaError("config.vocab_size: positive integer expected, got \(lua.typeName(at: -1))")
+          }
+          vocabulary.size = size
+        case "tie_word_embeddings":
+          guard let isTied = lua.boolean(at: -1) else {
+            throw LuaError("config.tie_word_embeddings: boolean expected, got \(lua.typeName(at: -1))")
+          }
+          vocabulary.isTied = isTied
+        case let key:
+          throw LuaError("config: unknown key '\(key ?? "?")', expected vocab_size or tie_word_embeddings")
+        }
+      }
+    }
+    return vocabulary
   }
 
   private static func specification(_ lua: LuaState) throws -> TensorSpecification? {

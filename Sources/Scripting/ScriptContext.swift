@@ -1,4 +1,5 @@
 import Merging
+import Suggestions
 import Tensors
 
 /// A model in a script's hands.

@@ -21,12 +21,16 @@ package final class ScriptHost {
     package var policy: OutputDirectory.Policy
     /// Whether `m:save` says what it would do instead of doing it.
     package var isDryRun: Bool
+    /// Whether README.md, the recipe and its modules are written beside a model.
+    package var writesModelCard: Bool
+    /// Whether the tokenizer's files are copied.
+    package var copiesTokenizer: Bool
 
     package init(
       threads: Int, seed: UInt64 = 42, tileSize: Int? = nil, limits: LuaLimits = LuaLimits(),
       standardLibrary: StandardLibrary = .embedded, dtype: DType? = nil,
       maximumShardBytes: Int = 5_000_000_000, policy: OutputDirectory.Policy = .refuseNonEmpty,
-      isDryRun: Bool = false
+      isDryRun: Bool = false, writesModelCard: Bool = true, copiesTokenizer: Bool = true
     ) {
       self.threads = threads
       self.seed = seed
@@ -37,6 +41,8 @@ package final class ScriptHost {
       self.maximumShardBytes = maximumShardBytes
       self.policy = policy
       self.isDryRun = isDryRun
+      self.writesModelCard = writesModelCard
+      self.copiesTokenizer = copiesTokenizer
     }
   }
 
@@ -148,6 +154,25 @@ package final class ScriptHost {
     return try run(text, name: path)
   }
 
+  /// Runs the recipe that a config was translated into, and gives the model that it returns.
+  ///
+  /// It is the config that is kept beside the model, under the name that mergekit gives it.
+  ///
+  /// - Parameters:
+  ///   - recipe: The Lua text.
+  ///   - name: What errors call it.
+  ///   - config: The config's text.
+  ///   - path: The config's file, which no output may replace.
+  package func run(recipe text: String, name: String, ofConfig config: String, at path: String) throws
+    -> any LazyModel
+  {
+    recipePath = FilePath(path)
+    recipe = ModelWriter.Recipe(
+      fileName: "mergekit_config.yml", text: config, language: .yaml,
+      modules: { [modules] in modules.userFiles })
+    return try run(text.utf8, name: name)
+  }
+
   /// Runs the text of a recipe.
   package func run(_ text: some Sequence<UInt8>, name: String) throws -> any LazyModel {
     try lua.withBalancedStack {
@@ -173,6 +198,17 @@ package final class ScriptHost {
     try lua.run(text, name: name, origin: .standardLibrary)
   }
 
+  /// Runs Lua text that is part of the program, and reads its value, which is on top of the stack.
+  package func evaluate<Value>(_ text: String, name: String, _ read: (LuaState) throws -> Value) throws
+    -> Value
+  {
+    try lua.withBalancedStack {
+      try lua.load(text.utf8, name: name, origin: .standardLibrary)
+      try lua.call(arguments: 0, results: 1)
+      return try read(lua)
+    }
+  }
+
   // MARK: Output
 
   /// Writes a model as the options say.
@@ -181,7 +217,8 @@ package final class ScriptHost {
       model, to: path,
       ModelWriter.Options(
         policy: options.policy, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes,
-        recipe: recipe, protected: protected))
+        recipe: recipe, protected: protected, writesModelCard: options.writesModelCard,
+        copiesTokenizer: options.copiesTokenizer))
   }
 
   /// The recipe, and every checkpoint that it opened, used for this output or not.
@@ -212,7 +249,8 @@ package final class ScriptHost {
       ModelWriter.Options(
         policy: asked.force ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
         maximumShardBytes: asked.maximumShardBytes ?? options.maximumShardBytes, recipe: recipe,
-        protected: protected))
+        protected: protected, writesModelCard: options.writesModelCard,
+        copiesTokenizer: options.copiesTokenizer))
   }
 
   /// The plan of writing a model, and the files that it reads.

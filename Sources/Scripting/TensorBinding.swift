@@ -1,3 +1,4 @@
+import Suggestions
 import Tensors
 
 /// The userdata type `tensor`: expressions and lazy numbers, with operators, fields and methods.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import Merging
 import Scripting
+import Suggestions
 import SystemPackage
 import Tensors
 

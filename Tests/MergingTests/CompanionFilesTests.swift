@@ -27,6 +27,9 @@ import Testing
     let files = try CompanionFiles(in: folder.path("model"))
     #expect(files.names == companions)
     #expect(files.modulesWithWeights == [])
+    let processors = ["generation_config.json", "preprocessor_config.json", "video_preprocessor_config.json"]
+    #expect(files.tokenizerFiles == companions.filter { !processors.contains($0) })
+    #expect(files.hasTokenizer)
     folder.makeDirectory("out")
     #expect(try files.copy(to: folder.path("out")) == companions)
     #expect(folder.tree().filter { $0.hasPrefix("out/") } == companions.map { "out/\($0)" })

@@ -90,7 +90,8 @@ import Testing
       try DerivedModel(
         DerivedModel.Definition(
           label: method, names: ["a"], like: source, sources: sources,
-          method: ModelCard.Method(prettyName: method), build: { _ in throw MergeError.noTensors(model: "") }),
+          methods: [ModelCard.Method(prettyName: method)],
+          build: { _ in throw MergeError.noTensors(model: "") }),
         graph: graph)
     }
     let first = try derive("SLERP", [source, other])
@@ -107,6 +108,25 @@ import Testing
     #expect(try derived.config?.text(.compact) == #"{"torch_dtype":"float16","x":1e-05}"#)
     let plain = try model()
     #expect(try plain.mapped(graph: graph) { _, input in input }.config != nil)
+  }
+
+  @Test func whatAMergeDecidesReachesLaterStages() throws {
+    let source = try model(config: #"{"vocab_size": 10, "tie_word_embeddings": true}"#)
+    let definition = DerivedModel.Definition(
+      label: "merge", names: ["a"], like: source, sources: [source], base: source,
+      vocabulary: OutputConfig.Vocabulary(size: 30, isTied: false), chatTemplate: "{{ x }}",
+      build: { _ in throw MergeError.noTensors(model: "") })
+    let derived = try DerivedModel(definition, graph: graph)
+    #expect(derived.base === source)
+    #expect(!derived.architecture.tiesEmbeddings)
+    let later = try DerivedModel(
+      DerivedModel.Definition(
+        label: "later", names: ["a"], like: derived, sources: [derived],
+        build: { _ in throw MergeError.noTensors(model: "") }), graph: graph)
+    #expect(try later.config?.text(.compact) == #"{"vocab_size":30,"tie_word_embeddings":false}"#)
+    #expect(later.newChatTemplate == "{{ x }}" && later.chatTemplate == "{{ x }}")
+    #expect(later.companionLabel == source.label)
+    #expect(later.base == nil)
   }
 
   @Test func unknownTensorsNameTheNearest() throws {

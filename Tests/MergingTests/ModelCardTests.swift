@@ -56,7 +56,7 @@ import Testing
     #expect(card.hasPrefix("---\nlibrary_name: transformers\ntags:\n"))
     #expect(card.contains("The recipe computes the weights itself."))
     #expect(!card.contains("### Models merged"))
-    #expect(card.hasSuffix("### Recipe\n\n```yaml\n\n```\n"))
+    #expect(card.hasSuffix("### Configuration\n\n```yaml\n\n```\n"))
   }
 
   @Test(arguments: [

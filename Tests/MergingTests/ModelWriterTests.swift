@@ -46,6 +46,37 @@ import Testing
     #expect(folder.tree().allSatisfy { !$0.hasPrefix(".") })
   }
 
+  @Test func cardAndTokenizerCanBeLeftOut() throws {
+    try folder.makeModel("m", ["a": [1]], config: "{}")
+    folder.write("{}", at: folder.path("m/tokenizer.json"))
+    folder.write("{}", at: folder.path("m/generation_config.json"))
+    let recipe = ModelWriter.Recipe(
+      fileName: "mergekit_config.yml", text: "a: 1\n", language: .yaml,
+      modules: { [("methods/mine.lua", [])] })
+    try write(
+      open("m"), to: "out",
+      ModelWriter.Options(recipe: recipe, writesModelCard: false, copiesTokenizer: false))
+    #expect(
+      folder.tree().filter { $0.hasPrefix("out/") }
+        == ["config.json", "generation_config.json", "model.safetensors"].map { "out/\($0)" })
+  }
+
+  @Test func theCardOfAConfig() throws {
+    try folder.makeModel("m", ["a": [1]])
+    let base = try open("m")
+    let definition = DerivedModel.Definition(
+      label: "ties", names: ["a"], like: base, sources: [base],
+      methods: [ModelCard.Method(prettyName: "TIES")],
+      base: base, build: { _ in try base.expression(for: "a") })
+    let recipe = ModelWriter.Recipe(fileName: "mergekit_config.yml", text: "a: 1\n", language: .yaml)
+    try write(
+      DerivedModel(definition, graph: graph), to: "out", ModelWriter.Options(recipe: recipe))
+    #expect(folder.read("out/mergekit_config.yml") == "a: 1\n")
+    let card = try #require(folder.read("out/README.md"))
+    #expect(card.contains("The models were merged with the method TIES, with m as the base."))
+    #expect(card.hasSuffix("### Configuration\n\n```yaml\na: 1\n```\n"))
+  }
+
   @Test func shardsHaveAnIndex() throws {
     try folder.makeModel("m", ["a": [1, 2], "b": [3], "c": [4]])
     try write(open("m"), to: "out", ModelWriter.Options(dtype: .f64, maximumShardBytes: 16))

@@ -73,6 +73,45 @@ import Testing
     #expect(output.json.text(.compact) == expected)
   }
 
+  // MARK: The vocabulary
+
+  @Test(arguments: [
+    (#"{"vocab_size":10,"a":1}"#, #"{"vocab_size":30,"a":1}"#),
+    (#"{"a":1}"#, #"{"a":1,"vocab_size":30}"#),
+    (#"{"padded_vocab_size":10}"#, #"{"padded_vocab_size":30}"#),
+    (#"{"text_config":{"vocab_size":10}}"#, #"{"text_config":{"vocab_size":30}}"#),
+    (#"{"text_config":{"a":1}}"#, #"{"text_config":{"a":1,"vocab_size":30}}"#),
+    (
+      #"{"vocab_size":11,"text_config":{"vocab_size":10},"vision_config":{"vocab_size":12}}"#,
+      #"{"vocab_size":30,"text_config":{"vocab_size":30},"vision_config":{"vocab_size":12}}"#
+    ),
+    ("[]", "[]"),
+  ])
+  func aVocabularySizeIsSetWhereverItStands(config: String, expected: String) throws {
+    let base = try json(config)
+    let output = OutputConfig.derive(
+      from: base, architecture: Architecture(names: SampleModel.llama.names, config: base), dtype: nil,
+      vocabulary: OutputConfig.Vocabulary(size: 30))
+    #expect(output.json.text(.compact) == expected)
+  }
+
+  @Test(arguments: [
+    (#"{"tie_word_embeddings":true,"a":1}"#, #"{"tie_word_embeddings":false,"a":1}"#),
+    (#"{"a":1}"#, #"{"a":1,"tie_word_embeddings":false}"#),
+    (
+      #"{"text_config":{"tie_word_embeddings":true},"vision_config":{"tie_word_embeddings":true}}"#,
+      #"{"text_config":{"tie_word_embeddings":false},"vision_config":{"tie_word_embeddings":true},"#
+        + #""tie_word_embeddings":false}"#
+    ),
+  ])
+  func tiesAreUndoneWhereverTheyStand(config: String, expected: String) throws {
+    let base = try json(config)
+    let output = OutputConfig.derive(
+      from: base, architecture: Architecture(names: SampleModel.llama.names, config: base), dtype: nil,
+      vocabulary: OutputConfig.Vocabulary(isTied: false))
+    #expect(output.json.text(.compact) == expected)
+  }
+
   // MARK: The number of layers
 
   @Test(arguments: [
@@ -131,6 +170,22 @@ import Testing
     #expect(output.json.text(.compact) == expected)
   }
 
+  @Test func bothStacksOfAnEncoderDecoder() throws {
+    let config = try json(#"{"num_layers":2,"num_decoder_layers":3}"#)
+    let architecture = Architecture(
+      names: SampleModel.layerNames("encoder.block", 2, ["layer.0.q.weight"])
+        + SampleModel.layerNames("decoder.block", 3, ["layer.0.q.weight"]),
+      config: config)
+    func sources(_ module: String, _ layers: [Int]) throws -> [OutputConfig.LayerSource] {
+      let module = try #require(architecture.module(named: module))
+      return layers.map { OutputConfig.LayerSource(config: config, module: module, layer: $0) }
+    }
+    let output = OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil,
+      layers: ["encoder": try sources("encoder", [0, 1, 0, 1]), "decoder": try sources("decoder", [2])])
+    #expect(output.json.text(.compact) == #"{"num_layers":4,"num_decoder_layers":1}"#)
+  }
+
   @Test func predictionLayersAreNotCounted() throws {
     let config = try json(#"{"num_hidden_layers":3,"num_nextn_predict_layers":1,"layer_types":[1,2,3,4]}"#)
     let model = StackModel(config, layers: 4)
@@ -154,6 +209,8 @@ import Testing
     ("full_attn_idxs", "[1,2]", "[1,2,3]"),
     ("mlp_only_layers", "[]", "[]"),
     ("attn_layer_indices", "[0]", "[0]"),
+    ("moe_layers", "[0,2]", "[0,3]"),
+    ("moe_layers", "[false,true]", "[false,true]"),
     // No list with an entry a layer.
     ("layer_types", #"["a","b"]"#, #"["a","b"]"#),
     ("architectures", #"["a","b","c"]"#, #"["a","b","c"]"#),
@@ -262,6 +319,10 @@ import Testing
     (#""model_type":"gemma3_text","sliding_window_pattern":2"#, [1, 0], "sf"),
     (#""model_type":"gemma3_text""#, [0, 2], nil),
     (#""model_type":"cohere2","sliding_window_pattern":3"#, [2, 1, 2], "sfs"),
+    (#""model_type":"exaone4","sliding_window_pattern":"LG""#, [1, 0], "sf"),
+    (#""model_type":"exaone4","sliding_window":null"#, [2, 0], nil),
+    (#""model_type":"modernbert","global_attn_every_n_layers":2"#, [1, 0], "fs"),
+    (#""model_type":"qwen3_next","full_attention_interval":2"#, [1, 0], "sl"),
     (#""model_type":"llama","sliding_window_pattern":3"#, [0, 1, 2], nil),
     (#""model_type":"qwen2","use_sliding_window":true,"max_window_layers":1"#, [1, 0], "fs"),
     (#""model_type":"qwen2","use_sliding_window":true,"max_window_layers":1"#, [0, 0, 1], nil),
@@ -269,8 +330,9 @@ import Testing
   ])
   func brokenRulesAreWrittenOut(entry: String, layers: [Int], expected: String?) throws {
     let output = try StackModel(try json("{\"num_hidden_layers\":3,\(entry)}")).stack(layers)
+    let letters = ["full_attention": "s", "sliding_attention": "f", "linear_attention": "l"]
     let types = output.json["layer_types"]?.arrayValue?.map {
-      $0.stringValue == "full_attention" ? "s" : $0.stringValue == "sliding_attention" ? "f" : "?"
+      $0.stringValue.flatMap { letters[$0] } ?? "?"
     }.joined()
     #expect(types == expected)
     #expect(output.warnings == [])

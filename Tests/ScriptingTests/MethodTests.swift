@@ -41,7 +41,7 @@ import Testing
     ),
     (
       "{ name = 'm', merge = print, parameters = { p = { type = 'int' } } }",
-      "method 'm': parameter 'p': unknown type 'int' (expected one of number, boolean, string)"
+      "method 'm': parameter 'p': unknown type 'int' (expected one of number, integer, boolean, string)"
     ),
     (
       "{ name = 'm', merge = print, parameters = { p = { default = 1, type = 'string' } } }",

@@ -1,4 +1,4 @@
---- Words about methods, for `mergekit-lua methods`.
+--- What methods are, in words for `mergekit-lua methods` and as tables for the translator of configs.
 
 local core = require "mergekit.core"
 local methods = require "mergekit.method"
@@ -40,6 +40,27 @@ function M.all()
     if index > 1 then print() end
     print_method(methods.resolve(name))
   end
+end
+
+--- What a method declares, as plain tables, for tools that write recipes.
+--
+-- `{ name =, base =, min_inputs =, max_inputs =, parameters = { { name =, type =, required =, per_input =, base = } } }`;
+-- no `max_inputs` stands for no limit.
+function M.declarations(name)
+  local method = methods.resolve(name)
+  local parameters = {}
+  for _, list in ipairs { method.parameters, method.per_input } do
+    for _, parameter in ipairs(list) do
+      parameters[#parameters + 1] = {
+        name = parameter.name, type = parameter.type, required = parameter.required or false,
+        per_input = list == method.per_input, base = parameter.base or false,
+      }
+    end
+  end
+  return {
+    name = method.name, base = method.base, parameters = parameters, min_inputs = method.min_inputs,
+    max_inputs = method.max_inputs ~= math.huge and method.max_inputs or nil,
+  }
 end
 
 return M

@@ -11,7 +11,7 @@ for name, value in pairs(core) do mk[name] = value end
 
 mk.method = core.entry(method.define)
 mk.required = method.required
-mk.merge = core.entry(require "mergekit.merge")
+mk.merge = core.entry(require("mergekit.merge").merge)
 
 -- `mk.stack` has two meanings, told apart by what is given: tensors become slices of a new dimension,
 -- layers of models become a model.

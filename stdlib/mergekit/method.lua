@@ -31,7 +31,13 @@ local missing_policies = {
   "error", "passthrough_singleton", "passthrough_base_singleton", "base_or_skip",
 }
 
-local value_types = { "number", "boolean", "string" }
+local value_types = { "number", "integer", "boolean", "string" }
+
+-- Whether a value is of a parameter's type.
+local function is_of_type(value, kind)
+  if kind == "integer" then return math.type(value) == "integer" end
+  return type(value) == kind
+end
 
 local function contains(list, value)
   for _, entry in ipairs(list) do
@@ -80,7 +86,7 @@ end
 --- The full name of an output's dtype, nil for none; fails if it is not one that can be computed.
 function M.check_dtype(dtype, where)
   if dtype == nil then return nil end
-  if type(dtype) ~= "string" then core.fail(("%s: dtype: expected a name, got %s"):format(where, type(dtype))) end
+  if type(dtype) ~= "string" then core.fail(("%s: expected a name, got %s"):format(where, type(dtype))) end
   return core.dtype_name(dtype)
 end
 
@@ -107,9 +113,9 @@ local function declare(method_name, name, declaration)
   if not contains(value_types, kind) then
     core.fail(("method '%s': parameter '%s': %s"):format(method_name, name, M.unknown("type", kind, value_types)))
   end
-  if default ~= nil and type(default) ~= kind then
+  if default ~= nil and not is_of_type(default, kind) then
     core.fail(("method '%s': the default of parameter '%s' is a %s, expected a %s")
-      :format(method_name, name, type(default), kind))
+      :format(method_name, name, type(default), kind == "integer" and "whole number" or kind))
   end
   return { name = name, default = default, required = required, type = kind, base = declaration.base or false }
 end

@@ -25,12 +25,23 @@ local function gradient(values, depth)
   return (1 - part) * values[lower // 1 + 1] + part * values[upper // 1 + 1]
 end
 
---- Fails if a setting has a form that no setting has, at the place where it was written.
--- @param where  words that name the setting, such as "models[2]: weight"
-function M.check(setting, where)
-  if setting == nil or is_plain(setting) or type(setting) == "function" or core.is_tensor(setting) then return end
+--- Fails if a value is not of a parameter's type.
+local function check_type(value, kind, where)
+  local is_right = kind == nil or type(value) == kind
+  if kind == "integer" then is_right = math.tointeger(value) ~= nil and type(value) == "number" end
+  if is_right then return end
+  core.fail(("%s: expected %s, got %s '%s'"):format(
+    where, kind == "integer" and "an integer" or "a " .. kind, type(value), tostring(value)))
+end
+
+--- Fails if a setting has a form that no setting has, or a value of another type, at the place where it was written.
+-- @param where  words that name the setting, such as "merge: models[2].weight"
+-- @param kind  the type of the parameter, or nil if that is not known
+function M.check(setting, where, kind)
+  if setting == nil or type(setting) == "function" or core.is_tensor(setting) then return end
+  if is_plain(setting) then return check_type(setting, kind, where) end
   if type(setting) ~= "table" then
-    core.fail(("%s: expected a number, a list or a function, got %s"):format(where, type(setting)))
+    core.fail(("%s: expected a %s, a list or a function, got %s"):format(where, kind or "number", type(setting)))
   end
   if setting.value ~= nil or setting.filter ~= nil then
     for key in pairs(setting) do
@@ -42,7 +53,7 @@ function M.check(setting, where)
     if setting.filter ~= nil and type(setting.filter) ~= "string" then
       core.fail(("%s: filter: expected a string, got %s"):format(where, type(setting.filter)))
     end
-    return M.check(setting.value, where)
+    return M.check(setting.value, where, kind)
   end
   for key in pairs(setting) do
     if math.type(key) ~= "integer" then
@@ -50,31 +61,48 @@ function M.check(setting, where)
     end
   end
   if #setting == 0 then core.fail(where .. ": an empty list") end
-  local kind = type(setting[1]) == "table" and "table" or type(setting[1])
+  local form = type(setting[1]) == "table" and "table" or type(setting[1])
   for index, entry in ipairs(setting) do
+    local here = ("%s[%d]"):format(where, index)
     if type(entry) == "table" then
-      if entry.value == nil then
-        core.fail(("%s[%d]: expected { filter =, value = }"):format(where, index))
-      end
-      M.check(entry, ("%s[%d]"):format(where, index))
+      if entry.value == nil then core.fail(here .. ": expected { filter =, value = }") end
+      M.check(entry, here, kind)
     elseif not is_plain(entry) then
-      core.fail(("%s[%d]: expected a number, got %s"):format(where, index, type(entry)))
+      core.fail(("%s: expected a %s, got %s"):format(here, kind or "number", type(entry)))
+    elseif type(entry) == form then
+      -- A gradient of whole numbers may give one in between, which is checked when it is known.
+      check_type(entry, kind == "integer" and "number" or kind, here)
     end
-    if type(entry) ~= kind then
-      core.fail(("%s: a list of numbers, or of filters, is not mixed (%s and %s)"):format(where, kind, type(entry)))
+    if type(entry) ~= form then
+      core.fail(("%s: a list of numbers, or of filters, is not mixed (%s and %s)"):format(where, form, type(entry)))
     end
   end
 end
 
+--- The filters of a setting.
+local function filters_of(setting, list)
+  if type(setting) ~= "table" then return list end
+  if type(setting.filter) == "string" and setting.filter ~= "*" then list[#list + 1] = setting.filter end
+  if setting.value ~= nil then return filters_of(setting.value, list) end
+  for _, entry in ipairs(setting) do filters_of(entry, list) end
+  return list
+end
+
+local function matches(filter, name, alias)
+  if filter == nil or filter == "*" or name:find(filter, 1, true) then return true end
+  return alias ~= nil and alias:find(filter, 1, true) ~= nil
+end
+
 --- The value of a setting for one tensor, or nil if no filter matches.
 -- @param info  what is known of the tensor: `name` for filters, `depth` for gradients
-function M.evaluate(setting, info)
+-- @param alias  another name by which filters know the tensor, or nil
+function M.evaluate(setting, info, alias)
   if setting == nil or is_plain(setting) then return setting end
   if type(setting) == "function" then
     local value = setting(info)
     if type(value) == "table" then
       M.check(value, "the function's value")
-      return M.evaluate(value, info)
+      return M.evaluate(value, info, alias)
     end
     return value
   end
@@ -82,11 +110,77 @@ function M.evaluate(setting, info)
   if setting.value ~= nil then setting = { setting } end
   if type(setting[1]) ~= "table" then return gradient(setting, info.depth) end
   for _, case in ipairs(setting) do
-    if case.filter == nil or case.filter == "*" or info.name:find(case.filter, 1, true) then
-      return M.evaluate(case.value, info)
-    end
+    if matches(case.filter, info.name, alias) then return M.evaluate(case.value, info, alias) end
   end
   return nil
+end
+
+--- A parameter's value in its type, or nil if it is of another.
+local function as_type(value, kind)
+  if kind == "number" then
+    return (type(value) == "number" or core.is_tensor(value)) and value or nil
+  elseif kind == "integer" then
+    return math.tointeger(value)
+  end
+  if type(value) == kind then return value end
+  return nil
+end
+
+--- The value of a parameter for one tensor: that of the first scope that has one, else the default.
+-- @param scopes  tables of settings by parameter, the innermost first
+-- @param whose  words for messages, such as " for model 'x'"
+function M.resolve(parameter, scopes, info, alias, whose)
+  local given
+  for _, scope in ipairs(scopes) do
+    local setting = scope[parameter.name]
+    local value = M.evaluate(setting, info, alias)
+    if value ~= nil then
+      local typed = as_type(value, parameter.type)
+      if typed == nil then
+        local kind = parameter.type == "integer" and "an integer" or "a " .. parameter.type
+        core.fail(("%s: expected %s, got %s '%s'"):format(parameter.name, kind, type(value), tostring(value)))
+      end
+      return typed
+    end
+    given = given or setting
+  end
+  if not parameter.required then return parameter.default end
+  local why = ""
+  if type(given) == "function" then
+    why = ": its function gave nil"
+  elseif given ~= nil then
+    why = ": no filter of its setting matches"
+  end
+  core.fail(("parameter '%s' is required%s%s"):format(parameter.name, whose, why))
+end
+
+--- Warns of filters that match no tensor.
+--
+-- @param scopes  a list of { path =, settings = }
+-- @param names  a function that calls its argument with every name that filters see, as long as that gives false
+function M.warn_of_unmatched(scopes, names)
+  local open, count = {}, 0
+  for _, scope in ipairs(scopes) do
+    for parameter, setting in pairs(scope.settings) do
+      for _, filter in ipairs(filters_of(setting, {})) do
+        open[#open + 1] = { filter = filter, path = scope.path .. "." .. parameter }
+        count = count + 1
+      end
+    end
+  end
+  if count == 0 then return end
+  names(function(name)
+    for _, entry in ipairs(open) do
+      if not entry.is_matched and name:find(entry.filter, 1, true) then
+        entry.is_matched = true
+        count = count - 1
+      end
+    end
+    return count == 0
+  end)
+  for _, entry in ipairs(open) do
+    if not entry.is_matched then warn(("%s: filter '%s' matches no tensor"):format(entry.path, entry.filter)) end
+  end
 end
 
 return M

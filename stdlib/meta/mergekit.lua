@@ -284,6 +284,8 @@ function mk.stream(name, f) end
 ---@field config table?       config.json
 ---@field num_layers integer
 ---@field modules { name: string, num_layers: integer, prefix: string? }[]
+---@field ties_embeddings boolean     the output layer is the embedding
+---@field architecture_name string?   the first of config.json's `architectures`
 local model = {}
 
 --- Names in the order in which they are best read.
@@ -292,6 +294,14 @@ function model:names() end
 ---@param name string
 ---@return boolean
 function model:has(name) end
+--- The model's own name of what another checkpoint calls `name`, such as `wte.weight` for
+--- `transformer.wte.weight`; nil if it has no such tensor.
+---@param name string
+---@return string?
+function model:resolve(name) end
+--- The chat template of its tokenizer's files, the one called default if there are several.
+---@return string?
+function model:chat_template() end
 ---@param name string
 ---@return mk.tensor
 function model:tensor(name) end
@@ -334,7 +344,10 @@ function mk.is_tensor(value) end
 ---@field label string?
 ---@field dtype mk.dtype?         what floating-point tensors are stored as
 ---@field layers table<string, { [1]: mk.model, [2]: integer, [3]: string? }[]>?  origin of each layer, by module
----@field method { pretty_name: string, reference: string? }?
+---@field methods { pretty_name: string, reference: string? }[]?  for the model card
+---@field base mk.model?          for the model card
+---@field config { vocab_size: integer?, tie_word_embeddings: boolean? }?  what config.json says otherwise than that of `like`
+---@field chat_template string?   Jinja text in the place of that of `like`
 
 ---@param definition mk.model_definition
 ---@return mk.model
@@ -352,19 +365,47 @@ function mk.define_model(definition) end
 ---@field filter string?
 ---@field value mk.setting
 
+--- A source of a slice, with settings of its own as further fields.
+---@class mk.source
+---@field [1] mk.model
+---@field layers { [1]: integer, [2]: integer }?  the first layer, from 0, and the one after the last; all if nil
+---@field [string] mk.setting
+
+--- A run of layers: layer i of all sources goes into layer i of the slice, so all have as many layers.
+---@class mk.slice
+---@field sources (mk.model|mk.source)[]
+---@field base mk.model?    in the place of the merge's; if it is no source, its layers are those of the first source
+---@field method string|mk.method|nil  in the place of the merge's
+---@field parameters table<string, mk.setting>?
+
+--- What a module of the models is made of: either `models` or `slices`.
+---@class mk.module
+---@field models (mk.model|table)[]?
+---@field slices mk.slice[]?
+---@field parameters table<string, mk.setting>?
+
+--- Exactly one of `models`, `slices` and `modules` says what is merged. A parameter's value is looked up in the
+--- source (if it is one of inputs), the slice, the module and here, and is else the method's default. What precedes
+--- the layers is made as the first slice says, the final norm and the head as the last one says.
 ---@class mk.merge_definition
----@field method string|mk.method  a built-in, a file ("./mine.lua", or "mine" beside the recipe), or a value
----@field models (mk.model|table)[]  models, or { model, weight = …, … } with settings of their own
+---@field method string|mk.method|nil  a built-in, a file ("./mine.lua", or "mine" beside the recipe), or a value
+---@field models (mk.model|table)[]?  models, or { model, weight = …, … } with settings of their own
+---@field slices mk.slice[]?   runs of layers, one on the other
+---@field modules table<string, mk.module>?  by the name of the module; others stay as the base, or the first model, has them
 ---@field base mk.model?
 ---@field parameters table<string, mk.setting>?
----@field dtype mk.dtype?  of the result; else each tensor's own
----@field name string?     what messages call it
+---@field dtype mk.dtype?      of the result; else each tensor's own
+---@field out_dtype mk.dtype?  of the result, before `dtype`; all arithmetic is float32
+---@field truncate_embeddings boolean?  cuts vocabularies of different sizes to the smallest; token ids must agree
+---@field allow_crimes boolean?  models of different architectures are meant
+---@field chat_template string?  "auto" for what most models have, "alpaca", "chatml", "exaone", "llama3", "mistral", or Jinja
+---@field name string?         what messages call it
 
 ---@param definition mk.merge_definition
 ---@return mk.model
 function mk.merge(definition) end
 
---- Slices of layers, one on the other: `mk.stack { { a, layers = { 0, 16 } }, { b, layers = { 8, 24 } } }`.
+--- Layers of several models, one slice on the other: `mk.stack { { a, layers = { 0, 16 } }, { b, layers = { 8, 24 } } }`.
 --- Ranges are from 0, without the last. What precedes the layers is the first slice's model's, the final norm
 --- and the head are the last one's. `module` names the stack of layers where a model has several. Of tensors,
 --- it makes slices of a new dimension.
@@ -405,8 +446,10 @@ mk.required = {}
 ---@field min_inputs integer?  beside the base; default 1
 ---@field max_inputs integer?
 ---@field missing "error"|"passthrough_singleton"|"passthrough_base_singleton"|"base_or_skip"?  what becomes of
----  a tensor that not every input has: an error; copied if one input has it, or if the base alone has it; copied from
----  the base or left out if too few inputs have it. But for "error" it is else merged from those that have it.
+---  a tensor that not every input has. `passthrough_singleton` copies what one model alone has,
+---  `passthrough_base_singleton` what the base alone has; `base_or_skip` copies the base's or leaves the tensor out
+---  if too few inputs have it. Else it is merged from those that have it, which must be as many as the method
+---  takes, and the base among them if there is one; `error`, the default, has no exception.
 
 ---@param definition mk.method_definition
 ---@return mk.method

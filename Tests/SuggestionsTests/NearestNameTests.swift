@@ -1,4 +1,4 @@
-import Tensors
+import Suggestions
 import Testing
 
 @Suite struct NearestNameTests {

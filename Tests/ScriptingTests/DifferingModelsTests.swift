@@ -1,0 +1,188 @@
+import Checkpoints
+import Foundation
+import Scripting
+import Tensors
+import Testing
+
+/// Merges of models that have not quite the same tensors: tied heads, other names, vocabularies of other sizes.
+@Suite struct DifferingModelsTests {
+  let bench: ScriptBench
+
+  init() throws { bench = try ScriptBench() }
+
+  /// A model with an embedding and, unless that is tied, an output layer.
+  private func makeModel(_ name: String, rows: Int = 2, embedding: Float, head: Float?, config: String = "{}")
+    throws
+  {
+    var tensors = [
+      TestTensor("model.embed_tokens.weight", .f32, [rows, 1], [Float](repeating: embedding, count: rows)),
+      TestTensor("model.layers.0.w", .f32, [1], [embedding]),
+    ]
+    if let head {
+      tensors.append(TestTensor("lm_head.weight", .f32, [rows, 1], [Float](repeating: head, count: rows)))
+    }
+    try bench.makeModel(name, tensors, config: config)
+  }
+
+  private func linear(_ names: String..., fields: String = "") -> String {
+    let list = names.map { "{ mk.model(here .. '\($0)'), weight = 1 }" }.joined(separator: ", ")
+    return "\nreturn mk.merge { method = 'linear', models = { \(list) }, \(fields) }"
+  }
+
+  @Test func aTiedHeadIsTheEmbedding() throws {
+    try makeModel("tied", embedding: 1, head: nil, config: #"{"tie_word_embeddings": true}"#)
+    try makeModel("untied", embedding: 3, head: 9, config: #"{"tie_word_embeddings": false}"#)
+    for names in [["tied", "untied"], ["untied", "tied"]] {
+      let script = linear(names[0], names[1])
+      #expect(try bench.tensor(script, "lm_head.weight").elements == [5, 5])
+      #expect(try bench.tensor(script, "model.embed_tokens.weight").elements == [2, 2])
+      let lines = try bench.lines(
+        "local m = (function() \(script) end)()\nprint(m.config.tie_word_embeddings, #m:names())")
+      #expect(lines == ["false\t3"])
+    }
+    #expect(
+      try bench.lines(
+        "local m = (function() \(linear("tied", "tied")) end)()\nprint(m.config.tie_word_embeddings, #m:names())"
+      )
+        == ["true\t2"])
+    #expect(bench.warnings.isEmpty)
+  }
+
+  @Test func otherNamesOfTheSameTensor() throws {
+    for (position, prefix) in ["", "transformer."].enumerated() {
+      try bench.makeModel(
+        "g\(position)",
+        ["wte.weight", "h.0.attn.w", "ln_f.weight"].map {
+          TestTensor(prefix + $0, .f32, $0 == "wte.weight" ? [2, 1] : [2], [Float(position), 4])
+        })
+    }
+    for (names, prefix) in [(["g0", "g1"], ""), (["g1", "g0"], "transformer.")] {
+      let output = try bench.output(linear(names[0], names[1]))
+      #expect(output.map(\.name).sorted() == ["h.0.attn.w", "ln_f.weight", "wte.weight"].map { prefix + $0 })
+      #expect(output.allSatisfy { $0.elements == [0.5, 4] })
+    }
+    #expect(bench.warnings.isEmpty)
+  }
+
+  @Test func vocabulariesOfDifferentSizes() throws {
+    try makeModel("small", rows: 2, embedding: 1, head: 1, config: #"{"vocab_size": 2}"#)
+    try makeModel("large", rows: 3, embedding: 3, head: 5, config: #"{"vocab_size": 3}"#)
+    #expect(
+      bench.outputError(linear("small", "large"))
+        == "recipe.lua:2: tensor 'model.embed_tokens.weight': the vocabularies differ: [2, 1] in model 'small', "
+        + "[3, 1] in model 'large': the tokenizer option, which would align them, is not there yet; "
+        + "truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
+    let script = linear("large", "small", fields: "truncate_embeddings = true")
+    let output = try bench.output(script)
+    #expect(
+      output.first { $0.name == "model.embed_tokens.weight" }
+        == TestTensor("model.embed_tokens.weight", .f32, [2, 1], [2, 2]))
+    #expect(
+      output.first { $0.name == "lm_head.weight" } == TestTensor("lm_head.weight", .f32, [2, 1], [3, 3]))
+    #expect(
+      try bench.lines("print((function() \(script) end)().config.vocab_size)") == ["2"])
+  }
+
+  @Test func tensorsOfSomeModelsAreSaid() throws {
+    try bench.makeModel("x", ["w", "only_x"].map { TestTensor($0, .f32, [1], [1]) })
+    try bench.makeModel("y", ["w", "other_y", "third_y"].map { TestTensor($0, .f32, [1], [2]) })
+    let output = try bench.output(linear("x", "y"))
+    #expect(
+      Dictionary(uniqueKeysWithValues: output.map { ($0.name, $0.elements) }) == [
+        "w": [1.5], "only_x": [1], "other_y": [2], "third_y": [2],
+      ])
+    #expect(
+      bench.warnings.map { $0.replacingOccurrences(of: bench.folder + "/", with: "") } == [
+        "1 tensor is missing in model 'y' and is made of the other models' alone, such as 'only_x'",
+        "2 tensors are missing in model 'x' and are made of the other models' alone, such as 'other_y'",
+      ])
+  }
+
+  @Test func filtersKnowTheNamesOfExpertsInMemory() throws {
+    let names = [
+      "model.layers.0.block_sparse_moe.experts.0.w1.weight",
+      "model.layers.0.block_sparse_moe.experts.1.w2.weight",
+      "model.layers.0.block_sparse_moe.gate.weight", "model.layers.0.self_attn.q_proj.weight",
+    ]
+    for (position, name) in ["m", "n"].enumerated() {
+      try bench.makeModel(name, names.map { TestTensor($0, .f32, [1], [Float(position)]) })
+    }
+    let weight = """
+      { { filter = "mlp.experts.gate_up_proj", value = 1 }, { filter = "experts.down_proj", value = 2 },
+        { filter = "mlp.gate", value = 3 }, { filter = "block_sparse_moe", value = 8 }, { value = 4 } }
+      """
+    let output = try bench.output(
+      """
+      return mk.merge { method = "linear", parameters = { normalize = false },
+        models = { { mk.model(here .. "m"), weight = 1 }, { mk.model(here .. "n"), weight = \(weight) } } }
+      """)
+    let found = Dictionary(uniqueKeysWithValues: output.map { ($0.name, $0.elements[0]) })
+    #expect(names.map { found[$0] } == [1, 2, 3, 4])
+    #expect(
+      bench.warnings.map { $0.replacingOccurrences(of: bench.folder + "/", with: "") } == [])
+  }
+
+  @Test func mixedArchitecturesAreSaid() throws {
+    for (name, architecture) in [("l", "LlamaForCausalLM"), ("m", "MistralForCausalLM")] {
+      try makeModel(name, embedding: 1, head: 1, config: #"{"architectures": ["\#(architecture)"]}"#)
+    }
+    _ = try bench.output(linear("l", "m", fields: "allow_crimes = true"))
+    #expect(bench.warnings.isEmpty)
+    _ = try bench.output(linear("l", "m"))
+    #expect(
+      bench.warnings.map { $0.replacingOccurrences(of: bench.folder + "/", with: "") } == [
+        "models of different architectures: LlamaForCausalLM in 'l', MistralForCausalLM in 'm' (allow_crimes, or --allow-crimes, says that this is meant)"
+      ])
+  }
+
+  @Test func wholeNumbers() throws {
+    try bench.makeModel("w", [TestTensor("w", .f32, [1], [1])])
+    func output(_ steps: String) -> String {
+      """
+      local count = mk.method { name = "count", parameters = { steps = { default = 3, type = "integer" } },
+        merge = function(t) print(math.type(t.steps), t.steps); return t.inputs[1].tensor end }
+      return mk.merge { method = count, models = { mk.model(here .. "w") }, parameters = { steps = \(steps) } }
+      """
+    }
+    for (steps, expected) in [("nil", "3"), ("10", "10"), ("4.0", "4"), ("{ 2, 8 }", "2")] {
+      _ = try bench.output(output(steps))
+      #expect(bench.printed == ["integer\t\(expected)"])
+    }
+    #expect(
+      bench.outputError(output("1.5"))
+        == "recipe.lua:3: merge: parameters.steps: expected an integer, got number '1.5'")
+  }
+
+  @Test func chatTemplates() throws {
+    try makeModel("plain", embedding: 1, head: 1)
+    for (name, template) in [
+      ("one", "{{ 'first template' }}"), ("two", "{{ 'second template' }}\n"),
+      ("three", "{{ 'second template' }}"),
+    ] {
+      try makeModel("t-" + name, embedding: 1, head: 1)
+      try bench.write("{}", to: "t-\(name)/tokenizer.json")
+      try bench.write(template, to: "t-\(name)/chat_template.jinja")
+      try bench.write("{}", to: "t-\(name)/tokenizer_config.json")
+    }
+    func template(_ value: String, _ names: [String] = ["t-one", "t-two", "t-three"]) throws -> String {
+      let list = names.map { "{ mk.model(here .. '\($0)'), weight = 1 }" }.joined(separator: ", ")
+      try bench.lines(
+        "mk.merge { method = 'linear', models = { \(list) }, chat_template = \(value) }:save(here .. 'out', { force = true })"
+      )
+      return try bench.text("out/chat_template.jinja")
+    }
+    #expect(try template("nil") == "{{ 'first template' }}")
+    #expect(try template("'auto'") == "{{ 'second template' }}")
+    #expect(try template("'{{ \"mine\" }} {{ bos_token }}'") == "{{ \"mine\" }} {{ bos_token }}")
+    #expect(try template("'chatml'").contains("<|im_start|>"))
+    #expect(
+      bench.error(
+        "\nmk.merge { method = 'linear', models = { mk.model(here .. 'plain') }, chat_template = 'chatlm' }")
+        == "recipe.lua:2: merge: chat_template: unknown template 'chatlm' (did you mean 'chatml'?)")
+    #expect(
+      bench.error(
+        "\nmk.merge { method = 'linear', models = { mk.model(here .. 'plain') }, chat_template = 'xyz' }")
+        == "recipe.lua:2: merge: chat_template: unknown template 'xyz' (expected auto, alpaca, chatml, exaone, llama3, mistral or Jinja text)"
+    )
+  }
+}
