@@ -3,79 +3,134 @@ import Scripting
 import Tensors
 import Testing
 
-/// The built-in methods against their formulas, computed here in Double.
-@Suite struct MergeMethodsTests {
+/// Models of one tensor `w` each, and merges of them. Specifications name the models as Lua variables.
+struct MethodBench {
   let bench: ScriptBench
-  let a = noise(96), b = noise(96, seed: 2), c = noise(96, seed: 3)
+  let shape: [Int]
+  private(set) var names: [String] = []
 
-  init() throws {
+  init(_ shape: [Int], _ models: [String: [Float]]) throws {
     bench = try ScriptBench()
-    for (name, elements) in [("a", a), ("b", b), ("c", c)] { try make(name, elements) }
-    try make("parallel", a.map { $0 * 3 })
-    try make("opposite", a.map { $0 * -2 })
-    for name in ["zero", "nought"] { try make(name, a.map { _ in 0 }) }
+    self.shape = shape
+    for (name, elements) in models.sorted(by: { $0.key < $1.key }) {
+      try bench.makeModel(name, [TestTensor("w", .f32, shape, elements)])
+      names.append(name)
+    }
   }
 
-  private func make(_ name: String, _ elements: [Float]) throws {
-    try bench.makeModel(name, [TestTensor("w", .f32, [8, 12], elements)])
-  }
-
-  private func merge(_ spec: String) throws -> [Float] {
-    let names = ["a", "b", "c", "parallel", "opposite", "zero", "nought"]
+  private func script(_ spec: String) -> String {
     let models = names.map { "local \($0) = mk.model(here .. '\($0)')" }.joined(separator: "; ")
-    let script = "\(models)\nreturn mk.merge { \(spec) }"
+    return "\(models)\nreturn mk.merge { \(spec) }"
+  }
+
+  /// The elements of the merge; checks that they are the same for every number of threads and size of tiles.
+  func merge(_ spec: String) throws -> [Float] {
     bench.options.threads = 1
     bench.options.tileSize = nil
-    let expected = try bench.tensor(script, "w")
-    for (threads, tileSize) in [(2, 7), (3, 7), (7, 1), (7, nil)] as [(Int, Int?)] {
+    let expected = try bench.tensor(script(spec), "w")
+    for (threads, tileSize) in [(2, 7), (7, 1), (3, nil)] as [(Int, Int?)] {
       bench.options.threads = threads
       bench.options.tileSize = tileSize
-      let found = try bench.tensor(script, "w")
+      let found = try bench.tensor(script(spec), "w")
       #expect(found == expected, "\(threads) threads, tiles of \(tileSize ?? 0): \(spec)")
     }
     return expected.elements
   }
 
-  private func sum(_ terms: (Double, [Float])...) -> [Double] {
-    a.indices.map { i in terms.reduce(0) { $0 + $1.0 * Double($1.1[i]) } }
+  /// The message of the error that the merge ends with.
+  func error(_ spec: String) -> String { bench.outputError(script(spec)) }
+}
+
+/// Vectors in Double, for the formulas that tests compare with.
+enum Vector {
+  static func of(_ x: [Float]) -> [Double] { x.map(Double.init) }
+  static func dot(_ x: [Double], _ y: [Double]) -> Double { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }
+  static func norm(_ x: [Double]) -> Double { dot(x, x).squareRoot() }
+  static func scaled(_ x: [Double], _ factor: Double) -> [Double] { x.map { $0 * factor } }
+  static func plus(_ x: [Double], _ y: [Double]) -> [Double] { zip(x, y).map { $0 + $1 } }
+  static func minus(_ x: [Double], _ y: [Double]) -> [Double] { zip(x, y).map { $0 - $1 } }
+  static func sum(_ terms: (Double, [Float])...) -> [Double] {
+    terms[0].1.indices.map { i in terms.reduce(0) { $0 + $1.0 * Double($1.1[i]) } }
   }
+
+  /// Whether no element is farther off than 5e-6 of the greatest one.
+  static func agree(_ found: [Float], _ expected: [Double]) -> Bool {
+    let greatest = expected.map(abs).max() ?? 0
+    return found.count == expected.count
+      && zip(found, expected).allSatisfy { abs(Double($0) - $1) <= 5e-6 * greatest }
+  }
+}
+
+/// The built-in methods against their formulas, computed here in Double.
+@Suite struct MergeMethodsTests {
+  let bench: MethodBench
+  let a = noise(96), b = noise(96, seed: 2), c = noise(96, seed: 3)
+
+  init() throws {
+    let zeros = [Float](repeating: 0, count: 96)
+    bench = try MethodBench(
+      [8, 12],
+      [
+        "a": a, "b": b, "c": c, "parallel": a.map { $0 * 3 }, "opposite": a.map { $0 * -2 }, "zero": zeros,
+        "nought": zeros,
+      ])
+  }
+
+  private func merge(_ spec: String) throws -> [Float] { try bench.merge(spec) }
 
   // MARK: linear
 
   @Test func linear() throws {
     let models = "method = 'linear', models = { { a, weight = 1 }, { b, weight = 2 }, { c, weight = -0.5 } }"
-    #expect(isClose(try merge(models), sum((1 / 2.5, a), (2 / 2.5, b), (-0.5 / 2.5, c))))
+    #expect(isClose(try merge(models), Vector.sum((1 / 2.5, a), (2 / 2.5, b), (-0.5 / 2.5, c))))
     #expect(
-      isClose(try merge(models + ", parameters = { normalize = false }"), sum((1, a), (2, b), (-0.5, c))))
+      isClose(
+        try merge(models + ", parameters = { normalize = false }"), Vector.sum((1, a), (2, b), (-0.5, c)))
+    )
     #expect(
       try merge("method = 'linear', models = { { a, weight = 5 } }, parameters = { normalize = false }")
         == a.map { $0 * 5 })
     #expect(try merge("method = 'linear', models = { { a, weight = 4 } }") == a)
+    // The base is a model like the others.
+    #expect(
+      isClose(
+        try merge("method = 'linear', base = a, models = { { b, weight = 3 }, { a, weight = 1 } }"),
+        Vector.sum((0.25, a), (0.75, b))))
     // Lazy weights.
     #expect(
       isClose(
         try merge(
           "method = 'linear', models = { { a, weight = function() return mk.tensor { 1, 2 }:sum() end }, { b, weight = 1 } }"
         ),
-        sum((0.75, a), (0.25, b))))
-    // A total of zero is no number, as in mergekit.
+        Vector.sum((0.75, a), (0.25, b))))
+  }
+
+  @Test func weightsThatSumToZeroAreNotDividedBy() throws {
     #expect(
-      try merge("method = 'linear', models = { { a, weight = 1 }, { b, weight = -1 } }").allSatisfy {
-        !$0.isFinite
-      })
+      bench.error("method = 'linear', models = { { a, weight = 1 }, { b, weight = -1 } }")
+        == "recipe.lua:2: tensor 'w': weights sum to 0: 1, -1")
+    #expect(
+      bench.error(
+        "method = 'linear', models = { { a, weight = 0.1 }, { b, weight = 0.2 }, { c, weight = -0.3 } }")
+        == "recipe.lua:2: tensor 'w': weights sum to 0: 0.1, 0.2, -0.3")
+    #expect(
+      isClose(
+        try merge(
+          "method = 'linear', models = { { a, weight = 1 }, { b, weight = -1 } }, parameters = { normalize = false }"
+        ),
+        Vector.sum((1, a), (-1, b))))
   }
 
   // MARK: slerp
 
   /// Interpolation on the arc, as mergekit has it: linear where the vectors are nearly parallel.
   private func arc(_ t: Double, _ from: [Float], _ to: [Float]) -> [Double] {
-    func norm(_ x: [Float]) -> Double { x.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
+    func norm(_ x: [Float]) -> Double { Vector.norm(Vector.of(x)) }
     let lengths = (norm(from) > 1e-8 ? norm(from) : 1) * (norm(to) > 1e-8 ? norm(to) : 1)
-    let cosine = zip(from, to).reduce(0) { $0 + Double($1.0) * Double($1.1) } / lengths
-    if abs(cosine) > 0.9995 { return zip(from, to).map { (1 - t) * Double($0) + t * Double($1) } }
+    let cosine = Vector.dot(Vector.of(from), Vector.of(to)) / lengths
+    if abs(cosine) > 0.9995 { return Vector.sum((1 - t, from), (t, to)) }
     let angle = acos(cosine)
-    let (first, second) = (sin((1 - t) * angle) / sin(angle), sin(t * angle) / sin(angle))
-    return zip(from, to).map { first * Double($0) + second * Double($1) }
+    return Vector.sum((sin((1 - t) * angle) / sin(angle), from), (sin(t * angle) / sin(angle), to))
   }
 
   @Test(arguments: ["b", "c", "parallel", "opposite", "zero"], [0, 0.25, 0.5, 1])
@@ -97,7 +152,7 @@ import Testing
     #expect(
       isClose(
         try merge("method = 'slerp', base = zero, models = { b }, parameters = { t = 0.3 }"),
-        sum((sin(0.3 * Double.pi / 2), b))))
+        Vector.sum((sin(0.3 * Double.pi / 2), b))))
   }
 
   @Test func slerpTakesTheBaseFromAmongTheModels() throws {
@@ -106,32 +161,13 @@ import Testing
   }
 
   @Test func slerpCopiesWhatOneModelHas() throws {
-    try bench.makeModel("more", [TestTensor("w", .f32, [8, 12], b), TestTensor("extra", .f16, [1], [5])])
-    let output = try bench.output(
+    try bench.bench.makeModel(
+      "more", [TestTensor("w", .f32, [8, 12], b), TestTensor("extra", .f16, [1], [5])])
+    let output = try bench.bench.output(
       "return mk.merge { method = 'slerp', base = mk.model(here .. 'a'), models = { mk.model(here .. 'more') }, parameters = { t = 0.5 } }"
     )
     #expect(output.contains(TestTensor("extra", .f16, [1], [5])))
     #expect(output.count == 2)
-  }
-
-  // MARK: task_arithmetic
-
-  @Test func taskArithmetic() throws {
-    let spec = "method = 'task_arithmetic', base = a, models = { { b, weight = 0.7 }, { c, weight = 0.5 } }"
-    #expect(isClose(try merge(spec), sum((1 - 1.2, a), (0.7, b), (0.5, c)), absolute: 5e-7))
-    #expect(
-      isClose(
-        try merge(spec + ", parameters = { lambda = 0.5 }"), sum((1 - 0.6, a), (0.35, b), (0.25, c)),
-        absolute: 5e-7))
-    #expect(
-      isClose(
-        try merge(spec + ", parameters = { normalize = true }"), sum((0.7 / 1.2, b), (0.5 / 1.2, c)),
-        absolute: 5e-7))
-    // Weights that cancel are not divided by.
-    let cancelling =
-      "method = 'task_arithmetic', base = a, models = { { b, weight = 1 }, { c, weight = -1 } }, parameters = { normalize = true }"
-    #expect(isClose(try merge(cancelling), sum((1, a), (1, b), (-1, c)), absolute: 5e-7))
-    #expect(try merge("method = 'task_arithmetic', base = a, models = { { b, weight = 0 } }") == a)
   }
 
   // MARK: passthrough

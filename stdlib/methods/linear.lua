@@ -1,6 +1,8 @@
---- Weighted average: Wortsman et al. 2022, "Model soups", https://arxiv.org/abs/2203.05482
+--- Weighted average: Wortsman et al. 2022, "Model soups: averaging weights of multiple fine-tuned models
+--- improves accuracy without increasing inference time", https://arxiv.org/abs/2203.05482
 
 local mk = require "mergekit"
+local sums = require "mergekit.sums"
 
 return mk.method {
   name = "linear",
@@ -11,13 +13,9 @@ return mk.method {
   parameters = { normalize = true },
   per_input = { weight = mk.required },
   merge = function(t)
-    local sum, total
-    for _, input in ipairs(t.inputs) do
-      local term = input.weight * input.tensor
-      sum = sum and sum + term or term
-      total = total and total + input.weight or input.weight
-    end
-    if t.normalize then return sum / total end
-    return sum
+    local total = t.normalize and sums.weights(t.inputs) or 1
+    local terms = {}
+    for index, input in ipairs(t.inputs) do terms[index] = input.tensor * input.weight end
+    return sums.of(terms) / total
   end,
 }

@@ -1,0 +1,17 @@
+--- Model Breadcrumbs: Davari and Belilovsky 2023, "Model breadcrumbs: scaling multi-task model merging with
+--- sparse masks", https://arxiv.org/abs/2312.06795
+
+local mk = require "mergekit"
+local task_vectors = require "mergekit.task_vectors"
+
+return mk.method {
+  name = "breadcrumbs",
+  pretty_name = "Model Breadcrumbs",
+  reference = "https://arxiv.org/abs/2312.06795",
+  description = "Sums the differences from the base without their largest and their smallest elements.",
+  base = "required",
+  min_inputs = 0,
+  parameters = { int8_mask = false, normalize = false, rescale = false, lambda = 1.0 },
+  per_input = { weight = mk.required, density = 1.0, gamma = 0.01 },
+  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.band }) end,
+}

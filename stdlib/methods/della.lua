@@ -1,0 +1,18 @@
+--- DELLA: Deep et al. 2024, "DELLA-merging: reducing interference in model merging through magnitude-based
+--- sampling", https://arxiv.org/abs/2406.11617. The paper divides what is kept by its probability; as in
+--- mergekit 0.1.5, `rescale` gives a tensor back its L1 norm instead.
+
+local mk = require "mergekit"
+local task_vectors = require "mergekit.task_vectors"
+
+return mk.method {
+  name = "della",
+  pretty_name = "DELLA",
+  reference = "https://arxiv.org/abs/2406.11617",
+  description = "Drops elements at random, small ones sooner, elects signs, and averages what agrees.",
+  base = "required",
+  min_inputs = 0,
+  parameters = { int8_mask = false, normalize = true, rescale = true, lambda = 1.0 },
+  per_input = { weight = mk.required, density = 1.0, epsilon = 0.15 },
+  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.by_rank, elects_signs = true }) end,
+}

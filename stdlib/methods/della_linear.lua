@@ -1,0 +1,17 @@
+--- DELLA without the election of signs: Deep et al. 2024, https://arxiv.org/abs/2406.11617. The paper divides
+--- what is kept by its probability; as in mergekit 0.1.5, `rescale` gives a tensor back its L1 norm instead.
+
+local mk = require "mergekit"
+local task_vectors = require "mergekit.task_vectors"
+
+return mk.method {
+  name = "della_linear",
+  pretty_name = "Linear DELLA",
+  reference = "https://arxiv.org/abs/2406.11617",
+  description = "Drops elements of the differences from the base at random, small ones sooner, and sums.",
+  base = "required",
+  min_inputs = 0,
+  parameters = { int8_mask = false, normalize = false, rescale = true, lambda = 1.0 },
+  per_input = { weight = mk.required, density = 1.0, epsilon = 0.15 },
+  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.by_rank }) end,
+}

@@ -1,0 +1,20 @@
+--- Reinforced Agent Merging: 2026, https://arxiv.org/abs/2601.13572
+
+local mk = require "mergekit"
+local sums = require "mergekit.sums"
+local task_vectors = require "mergekit.task_vectors"
+
+return mk.method {
+  name = "ram",
+  pretty_name = "Reinforced Agent Merging",
+  reference = "https://arxiv.org/abs/2601.13572",
+  description = "Sums the differences that one model alone has, and averages those that several have.",
+  base = "required",
+  min_inputs = 0,
+  parameters = { epsilon = 1e-5 },
+  merge = function(t)
+    if #t.inputs == 0 then return t.base end
+    local vectors, _, count = task_vectors.changes(t)
+    return t.base + sums.of(vectors) / count:clamp(1)
+  end,
+}
