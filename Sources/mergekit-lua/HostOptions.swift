@@ -4,17 +4,25 @@ import Glibc
 import Logging
 import Merging
 import Scripting
-import SystemPackage
 import Tensors
 
-/// Options that every command with a script host has.
-struct HostOptions: ParsableArguments {
-  @Option(help: "Worker threads. (default: all cores)")
-  var threads: Int?
+/// How much is said.
+struct LogOptions: ParsableArguments {
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("Say nothing but warnings and errors."))
+  var quiet: Bool?
 
-  @Option(help: "Of all random draws.")
-  var seed: UInt64 = 42
+  @Flag(name: [.short, .long], help: "Say more.")
+  var verbose: Int
 
+  var isQuiet: Bool { quiet ?? false }
+
+  var logger: Logger { .make(level: isQuiet ? .warning : verbose > 0 ? .debug : .info) }
+}
+
+/// Options that every command which runs Lua has.
+struct ScriptOptions: ParsableArguments {
   @Option(
     name: .customLong("stdlib"),
     help: ArgumentHelp("Use an edited copy of the standard library.", valueName: "dir"))
@@ -23,17 +31,36 @@ struct HostOptions: ParsableArguments {
   @Option(help: ArgumentHelp("What a script and its expressions may take.", valueName: "size"))
   var memoryLimit: ByteCount = ByteCount(bytes: 256_000_000)
 
-  @Option(help: ArgumentHelp("Lua instructions that a script may run.", visibility: .hidden))
+  @Option(help: ArgumentHelp("Lua instructions that a script may run.", visibility: .private))
   var instructionLimit: Int = 1_000_000_000
 
-  @Option(help: ArgumentHelp("Elements of a tile.", visibility: .hidden))
+  func hostOptions(threads: Int = 1, seed: UInt64 = HostOptions.defaultSeed, tileSize: Int? = nil) throws
+    -> ScriptHost.Options
+  {
+    ScriptHost.Options(
+      threads: threads, seed: seed, tileSize: tileSize,
+      limits: LuaLimits(memoryBytes: memoryLimit.bytes, instructions: instructionLimit),
+      standardLibrary: try standardLibrary.map { try StandardLibrary(directory: $0) } ?? .embedded)
+  }
+}
+
+/// Options that every command which computes tensors by scripts has.
+struct HostOptions: ParsableArguments {
+  static let defaultSeed: UInt64 = 42
+
+  @Option(
+    name: [.long, .customShort("j", allowingJoined: true)], help: "Worker threads. (default: all cores)")
+  var threads: Int?
+
+  @Option(help: "Of all random draws. (default: \(defaultSeed))")
+  var seed: UInt64?
+
+  @Option(help: ArgumentHelp("Elements of a tile.", visibility: .private))
   var tileSize: Int?
 
-  @Flag(help: "Say nothing but warnings and errors.")
-  var quiet = false
+  @OptionGroup var script: ScriptOptions
 
-  @Flag(name: [.short, .long], help: "Say more.")
-  var verbose = false
+  @OptionGroup var log: LogOptions
 
   func validate() throws {
     if let threads { try Self.check(threads: threads) }
@@ -42,30 +69,27 @@ struct HostOptions: ParsableArguments {
     }
   }
 
-  static func check(threads: Int) throws {
+  static func check(threads: Int, option: String = "--threads") throws {
     guard (1...1024).contains(threads) else {
-      throw ValidationError("--threads: expected 1 to 1024, got \(threads)")
+      throw ValidationError("\(option): expected 1 to 1024, got \(threads)")
     }
   }
 
-  var logger: Logger { .make(level: quiet ? .warning : verbose ? .debug : .info) }
-
   func hostOptions() throws -> ScriptHost.Options {
-    ScriptHost.Options(
-      threads: threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), seed: seed, tileSize: tileSize,
-      limits: LuaLimits(memoryBytes: memoryLimit.bytes, instructions: instructionLimit),
-      standardLibrary: try standardLibrary.map { try StandardLibrary(directory: $0) } ?? .embedded)
+    try script.hostOptions(
+      threads: threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), seed: seed ?? Self.defaultSeed,
+      tileSize: tileSize)
   }
+}
 
-  /// A host for scripts in `root`.
-  func makeHost(root: String, options: ScriptHost.Options, progress: ProgressDisplay? = nil) throws
-    -> ScriptHost
-  {
-    let logger = logger
-    return try ScriptHost(
+extension ScriptHost {
+  /// A host for scripts in `root`, which is stopped by signals and whose words go to standard error.
+  static func make(
+    root: String, options: Options, progress: ProgressDisplay? = nil, warn: @escaping (String) -> Void
+  ) throws -> ScriptHost {
+    try ScriptHost(
       root: root, options: options,
-      messages: ScriptHost.Messages(
-        warn: { logger.warning("\($0)") }, progress: { progress?.update($0, $1) }),
+      messages: Messages(warn: warn, progress: { progress?.update($0, $1) }),
       interrupt: Signals.interrupt,
       onHang: { reason in
         Signals.giveUp(

@@ -2,36 +2,48 @@ import ArgumentParser
 import Glibc
 import Merging
 import Scripting
+import SystemPackage
 
 @main
 struct MergekitLua: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mergekit-lua",
-    abstract: "Merges language models by recipes in Lua.",
+    abstract: "Merges language models by recipes in Lua, or by configs of mergekit.",
     usage: """
       mergekit-lua [run] FILE OUT [options]
+      mergekit-lua translate CONFIG [-o FILE]
       mergekit-lua inspect MODEL [--stats] [--json]
       mergekit-lua methods [NAME [--source]]
       """,
     version: "0.1.0",
-    subcommands: [RunCommand.self, InspectCommand.self, MethodsCommand.self],
+    subcommands: [RunCommand.self, TranslateCommand.self, InspectCommand.self, MethodsCommand.self],
     defaultSubcommand: RunCommand.self)
 
-  /// Errors of usage exit with 2, all others with 1; messages go to standard error.
+  /// Under the name `mergekit-yaml`, the program is that.
   static func main() {
     Signals.watch()
+    let name = CommandLine.arguments.first.flatMap { FilePath($0).lastComponent?.string }
+    if name == MergekitYaml.configuration.commandName {
+      runToExit(MergekitYaml.self)
+    } else {
+      runToExit(MergekitLua.self)
+    }
+  }
+
+  /// Errors of usage exit with 2, all others with 1; messages go to standard error.
+  private static func runToExit(_ root: any ParsableCommand.Type) -> Never {
     do {
-      var command = try parseAsRoot()
+      var command = try root.parseAsRoot()
       try command.run()
     } catch {
-      let code = exitCode(for: error)
+      let code = root.exitCode(for: error)
       if code == .success {
-        print(fullMessage(for: error))
+        print(root.fullMessage(for: error))
         Glibc.exit(0)
       }
       let isUsage = code == .validationFailure
       Terminal.clearProgress()
-      Terminal.error(isUsage ? fullMessage(for: error) : "error: \(error)")
+      Terminal.error(isUsage ? root.fullMessage(for: error) : "error: \(error)")
       OutputDirectory.discardAll()
       Glibc.exit(isUsage ? 2 : 1)
     }

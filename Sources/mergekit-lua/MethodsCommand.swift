@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import Scripting
 
 /// `mergekit-lua methods [NAME [--source]]`: lists the merge methods, or shows one.
@@ -20,7 +21,8 @@ struct MethodsCommand: ParsableCommand {
 
   func run() throws {
     let options = try host.hostOptions()
-    let script = try host.makeHost(root: "", options: options)
+    let logger = host.log.logger
+    let script = try ScriptHost.make(root: "", options: options) { logger.warning("\($0)") }
     let describe = #"local describe = require "mergekit.describe""#
     if source, let name {
       if let text = options.standardLibrary.text(of: "methods/\(name).lua") {
@@ -31,14 +33,9 @@ struct MethodsCommand: ParsableCommand {
       }
     }
     if let name {
-      _ = try script.evaluate("\(describe); describe.method(\(Self.literal(name)))", name: "methods")
+      _ = try script.evaluate("\(describe); describe.method(\(luaLiteral(name)))", name: "methods")
     } else {
       _ = try script.evaluate("\(describe); describe.all()", name: "methods")
     }
-  }
-
-  /// A Lua string of any bytes.
-  private static func literal(_ text: String) -> String {
-    "\"" + text.utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
   }
 }

@@ -3,74 +3,43 @@ import Checkpoints
 import Merging
 import Scripting
 import Suggestions
-import SystemPackage
 import Tensors
 
-/// `mergekit-lua [run] FILE OUT`: runs a recipe and writes the model that it returns.
+/// `mergekit-lua [run] FILE OUT`: runs a recipe or a config and writes the model that it returns.
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Run a recipe and write the model that it returns.")
+    commandName: "run", abstract: "Run a recipe or a config, and write the model that it returns.",
+    discussion: """
+      A file that ends in .lua is a recipe, one that ends in .yml or .yaml a config; of another file the text \
+      decides. The options of mergekit-yaml that are not listed are accepted too.
+      """)
 
-  @Argument(help: "The recipe, a Lua file.", completion: .file(extensions: ["lua"]))
+  @Argument(
+    help: "The recipe in Lua, or the config in YAML.", completion: .file(extensions: ["lua", "yml", "yaml"]))
   var file: String
 
   @Argument(help: "The directory to write; not needed with --dry-run.", completion: .directory)
   var out: String?
 
-  @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
-  var dtype: DType?
+  @OptionGroup var options: MergeOptions
 
-  @Option(help: ArgumentHelp("The most data of a shard.", valueName: "size"))
-  var outShardSize = ByteCount(bytes: 5_000_000_000)
-
-  @Flag(help: "Replace OUT if it exists and is not empty.")
-  var force = false
-
-  @Flag(help: "Print the plan, and write nothing.")
-  var dryRun = false
-
-  @OptionGroup var host: HostOptions
+  @OptionGroup(visibility: .hidden) var peer: PeerOptions
 
   func validate() throws {
-    guard out != nil || dryRun else { throw ValidationError("Missing expected argument '<out>'") }
+    guard out != nil || options.dryRun else { throw ValidationError("Missing expected argument '<out>'") }
+    _ = try peer.applied(to: options.host)
   }
 
   func run() throws {
-    var options = try host.hostOptions()
-    options.dtype = dtype
-    options.maximumShardBytes = outShardSize.bytes
-    options.policy = force ? .replace : .refuseNonEmpty
-    options.isDryRun = dryRun
-    let started = ProgressDisplay.now()
-    do { _ = try ScriptFile.read(file) } catch {
+    let known = ModelCard.RecipeLanguage(ofFile: file)
+    let text: [UInt8]
+    do { text = try known == .yaml ? ConfigRecipe.read(file) : ScriptFile.read(file) } catch {
       let commands = MergekitLua.configuration.subcommands.map { $0._commandName }
       let nearest = nearestName(to: file, among: commands)
       throw LuaError("\(error)" + (nearest.map { " (did you mean the command '\($0)'?)" } ?? ""))
     }
-    if let out, !dryRun {
-      // A recipe may compute for long; what is wrong with OUT is said before.
-      try ModelWriter.checkReplaceable(FilePath(out), options.policy)
-      try OutputDirectory(path: FilePath(out), policy: options.policy).discard()
-    }
-    let progress = ProgressDisplay(isEnabled: !host.quiet)
-    let script = try host.makeHost(
-      root: FilePath(file).removingLastComponent().string, options: options, progress: progress)
-    let model = try script.run(path: file)
-    let logger = host.logger
-    logger.debug("\(options.threads) threads, seed \(options.seed)")
-    for source in model.checkpoints {
-      let checkpoint = source.checkpoint
-      logger.debug(
-        "\(source.label): \(checkpoint.tensors.count) tensors, \(ByteSize.format(checkpoint.totalBytes)) in \(checkpoint.files.count) \(checkpoint.files.count == 1 ? "file" : "files"), \(source.architecture.numLayers) layers"
-      )
-    }
-    if dryRun {
-      let (plan, reads) = try script.plan(model)
-      return print(PlanReport(plan: plan, reads: reads, out: out).text)
-    }
-    try script.write(model, to: out!)
-    let seconds = Numbers.fixed(ProgressDisplay.now() - started, 2)
-    logger.info("wrote \(out!): \(model.names.count) tensors in \(seconds) s")
+    try MergeRun(file: file, out: out, options: options, peer: peer, policy: .refuseNonEmpty)
+      .run(text, known ?? ModelCard.RecipeLanguage(ofText: text))
   }
 }
 

@@ -137,9 +137,9 @@ import Testing
     try tool.write(safetensors([("a", [1])]), to: "n/model.safetensors")
     #expect(
       try failure(
-        "\n\nreturn mk.merge { method = 'linear', models = { { mk.model 'm', weight = 1 }, { mk.model 'n', weight = 1 } } }"
+        "\n\nreturn mk.merge { method = 'task_arithmetic', base = mk.model 'n', models = { { mk.model 'm', weight = 1 } } }"
       )
-        == "recipe.lua:3: tensor 'b' is missing in model 'n', and method 'linear' needs it in every model")
+        == "recipe.lua:3: tensor 'b' is missing in model 'n', and method 'task_arithmetic' needs it there")
     try tool.write(safetensors([("a", [1]), ("b", [1])]), to: "n/model.safetensors")
     #expect(
       try failure(
@@ -183,7 +183,7 @@ import Testing
     ),
     (
       "\nreturn mk.merge { method = 'tise', models = {} }",
-      "recipe.lua:2: unknown method 'tise' (expected one of linear, passthrough, slerp, task_arithmetic)"
+      "recipe.lua:2: unknown method 'tise' (did you mean 'ties'?)"
     ),
     (
       "local m = mk.model 'models/base'\nreturn mk.merge { method = 'linear', models = { m, { m, weight = 1 } } }",

@@ -304,7 +304,7 @@ import Testing
     #expect(outcome.status == 0 && outcome.errors == "")
     #expect(outcome.output == (name == "global_statistic.lua" ? "the average tensor moved by 6.6 %\n" : ""))
     let (base, out) = (try checkpoint("models/base"), try checkpoint("out"))
-    let layers = name == "frankenmerge.lua" ? 6 : 4
+    let layers = ["frankenmerge.lua", "slices.lua"].contains(name) ? 6 : 4
     #expect(out.names.count == 3 + 9 * layers)
     for tensor in out.tensors {
       let source = tensor.name.replacing(/layers\.[45]\./, with: "layers.0.")

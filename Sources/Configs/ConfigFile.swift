@@ -1,0 +1,80 @@
+/// A mergekit config (https://github.com/arcee-ai/mergekit, 0.1.5): YAML, read and ready to be translated
+/// to a recipe.
+package struct ConfigFile: Sendable {
+  /// What a config asks for.
+  package enum Kind: Sendable {
+    /// One merge.
+    case merge
+    /// Merges that use each other by name: several documents, or one with a `name`.
+    case megaMerge
+    /// A mixture of experts: a document with `experts`.
+    case mixtureOfExperts
+  }
+
+  package let kind: Kind
+  /// Every merge method that the config names, in order, each once.
+  package var methodNames: [String] { namedMethods.map(\.name) }
+
+  private let namedMethods: [(name: String, place: Place)]
+
+  private let path: String
+  private let documents: [YAMLNode]
+
+  /// Reads YAML. `path` is the file's, as messages are to name it.
+  package init(text: String, path: String) throws(ConfigError) {
+    try self.init(bytes: Array(text.utf8), path: path)
+  }
+
+  /// Reads the bytes of a YAML file, which must be UTF-8. `path` is the file's, as messages are to name it.
+  package init(bytes: [UInt8], path: String) throws(ConfigError) {
+    self.path = path
+    documents = try YAMLReader.documents(of: bytes, file: path)
+    if documents.isEmpty { throw ConfigError(.empty, at: Place(line: 1, column: 1), in: path) }
+    for document in documents where document.mapping == nil {
+      throw ConfigError(.documentNotMapping(found: document.found), at: document.place, in: path)
+    }
+    if documents.count > 1 {
+      kind = .megaMerge
+    } else if documents[0]["experts"] != nil {
+      kind = .mixtureOfExperts
+    } else {
+      kind = documents[0]["name"] != nil ? .megaMerge : .merge
+    }
+    var named: [(name: String, place: Place)] = []
+    for document in documents {
+      let modules = document["modules"]?.mapping ?? []
+      let slices = ([document["slices"]] + modules.map { $0.value["slices"] }).flatMap { $0?.sequence ?? [] }
+      for node in ([document] + slices).compactMap({ $0["merge_method"] }) {
+        if let name = node.text, !named.contains(where: { $0.name == name }) {
+          named.append((name, node.place))
+        }
+      }
+    }
+    namedMethods = named
+  }
+
+  /// Where the config names a merge method first: `config.yml:1:15`.
+  package func place(ofMethod name: String) -> String? {
+    namedMethods.first { $0.name == name }.map { "\(path):\($0.place)" }
+  }
+
+  /// The recipe that does what the config says. `methods` holds the declarations of `methodNames`, and may
+  /// hold more, for suggestions.
+  package func translate(
+    methods: [String: MethodDeclaration], options: TranslationOptions = TranslationOptions()
+  ) throws(ConfigError) -> Translation {
+    let reader = MergeReader(file: path, options: options, methods: methods)
+    for document in documents {
+      guard let experts = document.mapping?.first(where: { $0.key == "experts" }) else { continue }
+      let problem: ConfigProblem = kind == .megaMerge ? .expertsAmongDocuments : .mixtureOfExperts
+      throw reader.error(problem, at: experts.keyPlace, KeyPath().key("experts"))
+    }
+    var merges: [MergeConfig] = []
+    for document in documents { merges.append(try reader.merge(document)) }
+    merges = try reader.ordered(merges)
+
+    let fileName = path.split(separator: "/").last.map(String.init) ?? path
+    let text = RecipeWriter.write(merges, fileName: fileName, options: options)
+    return Translation(text: text, file: path, reader: reader)
+  }
+}

@@ -1,0 +1,188 @@
+/// What can be wrong with a config. `found` says in words what stands in the file.
+enum ConfigProblem: Equatable, Sendable {
+  // The text.
+  case notUTF8(byte: UInt8)
+  case syntax(problem: String, context: String?, contextPlace: Place?, isTab: Bool)
+  case empty
+  case documentNotMapping(found: String)
+  case duplicateKey(first: Place)
+  case undefinedAlias(name: String, nearest: String?)
+  case recursiveAlias(name: String)
+  case expandedTooFar(limit: Int)
+  case nestedTooDeep(limit: Int)
+  case keyNotName(found: String)
+  case mergeKeyValue(found: String)
+
+  // Forms.
+  case expected(String, found: String)
+  case missing(String)
+  case emptyList(expected: String)
+  case unknownKey(nearest: String?, known: [String], isLeftOut: Bool)
+  case parameterAsKey(isLeftOut: Bool)
+  case unknownParameter(method: String, nearest: String?, isLeftOut: Bool)
+  case sharedParameter(isLeftOut: Bool)
+  case oneOfThree(found: [String])
+  case modelsAndSlices(found: [String])
+  case tokenizerTwice
+  case badChoice(found: String, choices: [String], nearest: String?)
+  case notTokenSource
+  case tokenTwice
+
+  // Settings.
+  case mixedList(expected: String, found: String)
+  case ruleInList
+  case ruleNotAlone
+  case filterWithoutValue
+  case ruleEmpty
+  case ruleUnfinished(String)
+  case ruleUnbalanced(String)
+
+  // Models.
+  case severalRevisions(String)
+  case severalAdapters(String)
+  case emptyPart(String, after: String)
+  case adapter
+  case overrideArchitecture
+
+  // Layers.
+  case layersNegative(Int)
+  case layersEmpty(Int, Int)
+  case layersReversed(Int, Int)
+  case layersUnequal(count: Int, first: Int)
+
+  // Methods.
+  case unknownMethod(String, nearest: String?)
+  case baseMissing(method: String, isSlice: Bool)
+  case inputCount(method: String, min: Int, max: Int?, isBesideBase: Bool, found: Int)
+  case epsilonBounds(epsilon: String, density: String)
+  case unknownDType(found: String, nearest: String?, known: [String])
+
+  // Several documents.
+  case duplicateName(String, first: Place)
+  case severalUnnamed(first: Place)
+  case badName(String)
+  case cycle([String])
+  case expertsAmongDocuments
+
+  // Notices.
+  case residualWeight
+  case tokenizerNotApplied(key: String)
+  case unusedMerge(String)
+
+  // Not there yet.
+  case mixtureOfExperts
+}
+
+extension ConfigProblem: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .notUTF8(let byte): "the text is not UTF-8 (byte 0x\(hexadecimal(byte)))"
+    case .syntax(let problem, let context, let place, let isTab):
+      "this is not valid YAML: \(problem)" + (isTab ? " (a tab; YAML indents with spaces)" : "")
+        + (context.map { ", \($0)" } ?? "") + (place.map { " that begins at \($0)" } ?? "")
+    case .empty: "there is no config in the file; expected merge_method, and models, slices or modules"
+    case .documentNotMapping(let found):
+      "expected keys such as merge_method at the top of the config, found \(found)"
+    case .duplicateKey(let first): "the key is given twice, first at \(first)"
+    case .undefinedAlias(let name, let nearest):
+      "no anchor '&\(name)' comes before the alias '*\(name)'" + suggestion(nearest)
+    case .recursiveAlias(let name): "the alias '*\(name)' stands within what its anchor names"
+    case .expandedTooFar(let limit): "the aliases of the file stand for more than \(limit) values"
+    case .nestedTooDeep(let limit): "nested more than \(limit) levels deep"
+    case .keyNotName(let found): "expected a name as the key, found \(found)"
+    case .mergeKeyValue(let found): "'<<' takes a mapping or a list of mappings, found \(found)"
+
+    case .expected(let expected, let found): "expected \(expected), found \(found)"
+    case .missing(let what): "\(what) is missing"
+    case .emptyList(let expected): "the list is empty; expected \(expected)"
+    case .unknownKey(let nearest, let known, let isLeftOut):
+      "unknown key" + (isLeftOut ? ", left out" : "")
+        + (nearest.map { " (did you mean '\($0)'?)" } ?? " (known: \(known.joined(separator: ", ")))")
+    case .parameterAsKey(let isLeftOut):
+      "unknown key" + (isLeftOut ? ", left out" : "") + " (the parameter belongs under 'parameters' here)"
+    case .unknownParameter(let method, let nearest, let isLeftOut):
+      "unknown parameter of \(method)" + (isLeftOut ? ", left out" : "") + suggestion(nearest)
+    case .sharedParameter(let isLeftOut):
+      "the parameter is shared by all models and not read here" + (isLeftOut ? ", left out" : "")
+        + "; it belongs under the 'parameters' of the whole config or of a slice"
+    case .oneOfThree(let found):
+      found.isEmpty
+        ? "expected exactly one of models, slices and modules, found none"
+        : "expected exactly one of models, slices and modules, found \(found.joined(separator: " and "))"
+    case .modelsAndSlices(let found):
+      "expected either models or slices, found " + (found.isEmpty ? "neither" : "both")
+    case .tokenizerTwice: "tokenizer and tokenizer_source are both given; expected one of them"
+    case .badChoice(let found, let choices, let nearest):
+      "expected \(choices.joined(separator: " or ")), found \(found)" + suggestion(nearest)
+    case .notTokenSource: "expected either token or token_id, found neither"
+    case .tokenTwice: "token and token_id are both given; expected one of them"
+
+    case .mixedList(let expected, let found):
+      "expected \(expected) like the entries before, found \(found)"
+    case .ruleInList:
+      "a rule {lua: …} is a setting by itself or the value of a filter, not an entry of a list"
+    case .ruleNotAlone: "a rule {lua: …} has no other keys"
+    case .filterWithoutValue: "a filter needs a value"
+    case .ruleEmpty: "the rule is empty; expected a Lua expression such as 0.2 + 0.6 * depth"
+    case .ruleUnfinished(let what): "the rule ends within \(what)"
+    case .ruleUnbalanced(let bracket): "the rule has a '\(bracket)' without its counterpart"
+
+    case .severalRevisions(let text): "expected at most one '@revision', found '\(text)'"
+    case .severalAdapters(let text): "expected at most one '+adapter', found '\(text)'"
+    case .emptyPart(let text, let mark): "nothing follows the '\(mark)' of '\(text)'"
+    case .adapter:
+      "adapters ('+lora') cannot be merged yet: merge the adapter into its model with another tool and name "
+        + "the result"
+    case .overrideArchitecture:
+      "override_architecture cannot be used yet: the architecture is that of the model's config.json"
+
+    case .layersNegative(let layer): "layers count from 0, found \(layer)"
+    case .layersEmpty(let first, let end):
+      "[\(first), \(end)] holds no layer: the second number is the layer after the last"
+    case .layersReversed(let first, let end): "[\(first), \(end)] is reversed: the first layer comes first"
+    case .layersUnequal(let count, let first):
+      "\(counted(count, "layer")), but sources[1] has \(first): all sources of a slice have as many"
+
+    case .unknownMethod(let name, let nearest): "unknown merge method '\(name)'" + suggestion(nearest)
+    case .baseMissing(let method, let isSlice):
+      "method '\(method)' needs a base model; expected base_model"
+        + (isSlice ? " in the slice or at the top of the config" : "")
+    case .inputCount(let method, let min, let max, let isBesideBase, let found):
+      "method '\(method)' takes \(range(min, max)) model\(min == 1 && (max ?? 1) == 1 ? "" : "s")"
+        + (isBesideBase ? " beside the base" : "") + ", found \(found)"
+    case .epsilonBounds(let epsilon, let density):
+      "epsilon \(epsilon) does not go with density \(density): density - epsilon must be above 0 and "
+        + "density + epsilon below 1"
+    case .unknownDType(let found, let nearest, let known):
+      "'\(found)' is not a dtype that models are written in"
+        + (nearest.map { " (did you mean '\($0)'?)" } ?? "; expected \(known.joined(separator: ", "))")
+
+    case .duplicateName(let name, let first): "the name '\(name)' is given to two merges, first at \(first)"
+    case .severalUnnamed(let first):
+      "two merges have no name, the first at \(first); all but the last one of the tree need a name"
+    case .badName(let name): "'\(name)' cannot name a merge: a name has no '/' and is not '.' or '..'"
+    case .cycle(let names): "the merge needs itself: \(names.joined(separator: " → "))"
+    case .expertsAmongDocuments: "a mixture of experts cannot be one of several documents"
+
+    case .residualWeight: "has no effect, as in mergekit"
+    case .tokenizerNotApplied(let key): "\(key) is not applied yet: vocabularies must agree"
+    case .unusedMerge(let name): "the merge '\(name)' is not written: no other merge uses it"
+
+    case .mixtureOfExperts: "this is the config of a mixture of experts; these cannot be made yet"
+    }
+  }
+}
+
+private func suggestion(_ nearest: String?) -> String { nearest.map { " (did you mean '\($0)'?)" } ?? "" }
+
+private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+private func range(_ min: Int, _ max: Int?) -> String {
+  guard let max else { return "at least \(min)" }
+  return min == max ? "exactly \(min)" : "\(min) to \(max)"
+}
+
+private func hexadecimal(_ byte: UInt8) -> String {
+  let digits = String(byte, radix: 16, uppercase: true)
+  return digits.count == 1 ? "0" + digits : digits
+}

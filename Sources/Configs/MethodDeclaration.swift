@@ -1,0 +1,61 @@
+/// What a merge method takes, as its `mk.method` declares it: what a config must know to be translated.
+package struct MethodDeclaration: Sendable, Equatable {
+  /// What becomes of the base model.
+  package enum BasePolicy: String, Sendable {
+    /// The method cannot do without.
+    case required
+    /// The method works with and without.
+    case optional
+    /// It is an input like the others.
+    case ignored
+  }
+
+  /// One parameter, shared or of each input.
+  package struct Parameter: Sendable, Equatable {
+    /// What a value of it is.
+    package enum ValueType: String, Sendable {
+      case number, integer, boolean, string
+    }
+
+    package var name: String
+    package var type: ValueType
+    /// Whether it has no default.
+    package var isRequired: Bool
+    /// Whether every input has its own value.
+    package var isPerInput: Bool
+    /// Whether the base has a value of it too; for parameters of inputs.
+    package var appliesToBase: Bool
+
+    package init(
+      name: String, type: ValueType, isRequired: Bool = false, isPerInput: Bool = false,
+      appliesToBase: Bool = false
+    ) {
+      self.name = name
+      self.type = type
+      self.isRequired = isRequired
+      self.isPerInput = isPerInput
+      self.appliesToBase = appliesToBase
+    }
+  }
+
+  package var name: String
+  package var base: BasePolicy
+  /// The fewest inputs beside the base; where `base` is `ignored`, the base counts.
+  package var minInputs: Int
+  /// The most inputs, counted like `minInputs`; nil for any number.
+  package var maxInputs: Int?
+  package var parameters: [Parameter]
+
+  package init(
+    name: String, base: BasePolicy, minInputs: Int = 1, maxInputs: Int? = nil, parameters: [Parameter] = []
+  ) {
+    self.name = name
+    self.base = base
+    self.minInputs = minInputs
+    self.maxInputs = maxInputs
+    self.parameters = parameters
+  }
+
+  /// The parameter of that name.
+  func parameter(_ name: String) -> Parameter? { parameters.first { $0.name == name } }
+}

@@ -1,0 +1,139 @@
+/// Writes read documents as a recipe.
+struct RecipeWriter {
+  /// Lua has room for 200 local variables in a function.
+  static let maximumLocals = 190
+
+  private let options: TranslationOptions
+  private var text = RecipeText()
+  /// How the recipe names the models of references, and the merges of names.
+  private var modelNames: [ModelReference: String] = [:]
+  private var mergeNames: [String: String] = [:]
+
+  /// Writes merges in the order in which they are needed; the last is the result.
+  static func write(
+    _ merges: [MergeConfig], fileName: String, options: TranslationOptions
+  ) -> RecipeText {
+    var writer = RecipeWriter(options: options)
+    writer.write(merges, fileName: fileName)
+    return writer.text
+  }
+
+  private init(options: TranslationOptions) { self.options = options }
+
+  private mutating func write(_ merges: [MergeConfig], fileName: String) {
+    text.line("-- From \(fileName.map { $0.isNewline ? " " : String($0) }.joined())")
+    text.line("local mk = require \"mergekit\"")
+    text.line("")
+    let stages = merges.dropLast().compactMap(\.name)
+    let names = Set(merges.compactMap(\.name?.text))
+    let models = distinctModels(merges, except: names)
+
+    var luaNames = LuaNames()
+    let areStagesLocal = stages.count <= Self.maximumLocals
+    let areModelsLocal = areStagesLocal && stages.count + models.count <= Self.maximumLocals
+    let modelTable = areModelsLocal ? "" : luaNames.name(for: "models") + "."
+    let stageTable = areStagesLocal ? "" : luaNames.name(for: "merges") + "."
+    for stage in stages { mergeNames[stage.text] = stageTable + luaNames.name(for: stage.text) }
+
+    if areModelsLocal {
+      for model in models {
+        let name = luaNames.name(forPath: model.reference.path)
+        modelNames[model.reference] = name
+        text.line("local \(name) = mk.model \(quotedString(model.reference.text))", model.place)
+      }
+    } else {
+      var entries: [LuaEntry] = []
+      for model in models {
+        let name = luaNames.name(forPath: model.reference.path)
+        modelNames[model.reference] = modelTable + name
+        entries.append(.field(name, .code("mk.model " + quotedString(model.reference.text)), model.place))
+      }
+      text.table("local \(modelTable.dropLast()) = ", entries)
+    }
+    if !areStagesLocal { text.line("local \(stageTable.dropLast()) = {}") }
+    if !models.isEmpty || !areStagesLocal { text.line("") }
+
+    for (index, merge) in merges.enumerated() {
+      let isLast = index == merges.count - 1
+      let name = merge.name.flatMap { mergeNames[$0.text] } ?? ""
+      let prefix = isLast ? "return " : (areStagesLocal ? "local \(name) = " : "\(name) = ")
+      text.merge(prefix + "mk.merge ", entries(merge), merge.place)
+      if !isLast { text.line("") }
+    }
+  }
+
+  /// Every model that is no merge's name, each once, in the order of their use.
+  private func distinctModels(_ merges: [MergeConfig], except names: Set<String>) -> [PlacedModel] {
+    var seen: Set<ModelReference> = []
+    return merges.flatMap(\.models).filter {
+      !($0.reference.revision == nil && names.contains($0.reference.path))
+        && seen.insert($0.reference).inserted
+    }
+  }
+
+  private func code(_ model: PlacedModel) -> LuaValue {
+    let reference = model.reference
+    let merge = reference.revision == nil ? mergeNames[reference.path] : nil
+    return .code(merge ?? modelNames[reference] ?? "nil")
+  }
+
+  // MARK: Tables
+
+  private func entries(_ merge: MergeConfig) -> [LuaEntry] {
+    var entries: [LuaEntry] = []
+    func add(_ key: String, _ text: MergeConfig.PlacedText?) {
+      if let text { entries.append(.field(key, .string(text.text), text.place)) }
+    }
+    add("name", merge.name)
+    add("method", merge.method)
+    if let base = merge.base { entries.append(.field("base", code(base), base.place)) }
+    entries.append(parts(merge.parts, merge.partsPlace))
+    entries += parameters(merge.parameters)
+    add("dtype", merge.dtype)
+    add("out_dtype", merge.outDType)
+    if options.truncateEmbeddings { entries.append(.field("truncate_embeddings", .code("true"), nil)) }
+    if options.allowCrimes { entries.append(.field("allow_crimes", .code("true"), nil)) }
+    add("chat_template", merge.chatTemplate)
+    return entries
+  }
+
+  private func parts(_ parts: MergeConfig.Parts, _ place: Place) -> LuaEntry {
+    switch parts {
+    case .models(let sources):
+      let entries = sources.map { LuaEntry.item(source($0), $0.place) }
+      let isPlain = sources.allSatisfy(\.parameters.isEmpty)
+      return .field("models", isPlain ? .table(entries) : .block(entries), place)
+    case .slices(let slices):
+      return .field("slices", .block(slices.map { .item(slice($0), $0.place) }), place)
+    case .modules(let modules):
+      return .field("modules", .block(modules.map { .field($0.name, .table(module($0)), $0.place) }), place)
+    }
+  }
+
+  private func module(_ module: MergeConfig.Module) -> [LuaEntry] {
+    [parts(module.parts, module.partsPlace)] + parameters(module.parameters)
+  }
+
+  private func slice(_ slice: MergeConfig.Slice) -> LuaValue {
+    var entries: [LuaEntry] = [
+      .field("sources", .table(slice.sources.map { .item(source($0), $0.place) }), slice.sourcesPlace)
+    ]
+    if let base = slice.base { entries.append(.field("base", code(base), base.place)) }
+    if let method = slice.method { entries.append(.field("method", .string(method.text), method.place)) }
+    return .table(entries + parameters(slice.parameters))
+  }
+
+  private func source(_ source: MergeConfig.Source) -> LuaValue {
+    if source.layers == nil, source.parameters.isEmpty { return code(source.model) }
+    var entries: [LuaEntry] = [.item(code(source.model), source.model.place)]
+    if let (range, place) = source.layers {
+      let ends = [range.lowerBound, range.upperBound].map { LuaEntry.item(.code(String($0)), place) }
+      entries.append(.field("layers", .table(ends), place))
+    }
+    return .table(entries + source.parameters.entries)
+  }
+
+  private func parameters(_ scope: Scope) -> [LuaEntry] {
+    scope.isEmpty ? [] : [.field("parameters", .table(scope.entries), scope.place)]
+  }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import Checkpoints
+import Tensors
+
+/// What a config is translated by; a recipe has the same as fields of `mk.merge`.
+struct ConfigOptions: ParsableArguments {
+  @Flag(help: "Unknown keys and parameters of a config are errors, not warnings.")
+  var strict = false
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("A config may mix architectures."))
+  var allowCrimes: Bool?
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp(
+      "Cut embeddings of different sizes to the smallest. Wrong unless the same ids are the same tokens."))
+  var unsafeTruncateEmbeddings: Bool?
+
+  /// Fails if one is set that only configs know.
+  func requireNone(for recipe: String) throws {
+    for (isSet, option, field) in [
+      (allowCrimes == true, "--allow-crimes", "allow_crimes"),
+      (unsafeTruncateEmbeddings == true, "--unsafe-truncate-embeddings", "truncate_embeddings"),
+    ] where isSet {
+      throw ValidationError(
+        "\(option) is for configs; \(recipe) is a recipe, where mk.merge takes \(field) = true")
+    }
+  }
+}
+
+/// Options of a merge that is written.
+struct MergeOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
+  var dtype: DType?
+
+  @Option(help: ArgumentHelp("The most data of a shard.", valueName: "size"))
+  var outShardSize = ByteCount(bytes: 5_000_000_000)
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("Copy the tokenizer's files to the output."))
+  var copyTokenizer = true
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("Write README.md, and the recipe or config beside it."))
+  var writeModelCard = true
+
+  @Flag(help: "Replace OUT if it exists and is not empty.")
+  var force = false
+
+  @Flag(help: "Print the plan, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup var config: ConfigOptions
+
+  @OptionGroup var host: HostOptions
+}

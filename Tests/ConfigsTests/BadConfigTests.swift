@@ -1,0 +1,496 @@
+import Configs
+import Testing
+
+/// What is refused, and what is left out with a warning.
+@Suite struct BadConfigTests {
+  // MARK: Structure
+
+  @Test(arguments: [
+    ("{models: [{model: a}]}", "1:1: merge_method is missing"),
+    ("{merge_method: , models: [{model: a}]}", "1:1: merge_method is missing"),
+    (
+      "{merge_method: [ties], models: [{model: a}]}",
+      "1:16: merge_method: expected the name of a merge method, or a file such as ./method.lua, found a list"
+    ),
+    (
+      "{merge_method: tis, models: [{model: a}]}",
+      "1:16: merge_method: unknown merge method 'tis' (did you mean 'ties'?)"
+    ),
+    (
+      "{merge_method: frobnicate, models: [{model: a}]}",
+      "1:16: merge_method: unknown merge method 'frobnicate'"
+    ),
+    (
+      "{merge_method: linear}",
+      "1:1: expected exactly one of models, slices and modules, found none"
+    ),
+    (
+      "{merge_method: linear, models: [{model: a}], slices: []}",
+      "1:46: expected exactly one of models, slices and modules, found models and slices"
+    ),
+    (
+      "{merge_method: linear, models: [{model: a}], modules: {}, slices: []}",
+      "1:59: expected exactly one of models, slices and modules, found models and slices and modules"
+    ),
+    (
+      "{merge_method: linear, models: }",
+      "1:1: expected exactly one of models, slices and modules, found none"
+    ),
+    ("{merge_method: linear, models: []}", "1:32: models: the list is empty; expected at least one entry"),
+    (
+      "{merge_method: linear, models: {model: a}}", "1:32: models: expected a list of models, found a mapping"
+    ),
+    (
+      "{merge_method: linear, models: [a]}",
+      "1:33: models[1]: expected a mapping with the key model, found 'a'"
+    ),
+    ("{merge_method: linear, models: [{parameters: {weight: 1}}]}", "1:33: models[1]: model is missing"),
+    ("{merge_method: linear, models: [{model: }]}", "1:33: models[1]: model is missing"),
+    (
+      "{merge_method: linear, models: [{model: [a]}]}",
+      "1:41: models[1].model: expected a model, found a list"
+    ),
+    ("{merge_method: linear, models: [{model: ''}]}", "1:41: models[1].model: expected a model, found ''"),
+    (
+      "{merge_method: linear, models: [{model: a, parameters: [weight]}]}",
+      "1:56: models[1].parameters: expected a mapping of parameters, found a list"
+    ),
+    ("{merge_method: linear, slices: 1}", "1:32: slices: expected a list of slices, found '1'"),
+    (
+      "{merge_method: linear, slices: [1]}",
+      "1:33: slices[1]: expected a slice with its sources, found '1'"
+    ),
+    ("{merge_method: linear, slices: [{}]}", "1:33: slices[1]: sources is missing"),
+    (
+      "{merge_method: linear, slices: [{sources: a}]}",
+      "1:43: slices[1].sources: expected a list of models with their layer_range, found 'a'"
+    ),
+    (
+      "{merge_method: linear, slices: [{sources: []}]}",
+      "1:43: slices[1].sources: the list is empty; expected at least one entry"
+    ),
+    ("{slices: [{sources: [{model: a, layer_range: [0, 1]}]}]}", "1:11: slices[1]: merge_method is missing"),
+    (
+      "{merge_method: linear, modules: [a]}",
+      "1:33: modules: expected a mapping of modules, such as text_decoder, found a list"
+    ),
+    ("{merge_method: linear, modules: {}}", "1:33: modules: the list is empty; expected at least one module"),
+    (
+      "{merge_method: linear, modules: {text: 1}}",
+      "1:40: modules.text: expected models or slices of the module, found '1'"
+    ),
+    (
+      "{merge_method: linear, modules: {text: {}}}",
+      "1:34: modules.text: expected either models or slices, found neither"
+    ),
+    (
+      "{merge_method: linear, modules: {text: {models: [{model: a}], slices: [{}]}}}",
+      "1:34: modules.text: expected either models or slices, found both"
+    ),
+  ])
+  func structure(_ yaml: String, _ words: String) {
+    #expect(message(yaml) == "config.yml:\(words)")
+  }
+
+  // MARK: Models
+
+  @Test(arguments: [
+    ("a@b@c", "1:46: models[1].model: expected at most one '@revision', found 'a@b@c'"),
+    ("a+b+c", "1:46: models[1].model: expected at most one '+adapter', found 'a+b+c'"),
+    ("a@", "1:46: models[1].model: nothing follows the '@' of 'a@'"),
+    ("a+", "1:46: models[1].model: nothing follows the '+' of 'a+'"),
+    ("'@main'", "1:46: models[1].model: expected a model, found '@main'"),
+    ("a@x+b@y@z", "1:46: models[1].model: expected at most one '@revision', found 'b@y@z'"),
+    (
+      "a@x+b@y",
+      "1:46: models[1].model: adapters ('+lora') cannot be merged yet: merge the adapter into its model "
+        + "with another tool and name the result"
+    ),
+    (
+      "{model: a, lora: b}",
+      "1:63: models[1].model.lora: adapters ('+lora') cannot be merged yet: merge the "
+        + "adapter into its model with another tool and name the result"
+    ),
+    (
+      "{model: a, lora: {path: b, revision: [c]}}",
+      "1:83: models[1].model.lora.revision: expected a branch, tag or commit, found a list"
+    ),
+    (
+      "{model: a, override_architecture: LlamaForCausalLM}",
+      "1:80: models[1].model.override_architecture: override_architecture cannot be used yet: the "
+        + "architecture is "
+        + "that of the model's config.json"
+    ),
+    ("{path: a}", "1:46: models[1].model: model is missing"),
+    ("{model: {revision: a}}", "1:54: models[1].model.model: path is missing"),
+    ("{model: [a]}", "1:54: models[1].model.model: expected a model, found a list"),
+  ])
+  func models(_ reference: String, _ words: String) {
+    #expect(message("{merge_method: passthrough, models: [{model: \(reference)}]}") == "config.yml:\(words)")
+  }
+
+  // MARK: Layers
+
+  /// A slice of two sources; the first has the given range.
+  private func slice(_ range: String) -> String {
+    """
+    merge_method: linear
+    parameters: {weight: 1}
+    slices:
+    - sources:
+      - {model: a, layer_range: \(range)}
+      - {model: b, layer_range: [0, 4]}
+    """
+  }
+
+  @Test(arguments: [
+    ("", "5:5: slices[1].sources[1]: layer_range is missing"),
+    (
+      "4",
+      "5:29: slices[1].sources[1].layer_range: expected two layer numbers, the first and the one after the "
+        + "last, such as [0, 16], found '4'"
+    ),
+    (
+      "[4]",
+      "5:29: slices[1].sources[1].layer_range: expected two layer numbers, the first and the one after the "
+        + "last, such as [0, 16], found one number"
+    ),
+    (
+      "[0, 1, 2]",
+      "5:29: slices[1].sources[1].layer_range: expected two layer numbers, the first and the one after "
+        + "the last, such as [0, 16], found a list of 3"
+    ),
+    ("[0, all]", "5:33: slices[1].sources[1].layer_range[2]: expected a layer number, found 'all'"),
+    ("[0, 1.5]", "5:33: slices[1].sources[1].layer_range[2]: expected a layer number, found '1.5'"),
+    ("[0, 1e40]", "5:33: slices[1].sources[1].layer_range[2]: expected a layer number, found '1e40'"),
+    ("[-1, 3]", "5:30: slices[1].sources[1].layer_range[1]: layers count from 0, found -1"),
+    (
+      "[4, 4]",
+      "5:29: slices[1].sources[1].layer_range: [4, 4] holds no layer: the second number is the layer "
+        + "after the last"
+    ),
+    ("[8, 4]", "5:29: slices[1].sources[1].layer_range: [8, 4] is reversed: the first layer comes first"),
+    (
+      "[0, 8]",
+      "6:29: slices[1].sources[2].layer_range: 4 layers, but sources[1] has 8: all sources of a slice have "
+        + "as many"
+    ),
+  ])
+  func layers(_ range: String, _ words: String) {
+    #expect(message(slice(range)) == "config.yml:\(words)")
+  }
+
+  // MARK: Methods
+
+  @Test(arguments: [
+    (
+      "{merge_method: ties, models: [{model: a}]}",
+      "1:16: merge_method: method 'ties' needs a base model; expected base_model"
+    ),
+    (
+      "{merge_method: linear, slices: [{sources: [{model: a, layer_range: [0, 1]}], merge_method: ties}]}",
+      "1:92: slices[1]: method 'ties' needs a base model; expected base_model in the slice or at the top "
+        + "of the "
+        + "config"
+    ),
+    (
+      "{merge_method: ties, slices: [{sources: [{model: a, layer_range: [0, 1]}]}]}",
+      "1:31: slices[1]: method 'ties' needs a base model; expected base_model in the slice or at the top "
+        + "of the "
+        + "config"
+    ),
+    (
+      "{merge_method: ties, modules: {text: {models: [{model: a}]}}}",
+      "1:16: merge_method: method 'ties' needs a base model; expected base_model"
+    ),
+    (
+      "{merge_method: slerp, base_model: a, models: [{model: b}, {model: c}]}",
+      "1:46: models: method 'slerp' takes exactly 1 model beside the base, found 2"
+    ),
+    (
+      "{merge_method: slerp, base_model: a, models: [{model: a}]}",
+      "1:46: models: method 'slerp' takes exactly 1 model beside the base, found 0"
+    ),
+    (
+      "{merge_method: ties, base_model: a, models: [{model: a}]}",
+      "1:45: models: method 'ties' takes at least 1 model beside the base, found 0"
+    ),
+    (
+      "{merge_method: karcher, models: [{model: b}]}",
+      "1:33: models: method 'karcher' takes at least 2 models, found 1"
+    ),
+    (
+      "{merge_method: nuslerp, models: [{model: a}, {model: b}, {model: c}]}",
+      "1:33: models: method 'nuslerp' takes exactly 2 models, found 3"
+    ),
+    (
+      "{merge_method: nuslerp, base_model: a, models: [{model: a}, {model: c}]}",
+      "1:48: models: method 'nuslerp' takes exactly 2 models beside the base, found 1"
+    ),
+    (
+      "{merge_method: passthrough, slices: [{sources: [{model: a, layer_range: [0, 1]}, {model: b, "
+        + "layer_range: "
+        + "[0, 1]}]}]}",
+      "1:48: slices[1].sources: method 'passthrough' takes exactly 1 model, found 2"
+    ),
+  ])
+  func methodsAndModels(_ yaml: String, _ words: String) {
+    #expect(message(yaml) == "config.yml:\(words)")
+  }
+
+  @Test(arguments: [
+    // A base that is not listed is an input of a method without a base.
+    "{merge_method: karcher, base_model: a, models: [{model: b}]}",
+    // … unless the method cannot take it.
+    "{merge_method: passthrough, base_model: a, models: [{model: b}]}",
+    "{merge_method: slerp, base_model: a, models: [{model: a}, {model: b}]}",
+    "{merge_method: slerp, base_model: a, models: [{model: b}]}",
+    "{merge_method: slerp, base_model: a, slices: [{sources: [{model: b, layer_range: [0, 1]}]}]}",
+    "{merge_method: ties, slices: [{sources: [{model: b, layer_range: [0, 1]}], base_model: a}]}",
+    "{slices: [{sources: [{model: b, layer_range: [0, 1]}], merge_method: passthrough}]}",
+  ])
+  func accepted(_ yaml: String) throws {
+    #expect(try translate(yaml).warnings == [])
+  }
+
+  /// The settings of the first model and of the whole config, of a method whose density ± epsilon are
+  /// probabilities.
+  private func della(_ model: String, _ all: String, method: String = "della") -> String {
+    """
+    merge_method: \(method)
+    base_model: base
+    models:
+    - model: base
+      parameters: {density: 0.5, epsilon: 0.9}
+    - model: a
+      parameters: {\(model)}
+    parameters: {\(all)}
+    """
+  }
+
+  @Test(arguments: [
+    (
+      "density: 0.3, epsilon: 0.30", "",
+      "7:39: models[2].parameters.epsilon: epsilon 0.30 does not go with density "
+        + "0.3: density - epsilon must be above 0 and density + epsilon below 1"
+    ),
+    (
+      "density: 0.9", "density: 0.5, epsilon: 0.1",
+      "8:37: parameters.epsilon: epsilon 0.1 does not go with density "
+        + "0.9: density - epsilon must be above 0 and density + epsilon below 1"
+    ),
+  ])
+  func epsilonOutOfBounds(_ model: String, _ all: String, _ words: String) {
+    #expect(message(della(model, all)) == "config.yml:\(words)")
+  }
+
+  @Test(arguments: [
+    "density: 0.3, epsilon: 0.2", "density: 1, epsilon: 0.2", "density: 0, epsilon: 0.2", "epsilon: 0.9",
+    "density: 0.3", "density: [0.1, 0.9], epsilon: 0.5", "density: 0.1, epsilon: {filter: mlp, value: 0.5}",
+  ])
+  func epsilonWithinBounds(_ model: String) throws {
+    #expect(try translate(della(model, "")).warnings == [])
+  }
+
+  @Test(arguments: [
+    (
+      "int64",
+      "'int64' is not a dtype that models are written in; expected float16, bfloat16, float32, float64, "
+        + "float8_e4m3fn, float8_e5m2"
+    ),
+    ("bfloat61", "'bfloat61' is not a dtype that models are written in (did you mean 'bfloat16'?)"),
+    ("torch.flaot16", "'torch.flaot16' is not a dtype that models are written in (did you mean 'float16'?)"),
+    ("[float16]", "expected the name of a dtype, such as bfloat16, found a list"),
+  ])
+  func dtypes(_ dtype: String, _ words: String) {
+    for key in ["dtype", "out_dtype"] {
+      #expect(
+        message("merge_method: passthrough\nmodels: [{model: a}]\n\(key): \(dtype)")
+          == "config.yml:3:\(key.count + 3): \(key): \(words)")
+    }
+  }
+
+  @Test func dtypesOfTheCommandLine() throws {
+    let options = TranslationOptions(dtypeNames: ["half"])
+    let yaml = "{merge_method: passthrough, models: [{model: a}], dtype: torch.Half}"
+    #expect(try translate(yaml, options: options).recipe.contains("  dtype = \"half\",\n"))
+  }
+
+  @Test(arguments: [
+    (
+      "chat_template: [a]",
+      "3:16: chat_template: expected a name such as chatml, 'auto', or a Jinja template, found a list"
+    ),
+    ("name: a/b", "3:7: name: 'a/b' cannot name a merge: a name has no '/' and is not '.' or '..'"),
+    ("name: ..", "3:7: name: '..' cannot name a merge: a name has no '/' and is not '.' or '..'"),
+    (
+      "experts: [{source_model: a}]",
+      "3:1: experts: this is the config of a mixture of experts; these cannot be made yet"
+    ),
+  ])
+  func otherKeys(_ yaml: String, _ words: String) {
+    #expect(message("merge_method: passthrough\nmodels: [{model: a}]\n\(yaml)") == "config.yml:\(words)")
+  }
+
+  // MARK: Warnings
+
+  @Test(arguments: [
+    ("merge_methd: ties", "1:1: merge_methd: unknown key, left out (did you mean 'merge_method'?)"),
+    ("density: 0.5", "1:1: density: unknown key, left out (the parameter belongs under 'parameters' here)"),
+    (
+      "models: [{model: a, layer_range: [0, 1]}]",
+      "1:21: models[1].layer_range: unknown key, left out (known: model, parameters)"
+    ),
+    (
+      "models: [{model: a, wieght: 1}]",
+      "1:21: models[1].wieght: unknown key, left out (known: model, parameters)"
+    ),
+    (
+      "models: [{model: a, weight: 1}]",
+      "1:21: models[1].weight: unknown key, left out (the parameter belongs under 'parameters' here)"
+    ),
+    (
+      "models: [{model: {model: a, lra: b}}]",
+      "1:29: models[1].model.lra: unknown key, left out (did you mean 'lora'?)"
+    ),
+    (
+      "models: [{model: a, parameters: {wieght: 1}}]",
+      "1:34: models[1].parameters.wieght: unknown parameter of method 'ties', left out (did you mean "
+        + "'weight'?)"
+    ),
+    (
+      "models: [{model: a, parameters: {frobnicate: 1}}]",
+      "1:34: models[1].parameters.frobnicate: unknown parameter of method 'ties', left out"
+    ),
+    (
+      "models: [{model: a, parameters: {normalize: yes}}]",
+      "1:34: models[1].parameters.normalize: the parameter is shared by all models and not read here, "
+        + "left out; it "
+        + "belongs under the 'parameters' of the whole config or of a slice"
+    ),
+    (
+      "models: [{model: a, parameters: {weight: {filter: b, valeu: 2, value: 1}}}]",
+      "1:54: models[1].parameters.weight.valeu: unknown key, left out (did you mean 'value'?)"
+    ),
+    (
+      "parameters: {wieght: 1}",
+      "1:14: parameters.wieght: unknown parameter of method 'ties', left out (did you mean 'weight'?)"
+    ),
+  ])
+  func leftOut(_ line: String, _ words: String) throws {
+    let yaml =
+      line + "\nmerge_method: ties\nbase_model: b\n"
+      + (line.hasPrefix("models") ? "" : "models: [{model: a}]")
+    let translation = try translate(yaml)
+    #expect(translation.warnings == ["config.yml:\(words)"])
+    let left = words.split(separator: ":")[2].split(separator: ".").last.map(String.init)
+    #expect(!translation.recipe.contains("\(try #require(left).trimmingPrefix(" ")) = "))
+    let strict = words.replacing(", left out", with: "")
+    #expect(message(yaml, options: TranslationOptions(isStrict: true)) == "config.yml:\(strict)")
+  }
+
+  /// In a slice with a method of its own, that method's parameters count; global ones may be any method's.
+  @Test func parametersOfSeveralMethods() throws {
+    let translation = try translate(
+      """
+      merge_method: linear
+      parameters: {weight: 1, scale: 2, t: 3}
+      slices:
+      - sources: [{model: a, layer_range: [0, 1], parameters: {weight: 1, scale: 2}}]
+        merge_method: passthrough
+        parameters: {weight: 1, scale: 2}
+      """)
+    #expect(
+      translation.warnings == [
+        "config.yml:2:35: parameters.t: unknown parameter of methods 'linear' and 'passthrough', left out",
+        "config.yml:4:58: slices[1].sources[1].parameters.weight: unknown parameter of method "
+          + "'passthrough', left "
+          + "out",
+        "config.yml:6:16: slices[1].parameters.weight: unknown parameter of method 'passthrough', left out",
+      ])
+    #expect(translation.recipe.contains("parameters = { weight = 1, scale = 2 },\n}"))
+  }
+
+  /// A key that only holds an anchor is no mistake.
+  @Test func keysForAnchors() throws {
+    let yaml = "x-common: &c {dtype: float16}\nmerge_method: passthrough\nmodels: [{model: a}]\n<<: *c"
+    let translation = try translate(yaml, options: TranslationOptions(isStrict: true))
+    #expect(translation.recipe.contains("  dtype = \"float16\",\n"))
+  }
+
+  // MARK: Tokenizers
+
+  @Test(arguments: [
+    ("tokenizer_source: union", "3:19: tokenizer_source"),
+    ("tokenizer_source: org/other", "3:19: tokenizer_source"),
+    ("tokenizer: {source: union}", "3:12: tokenizer"), ("tokenizer: {}", "3:12: tokenizer"),
+    ("tokenizer: {source: base, pad_to_multiple_of: 64}", "3:12: tokenizer"),
+    ("tokenizer: {source: base, tokens: {<a>: {source: b, force: yes}}}", "3:12: tokenizer"),
+    (
+      "tokenizer: {source: base, tokens: {<a>: {source: {kind: zero}}, <b>: {source: {kind: model_token, "
+        + "model: c, "
+        + "token_id: 3}}, <c>: {source: {kind: model_token, model: c, token: d}}, <d>: {}}}",
+      "3:12: tokenizer"
+    ),
+  ])
+  func tokenizersToCome(_ line: String, _ place: String) throws {
+    let translation = try translate("merge_method: passthrough\nmodels: [{model: a}]\n\(line)")
+    let words = "config.yml:\(place) is not applied yet: vocabularies must agree"
+    #expect(translation.warnings == [words])
+    #expect(try #require(translation.tokenizerPlace) == words.prefix("config.yml:3:".count + 2))
+    #expect(!translation.recipe.contains("tokenizer"))
+  }
+
+  @Test(arguments: ["tokenizer_source: base", "tokenizer_source: a", "tokenizer: {source: base, tokens: {}}"])
+  func tokenizerOfTheBase(_ line: String) throws {
+    let translation = try translate("merge_method: passthrough\nbase_model: a\nmodels: [{model: a}]\n\(line)")
+    #expect(translation.warnings == [])
+    #expect(translation.tokenizerPlace == nil)
+  }
+
+  @Test(arguments: [
+    (
+      "{source: union}\ntokenizer_source: union",
+      "1:12: tokenizer: tokenizer and tokenizer_source are both given; expected one of them"
+    ),
+    (
+      "union",
+      "1:12: tokenizer: expected a mapping with source, tokens and pad_to_multiple_of, found 'union'"
+    ),
+    ("{source: a@b@c}", "1:21: tokenizer.source: expected at most one '@revision', found 'a@b@c'"),
+    ("{tokens: [a]}", "1:21: tokenizer.tokens: expected a mapping of tokens, found a list"),
+    ("{tokens: {a: b}}", "1:25: tokenizer.tokens.a: expected a mapping with source and force, found 'b'"),
+    ("{tokens: {a: }}", "1:25: tokenizer.tokens.a: expected a mapping with source and force, found nothing"),
+    (
+      "{tokens: {a: {force: maybe}}}", "1:33: tokenizer.tokens.a.force: expected true or false, found 'maybe'"
+    ),
+    (
+      "{tokens: {a: {source: {kind: zer}}}}",
+      "1:41: tokenizer.tokens.a.source.kind: expected model_token or zero, found 'zer' (did you mean 'zero'?)"
+    ),
+    (
+      "{tokens: {a: {source: {kind: model_token, token: b}}}}",
+      "1:34: tokenizer.tokens.a.source: model is missing"
+    ),
+    (
+      "{tokens: {a: {source: {kind: model_token, model: b}}}}",
+      "1:34: tokenizer.tokens.a.source: expected either token or token_id, found neither"
+    ),
+    (
+      "{tokens: {a: {source: {kind: model_token, model: b, token: c, token_id: 1}}}}",
+      "1:34: tokenizer.tokens.a.source: token and token_id are both given; expected one of them"
+    ),
+    (
+      "{tokens: {a: {source: {kind: model_token, model: b, token_id: -1}}}}",
+      "1:74: tokenizer.tokens.a.source.token_id: expected a whole number from 0 on, found '-1'"
+    ),
+    (
+      "{pad_to_multiple_of: 0}",
+      "1:33: tokenizer.pad_to_multiple_of: expected a whole number from 1 on, found '0'"
+    ),
+  ])
+  func badTokenizers(_ yaml: String, _ words: String) {
+    #expect(
+      message("tokenizer: \(yaml)\nmerge_method: passthrough\nmodels: [{model: a}]") == "config.yml:\(words)")
+  }
+}

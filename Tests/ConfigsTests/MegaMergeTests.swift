@@ -1,0 +1,124 @@
+import Configs
+import Testing
+
+/// Files with several merges, which use each other by name.
+@Suite struct MegaMergeTests {
+  /// A document: a merge of models by linear interpolation.
+  private func merge(_ name: String?, _ models: String...) -> String {
+    let list = models.map { "{model: \($0)}" }.joined(separator: ", ")
+    return (name.map { "name: \($0)\n" } ?? "")
+      + "merge_method: linear\nmodels: [\(list)]\nparameters: {weight: 1}\n"
+  }
+
+  private func file(_ merges: String...) -> String { merges.joined(separator: "---\n") }
+
+  @Test func kinds() throws {
+    func kind(_ yaml: String) throws -> ConfigFile.Kind {
+      try ConfigFile(text: yaml, path: "config.yml").kind
+    }
+    #expect(try kind(merge(nil, "a")) == .merge)
+    #expect(try kind("---\n" + merge(nil, "a") + "---\n") == .merge)
+    #expect(try kind(merge("x", "a")) == .megaMerge)
+    #expect(try kind(file(merge("x", "a"), merge(nil, "x"))) == .megaMerge)
+    #expect(try kind("base_model: a\nexperts: [{source_model: b}]") == .mixtureOfExperts)
+    #expect(try kind("name: x\nexperts: [{source_model: b}]") == .mixtureOfExperts)
+  }
+
+  @Test func methodsOfAllDocuments() throws {
+    let yaml = file(
+      merge("x", "a"), "merge_method: ties\nslices: [{merge_method: slerp}, {merge_method: linear}]\n",
+      "merge_method: ./own.lua\nmodules: {text: {slices: [{merge_method: karcher}]}, other: 3}\n")
+    let config = try ConfigFile(text: yaml, path: "c.yml")
+    #expect(config.methodNames == ["linear", "ties", "slerp", "./own.lua", "karcher"])
+    #expect(config.place(ofMethod: "slerp") == "c.yml:7:25")
+    #expect(config.place(ofMethod: "della") == nil)
+  }
+
+  /// The locals and the result, in their order.
+  private func statements(_ yaml: String) throws -> [String] {
+    let lines = try translate(yaml).recipe.split(separator: "\n")
+    return lines.filter { $0.hasPrefix("return") || $0.contains("= mk.") || $0.hasPrefix("  models") }
+      .map { $0.replacing(" = mk.merge {", with: "").trimmingCharacters(in: [" ", ","]) }
+  }
+
+  @Test func order() throws {
+    let yaml = file(merge("c", "b", "a"), merge(nil, "c", "x"), merge("b", "a"), merge("a", "x", "x@main"))
+    #expect(
+      try statements(yaml) == [
+        "local x = mk.model \"x\"", "local x_2 = mk.model \"x@main\"", "local a", "models = { x, x_2 }",
+        "local b",
+        "models = { a }", "local c", "models = { b, a }", "return mk.merge {", "models = { c, x }",
+      ])
+  }
+
+  /// Where all have names, the last that no other uses is the result.
+  @Test func resultAmongNamed() throws {
+    let yaml = file(merge("a", "x"), merge("b", "a"), merge("c", "x"), merge("d", "a"), merge("e", "x", "d"))
+    let translation = try translate(yaml)
+    #expect(translation.recipe.contains("return mk.merge {\n  name = \"e\",\n"))
+    #expect(
+      translation.warnings == [
+        "config.yml:6:7: name: the merge 'b' is not written: no other merge uses it",
+        "config.yml:11:7: name: the merge 'c' is not written: no other merge uses it",
+      ])
+  }
+
+  @Test func oneNamedMerge() throws {
+    #expect(
+      try statements(merge("x", "a")) == ["local a = mk.model \"a\"", "return mk.merge {", "models = { a }"])
+    #expect(try translate(merge("x", "a")).warnings == [])
+  }
+
+  @Test func namesThatLuaHasNot() throws {
+    let yaml = file(merge("end", "b"), merge("1-a", "end"), merge("a", "1-a"), merge(nil, "a", "org/a"))
+    #expect(
+      try statements(yaml) == [
+        "local b = mk.model \"b\"", "local a_2 = mk.model \"org/a\"", "local end_", "models = { b }",
+        "local m_1_a", "models = { end_ }", "local a",
+        "models = { m_1_a }", "return mk.merge {", "models = { a, a_2 }",
+      ])
+  }
+
+  @Test(arguments: [
+    (["a", "b"], ["b", "c"], ["c", "a"], "13:18: the merge needs itself: a → b → c → a"),
+    (["a", "x"], ["b", "x", "b"], ["c", "a"], "8:30: the merge needs itself: b → b"),
+    (["a", "b"], ["b", "c"], ["c", "b"], "13:18: the merge needs itself: b → c → b"),
+  ])
+  func cycles(_ first: [String], _ second: [String], _ third: [String], _ words: String) {
+    func merge(_ list: [String]) -> String {
+      "name: \(list[0])\nmerge_method: linear\nmodels: ["
+        + list.dropFirst().map { "{model: \($0)}" }
+        .joined(separator: ", ") + "]\nparameters: {weight: 1}\n"
+    }
+    #expect(message(file(merge(first), merge(second), merge(third))) == "config.yml:\(words)")
+  }
+
+  @Test func badNames() {
+    #expect(
+      message(file(merge("a", "x"), merge(nil, "a"), merge("a", "y")))
+        == "config.yml:10:7: name: the name 'a' is given to two merges, first at 1:7")
+    #expect(
+      message(file(merge(nil, "x"), merge("a", "x"), merge(nil, "y")))
+        == "config.yml:10:1: two merges have no name, the first at 1:1; all but the last one of the tree "
+        + "need a name"
+    )
+    #expect(
+      message(file(merge("a", "x"), "experts: []\n"))
+        == "config.yml:6:1: experts: a mixture of experts cannot be one of several documents")
+  }
+
+  @Test func longChains() throws {
+    var documents = [merge("m0", "x")]
+    for index in 1...3000 { documents.append(merge("m\(index)", "m\(index - 1)")) }
+    let recipe = try translate(documents.reversed().joined(separator: "---\n")).recipe
+    #expect(recipe.contains("local merges = {}\n"))
+    #expect(
+      recipe.contains(
+        "merges.m7 = mk.merge {\n  name = \"m7\",\n  method = \"linear\",\n  models = { merges.m6 },"))
+    #expect(
+      recipe.hasSuffix(
+        "  name = \"m3000\",\n  method = \"linear\",\n  models = { merges.m2999 },\n  parameters = { "
+          + "weight = 1 },\n}\n"
+      ))
+  }
+}
