@@ -71,6 +71,13 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(name: "ConfigsTests", dependencies: ["Configs"]),
+    // Merges by configs, beside what mergekit 0.1.5 made of them.
+    .testTarget(
+      name: "GoldenTests",
+      dependencies: [
+        "Configs", "Scripting", "Merging", "Checkpoints", "Tensors",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     // Runs the binary, which is built with it.
     .testTarget(
       name: "CommandLineTests",
