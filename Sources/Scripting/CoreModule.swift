@@ -157,14 +157,17 @@ enum CoreModule {
     }
     let isExact = !call.isAbsent(3)
     unowned let lua = call.lua
-    let position = lua.userPosition
+    let position = lua.userPosition ?? context.buildPosition
     let deferredCall = DeferredCall(outputs: outputs) { inputs in
       try lua.withBalancedStack {
         let top = lua.top
         try lua.push(function)
         for input in inputs { try lua.push(input) }
         try context.notSaving("a function given to defer") {
-          try lua.call(arguments: inputs.count, results: nil)
+          do { try lua.call(arguments: inputs.count, results: nil) } catch let error as LuaError
+          where error.file == nil && !error.kind.isFatal {
+            throw LuaError.located(error.message, position)
+          }
         }
         let found = lua.top - top
         if isExact, found != outputs {

@@ -192,7 +192,7 @@ enum ModelBinding {
       label: source.label.hasSuffix(" (mapped)") ? source.label : "\(source.label) (mapped)",
       names: source.names, like: source, sources: [source]
     ) { name in
-      try building(name, position) {
+      try building(name, position, context) {
         try context.withStream(name) {
           try lua.withBalancedStack {
             let tensor = try source.expression(for: name)
@@ -278,7 +278,7 @@ enum ModelBinding {
       chatTemplate: try lua.field("chat_template", at: 1).string,
       specify: { name in
         guard let specify else { return nil }
-        return try building(name, position) {
+        return try building(name, position, context) {
           try state.withBalancedStack {
             try state.push(specify)
             try state.push(name)
@@ -288,7 +288,7 @@ enum ModelBinding {
         }
       },
       build: { name in
-        try building(name, position) {
+        try building(name, position, context) {
           try state.withBalancedStack {
             try state.push(build)
             try state.push(name)
@@ -408,8 +408,11 @@ enum ModelBinding {
 
   /// Errors on the way to a tensor say which it is, and the line that asked for it if they have none.
   private static func building<Result>(
-    _ name: String, _ position: String?, _ body: () throws -> Result
+    _ name: String, _ position: String?, _ context: ScriptContext, _ body: () throws -> Result
   ) throws -> Result {
+    let outer = context.buildPosition
+    context.buildPosition = position
+    defer { context.buildPosition = outer }
     do {
       return try body()
     } catch TensorError.cancelled {

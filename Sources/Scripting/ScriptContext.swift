@@ -35,6 +35,8 @@ final class ScriptContext {
   private var constants: [UInt64: ExpressionGraph.WeakNode] = [:]
   /// What runs that must not save models: the evaluator is at work for it.
   private var notSaving: String?
+  /// Where the user asked for the model whose tensor is being built; no line of the script's is running then.
+  var buildPosition: String?
   /// The tensor whose expression is being built, and the draws made for it.
   var stream = (name: "", draws: 0)
 

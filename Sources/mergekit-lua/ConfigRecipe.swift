@@ -89,6 +89,11 @@ struct ConfigRecipe {
   }
 
   private func place(ofPathBefore message: String, line: Int?) -> String? {
+    var message = message[...]
+    // What is found while a tensor is made begins with its name.
+    if message.hasPrefix("tensor '"), let name = message.firstRange(of: "': ") {
+      message = message[name.upperBound...]
+    }
     guard let colon = message.firstRange(of: ": ")?.lowerBound else { return nil }
     return translation.place(ofPath: String(message[..<colon]), atLine: line)
   }

@@ -187,7 +187,7 @@ import Testing
     ),
     (
       "local m = mk.model 'models/base'\nreturn mk.merge { method = 'linear', models = { m, { m, weight = 1 } } }",
-      "recipe.lua:2: tensor 'model.embed_tokens.weight': parameter 'weight' is required for model 'models/base'"
+      "recipe.lua:2: tensor 'model.embed_tokens.weight': models[1]: parameter 'weight' is required for model 'models/base'"
     ),
   ])
   func badRecipes(recipe: String, expected: String) throws {

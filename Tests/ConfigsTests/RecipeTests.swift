@@ -37,6 +37,13 @@ import Testing
         """)
   }
 
+  @Test func aModuleWithoutLayersIsOneSlice() throws {
+    let recipe = try translate(
+      "{merge_method: passthrough, modules: {shared: {slices: [{sources: [{model: a, layer_range: [0, 0]}]}]}}}"
+    ).recipe
+    #expect(recipe.contains("{ a, layers = { 0, 0 } }"))
+  }
+
   @Test func methodOfAFile() throws {
     let yaml = """
       merge_method: ./consensus.lua

@@ -160,19 +160,19 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{ method = 'linear', models = { a } }", "parameter 'weight' is required for model 'a'"),
+    ("{ method = 'linear', models = { a } }", "models[1]: parameter 'weight' is required for model 'a'"),
     ("{ method = 'slerp', base = a, models = { b } }", "parameter 't' is required"),
     (
       "{ method = 'linear', models = { { a, weight = function() return 'x' end } } }",
-      "weight: expected a number, got string 'x'"
+      "models[1].weight: expected a number, got string 'x'"
     ),
     (
       "{ method = 'linear', models = { { a, weight = { { filter = 'nope', value = 1 } } } } }",
-      "parameter 'weight' is required for model 'a': no filter of its setting matches"
+      "models[1]: parameter 'weight' is required for model 'a': no filter of its setting matches"
     ),
     (
       "{ method = 'linear', models = { { a, weight = function() end } } }",
-      "parameter 'weight' is required for model 'a': its function gave nil"
+      "models[1]: parameter 'weight' is required for model 'a': its function gave nil"
     ),
     (
       "{ method = 'linear', models = { { a, weight = function(info) return info.dept end } } }",

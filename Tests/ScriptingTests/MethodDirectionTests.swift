@@ -153,7 +153,7 @@ extension MergeMethodsTests {
       let models = "models = { { x, weight = 1 }, { y, weight = 2 }, { z, weight = 1 } }"
       #expect(
         try bench([[3, 4], [-6, -8], [3, 4]]).error("method = 'multislerp', \(models)")
-          == "tensor 'w': the models' directions cancel out (as a and -a do, weighted alike): other weights are needed"
+          == "recipe.lua:2: tensor 'w': the models' directions cancel out (as a and -a do, weighted alike): other weights are needed"
       )
       #expect(
         try bench([[3, 4], [5, 6]]).error(

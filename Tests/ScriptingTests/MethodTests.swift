@@ -92,7 +92,7 @@ import Testing
       print(pcall(function() return mk.merge { method = mine, models = { { m, e = true } } }:tensor("x") end))
       """)
     #expect(lines[0] == "1\tx\tnil\ty\tfalse")
-    #expect(lines[1].contains("tensor 'x': parameter 'e' is required for model '"))
+    #expect(lines[1].contains("tensor 'x': models[1]: parameter 'e' is required for model '"))
     #expect(lines[2].hasSuffix("tensor 'x': parameter 'd' is required"))
   }
 

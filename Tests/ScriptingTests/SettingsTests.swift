@@ -125,7 +125,7 @@ import Testing
     ),
     (
       "function() return true end",
-      "recipe.lua:8: tensor 'model.layers.0.self_attn.w': s: expected a number, got boolean 'true'"
+      "recipe.lua:8: tensor 'model.layers.0.self_attn.w': models[1].s: expected a number, got boolean 'true'"
     ),
   ])
   func valuesOfTheWrongType(setting: String, expected: String) {

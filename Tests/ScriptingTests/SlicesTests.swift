@@ -192,6 +192,21 @@ import Testing
         == "modules: 'shared' is not named, so its tensors stay as they are in model 's'")
   }
 
+  @Test func aModuleWithoutLayersIsOneSlice() throws {
+    try makeEncoderDecoders()
+    let script = """
+      local s, t = mk.model(here .. "s"), mk.model(here .. "t")
+      return mk.merge { method = "linear", base = s, parameters = { weight = 1 }, modules = {
+        shared = { slices = { { sources = { { s, layers = { 0, 0 } }, { t, layers = { 0, 0 }, weight = 4 } } } } },
+        encoder = { models = { s } }, decoder = { models = { t } },
+      } }
+      """
+    #expect(try bench.tensor(script, "shared.weight").elements == [8])
+    #expect(
+      bench.outputError(script.replacing("layers = { 0, 0 }, weight", with: "layers = { 0, 1 }, weight"))
+        == "recipe.lua:2: merge: modules.shared.slices[1].sources[2]: model 't' has no layers")
+  }
+
   // MARK: Refused
 
   @Test(arguments: [

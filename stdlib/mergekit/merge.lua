@@ -58,8 +58,10 @@ local function layer_sources(parts)
           list[#list + 1] = { source.model, source.first + offset, source.module.name }
         end
       end
-      layers = layers or {}
-      layers[part.module] = list
+      if #list > 0 then
+        layers = layers or {}
+        layers[part.module] = list
+      end
     end
   end
   return layers
@@ -150,8 +152,7 @@ local function merge(spec, who)
     local alias = filter_name and filter_name(own.name)
     for _, parameter in ipairs(method.per_input) do
       if parameter.base or not only_base then
-        fields[parameter.name] = settings.resolve(
-          parameter, source.scopes, own, alias, (" for model '%s'"):format(source.label))
+        fields[parameter.name] = settings.resolve(parameter, source.scopes, own, alias, source)
       end
     end
     return fields
@@ -179,7 +180,7 @@ local function merge(spec, who)
       local t = {}
       for key, value in pairs(info) do t[key] = value end
       for _, parameter in ipairs(method.parameters) do
-        t[parameter.name] = settings.resolve(parameter, slice.scopes, info, alias, "")
+        t[parameter.name] = settings.resolve(parameter, slice.scopes, info, alias, slice)
       end
       if base then
         t.base = tensor_of(base, specified)

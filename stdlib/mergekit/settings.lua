@@ -127,18 +127,19 @@ local function as_type(value, kind)
 end
 
 --- The value of a parameter for one tensor: that of the first scope that has one, else the default.
--- @param scopes  tables of settings by parameter, the innermost first
--- @param whose  words for messages, such as " for model 'x'"
-function M.resolve(parameter, scopes, info, alias, whose)
+-- @param scopes  a list of { path =, settings = }, the innermost first
+-- @param owner  for messages, what the parameter is of: an input with `path` and `label`, or a slice with `path`
+function M.resolve(parameter, scopes, info, alias, owner)
   local given
   for _, scope in ipairs(scopes) do
-    local setting = scope[parameter.name]
+    local setting = scope.settings[parameter.name]
     local value = M.evaluate(setting, info, alias)
     if value ~= nil then
       local typed = as_type(value, parameter.type)
       if typed == nil then
         local kind = parameter.type == "integer" and "an integer" or "a " .. parameter.type
-        core.fail(("%s: expected %s, got %s '%s'"):format(parameter.name, kind, type(value), tostring(value)))
+        core.fail(("%s.%s: expected %s, got %s '%s'")
+          :format(scope.path, parameter.name, kind, type(value), tostring(value)))
       end
       return typed
     end
@@ -151,7 +152,9 @@ function M.resolve(parameter, scopes, info, alias, whose)
   elseif given ~= nil then
     why = ": no filter of its setting matches"
   end
-  core.fail(("parameter '%s' is required%s%s"):format(parameter.name, whose, why))
+  local where = owner.path ~= "" and owner.path .. ": " or ""
+  local whose = owner.label and (" for model '%s'"):format(owner.label) or ""
+  core.fail(("%sparameter '%s' is required%s%s"):format(where, parameter.name, whose, why))
 end
 
 --- Warns of filters that match no tensor.

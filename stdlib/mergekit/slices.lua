@@ -61,7 +61,7 @@ local function quoted_names(list)
   return table.concat(names, " and ")
 end
 
---- Reads the settings of one scope: a table of parameters by name.
+--- Reads the settings of one scope, a table of parameters by name, as { path =, settings = }; nil if there are none.
 local function read_settings(who, path, given, list, only_inputs, registry)
   if given == nil then return nil end
   if type(given) ~= "table" then fail(who, path, "expected a table, got " .. type(given)) end
@@ -78,8 +78,9 @@ local function read_settings(who, path, given, list, only_inputs, registry)
     settings.check(value, who(join(path, key)), by_name[key].type)
   end
   if next(given) == nil then return nil end
-  registry[#registry + 1] = { path = path, settings = given }
-  return given
+  local scope = { path = path, settings = given }
+  registry[#registry + 1] = scope
+  return scope
 end
 
 --- An input: a model, or `{ model, … }` with settings and, within slices, layers.
@@ -117,7 +118,7 @@ end
 local function has_all_settings(method, scopes)
   for _, parameter in ipairs(method.per_input) do
     local found = not parameter.required
-    for _, scope in ipairs(scopes) do found = found or scope[parameter.name] ~= nil end
+    for _, scope in ipairs(scopes) do found = found or scope.settings[parameter.name] ~= nil end
     if not found then return false end
   end
   return true
@@ -201,7 +202,15 @@ local function read_layers(who, source, module, is_main)
   if not found then
     fail(who, source.path, ("model '%s' has no module '%s'"):format(source.label, module.name))
   end
-  if found.num_layers == 0 then fail(who, source.path, ("model '%s' has no layers"):format(source.label)) end
+  if found.num_layers == 0 then
+    -- A module without layers is all of its slice.
+    local range = source.layers
+    if not module.is_part or (range ~= nil and (type(range) ~= "table" or range[1] ~= 0 or range[2] ~= 0)) then
+      fail(who, source.path, ("model '%s' has no layers"):format(source.label))
+    end
+    source.module, source.first, source.count = found, 0, 0
+    return
+  end
   local range = source.layers or { 0, found.num_layers }
   local path = join(source.path, "layers")
   local first, last
@@ -374,6 +383,7 @@ function M.read(spec, who)
   end
   local parts, kept = {}, {}
   for index, module in ipairs(modules) do
+    module.is_part = true
     local entry = spec.modules[module.name] or (module.prefix and spec.modules[module.prefix])
     if entry ~= nil then
       parts[#parts + 1] = read_module(who, module.name, entry, context, global, module, index == 1)
