@@ -191,7 +191,9 @@ extension MergeReader {
     }
     // A module may be one without layers, which is then all of its slice.
     let isWholeOfModule = numbers == [0, 0] && path.description.hasPrefix("modules.")
-    if numbers[0] == numbers[1], !isWholeOfModule { throw error(.layersEmpty(numbers[0], numbers[1]), node, path) }
+    if numbers[0] == numbers[1], !isWholeOfModule {
+      throw error(.layersEmpty(numbers[0], numbers[1]), node, path)
+    }
     if numbers[0] > numbers[1] { throw error(.layersReversed(numbers[0], numbers[1]), node, path) }
     return numbers[0]..<numbers[1]
   }

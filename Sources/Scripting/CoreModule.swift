@@ -165,7 +165,8 @@ enum CoreModule {
         for input in inputs { try lua.push(input) }
         try context.notSaving("a function given to defer") {
           do { try lua.call(arguments: inputs.count, results: nil) } catch let error as LuaError
-          where error.file == nil && !error.kind.isFatal {
+            where error.file == nil && !error.kind.isFatal
+          {
             throw LuaError.located(error.message, position)
           }
         }

@@ -190,7 +190,8 @@ extension MergeMethodsTests {
 
     @Test func weightsAreRequired() {
       #expect(
-        bench.error(spec("ties", "b")).hasSuffix("tensor 'w': models[1]: parameter 'weight' is required for model 'b'"))
+        bench.error(spec("ties", "b")).hasSuffix(
+          "tensor 'w': models[1]: parameter 'weight' is required for model 'b'"))
     }
 
     // MARK: Random ones
