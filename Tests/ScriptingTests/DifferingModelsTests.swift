@@ -48,6 +48,138 @@ import Testing
     #expect(bench.warnings.isEmpty)
   }
 
+  /// A second head and embedding, a classifier, and a model that says it is not tied: nothing stands in for them.
+  @Test func whatIsNotTiedStaysMissing() throws {
+    func table(_ name: String, _ value: Float, rows: Int = 2) -> TestTensor {
+      TestTensor(name, .f32, [rows, 1], [Float](repeating: value, count: rows))
+    }
+    try bench.makeModel(
+      "dual",
+      [
+        table("model.embed_tokens.weight", 1), table("model.audio_embed_tokens.weight", 2, rows: 3),
+        table("lm_head.weight", 3), table("audio_head.weight", 4, rows: 3),
+      ])
+    try bench.makeModel("mono", [table("model.embed_tokens.weight", 7)], config: #"{"tie_word_embeddings": true}"#)
+    try bench.makeModel("reward", [table("model.embed_tokens.weight", 1), table("score.weight", 5)])
+    try makeModel("untied", embedding: 1, head: 9, config: #"{"tie_word_embeddings": false}"#)
+    try bench.makeModel(
+      "headless", [table("model.embed_tokens.weight", 7), TestTensor("model.layers.0.w", .f32, [1], [7])],
+      config: #"{"tie_word_embeddings": false}"#)
+    for (first, name, expected) in [
+      ("dual", "audio_head.weight", [4, 4, 4]),
+      ("dual", "model.audio_embed_tokens.weight", [2, 2, 2]), ("reward", "score.weight", [5, 5]),
+    ] as [(String, String, [Float])] {
+      #expect(try bench.tensor(linear(first, "mono"), name).elements == expected)
+      #expect(try bench.tensor(linear("mono", first), name).elements == expected)
+    }
+    #expect(try bench.tensor(linear("untied", "headless"), "lm_head.weight").elements == [9, 9])
+    // A classifier unties nothing.
+    #expect(
+      try bench.lines("print((function() \(linear("mono", "reward")) end)().config.tie_word_embeddings)") == ["true"])
+  }
+
+  @Test func layersOfOtherNamesAreSpeltLikeTheFirst() throws {
+    for (position, prefix) in ["model.", ""].enumerated() {
+      try bench.makeModel(
+        "n\(position)",
+        [
+          TestTensor(prefix + "embed_tokens.weight", .f32, [2, 1], [0, Float(position)]),
+          TestTensor(prefix + "layers.0.w", .f32, [1], [Float(10 * position)]),
+          TestTensor(prefix + "layers.1.w", .f32, [1], [Float(10 * position + 1)]),
+          TestTensor(prefix + "norm.weight", .f32, [1], [Float(position)]),
+        ])
+    }
+    for (names, prefix, values) in [
+      (["n0", "n1"], "model.", [0, 11, 1]), (["n1", "n0"], "", [10, 1, 0]),
+    ] as [([String], String, [Float])] {
+      let output = try bench.output(
+        """
+        local p, q = mk.model(here .. "\(names[0])"), mk.model(here .. "\(names[1])")
+        return mk.stack { { p, layers = { 0, 1 } }, { q, layers = { 1, 2 } } }
+        """)
+      let found = Dictionary(uniqueKeysWithValues: output.map { ($0.name, $0.elements.last!) })
+      #expect(
+        found == [
+          prefix + "embed_tokens.weight": prefix == "" ? 1 : 0, prefix + "layers.0.w": values[0],
+          prefix + "layers.1.w": values[1], prefix + "norm.weight": values[2],
+        ])
+    }
+  }
+
+  @Test func aBaseWithoutItsWeightIsNoInput() throws {
+    try makeModel("small", embedding: 1, head: 1)
+    try makeModel("base", embedding: 9, head: 9, config: #"{"from": "base"}"#)
+    let output = try bench.output(linear("small", fields: "base = mk.model(here .. 'base')"))
+    #expect(output.first { $0.name == "lm_head.weight" }?.elements == [1, 1])
+    #expect(
+      bench.warnings.map { $0.replacingOccurrences(of: bench.folder + "/", with: "") } == [
+        "base: model 'base' is no input of 'linear', as it has no weight: it gives config.json and the tokenizer"
+      ])
+  }
+
+  @Test func filtersOfInputsWithOtherNamesMatch() throws {
+    for (position, prefix) in ["", "transformer."].enumerated() {
+      try bench.makeModel(
+        "g\(position)", [TestTensor(prefix + "h.0.attn.w", .f32, [1], [Float(position)]),
+          TestTensor(prefix + "h.1.attn.w", .f32, [1], [Float(position)])])
+    }
+    let output = try bench.output(
+      """
+      return mk.merge { method = "linear", parameters = { normalize = false }, models = {
+        { mk.model(here .. "g0"), weight = 1 },
+        { mk.model(here .. "g1"), weight = { { filter = "transformer.h.0", value = 3 }, { value = 5 } } } } }
+      """)
+    #expect(output.map { $0.elements[0] } == [3, 5])
+    #expect(bench.warnings.isEmpty)
+  }
+
+  /// A filter sees the name of the tensor that the output has, not of the one that stands in for it.
+  @Test func filtersOfTiedHeads() throws {
+    try makeModel("tied", embedding: 1, head: nil, config: #"{"tie_word_embeddings": true}"#)
+    try makeModel("untied", embedding: 3, head: 9)
+    let output = try bench.output(
+      """
+      return mk.merge { method = "linear", parameters = { normalize = false }, models = {
+        { mk.model(here .. "tied"), weight = { { filter = "lm_head", value = 10 }, { value = 100 } } },
+        { mk.model(here .. "untied"), weight = { { filter = "embed_tokens", value = 0 }, { value = 1 } } } } }
+      """)
+    #expect(output.first { $0.name == "lm_head.weight" }?.elements == [19, 19])
+    #expect(output.first { $0.name == "model.embed_tokens.weight" }?.elements == [100, 100])
+    #expect(bench.warnings.isEmpty)
+  }
+
+  /// The policy counts the base too: two models without the base are too few for a method of three.
+  @Test func baseOrSkipCountsTheBase() throws {
+    try bench.makeModel("bare", [TestTensor("w", .f32, [2], [0, 1])])
+    for name in ["i", "j", "k"] {
+      try bench.makeModel(name, ["w", "extra"].map { TestTensor($0, .f32, [2], [1, 2]) })
+    }
+    func names(_ inputs: String...) throws -> [String] {
+      let list = inputs.map { "mk.model(here .. '\($0)')" }.joined(separator: ", ")
+      return try bench.output(
+        "\nreturn mk.merge { method = 'model_stock', base = mk.model(here .. 'bare'), models = { \(list) } }"
+      ).map(\.name)
+    }
+    #expect(try names("i", "j") == ["w"])
+    #expect(throws: LuaError.self) { try names("i", "j", "k") }
+  }
+
+  @Test(arguments: [
+    ("lm_head.layer_norm.weight", true), ("lm_head.dense.bias", true), ("cls.predictions.bias", true),
+    ("pooler.dense.weight", true), ("classifier.dense.weight", true), ("pre_classifier.weight", true),
+    ("vocab_transform.weight", true), ("model.norm.weight", true), ("embed_out.weight", true),
+    ("embeddings.LayerNorm.weight", false), ("model.embed_norm.weight", false), ("visual.merger.ln_q.weight", false),
+    ("vision_tower.ln_pre.weight", false), ("patch_conv.weight", false), ("rotary_emb.inv_freq", false),
+  ])
+  func whatStandsAroundTheLayers(name: String, follows: Bool) throws {
+    for (position, model) in ["first", "last"].enumerated() {
+      try bench.makeModel(
+        model, [name, "layers.0.w"].map { TestTensor($0, .f32, [1], [Float(position)]) })
+    }
+    let script = "return mk.stack { mk.model(here .. 'first'), mk.model(here .. 'last') }"
+    #expect(try bench.tensor(script, name).elements == [follows ? 1 : 0])
+  }
+
   @Test func otherNamesOfTheSameTensor() throws {
     for (position, prefix) in ["", "transformer."].enumerated() {
       try bench.makeModel(
@@ -144,7 +276,7 @@ import Testing
       return mk.merge { method = count, models = { mk.model(here .. "w") }, parameters = { steps = \(steps) } }
       """
     }
-    for (steps, expected) in [("nil", "3"), ("10", "10"), ("4.0", "4"), ("{ 2, 8 }", "2")] {
+    for (steps, expected) in [("nil", "3"), ("10", "10"), ("4.0", "4"), ("{ 2, 8 }", "2"), ("7 + 1e-12", "7")] {
       _ = try bench.output(output(steps))
       #expect(bench.printed == ["integer\t\(expected)"])
     }

@@ -147,6 +147,10 @@ import Testing
       "merge: models[1].weight: expected a number, got string 'x'"
     ),
     (
+      "{ method = 'linear', models = { { a, weight = 0 / 0 } } }",
+      "merge: models[1].weight: expected a number, got NaN"
+    ),
+    (
       "{ method = 'linear', models = { { a, weight = 1 } }, parameters = { normalize = 1 } }",
       "merge: parameters.normalize: expected a boolean, got number '1'"
     ),
@@ -162,6 +166,7 @@ import Testing
   @Test(arguments: [
     ("{ method = 'linear', models = { a } }", "models[1]: parameter 'weight' is required for model 'a'"),
     ("{ method = 'slerp', base = a, models = { b } }", "parameter 't' is required"),
+    ("{ method = 'linear', models = { { a, weight = math.huge } } }", "weights are not finite: inf"),
     (
       "{ method = 'linear', models = { { a, weight = function() return 'x' end } } }",
       "models[1].weight: expected a number, got string 'x'"

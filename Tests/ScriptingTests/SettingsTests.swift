@@ -89,6 +89,11 @@ import Testing
       "{ { value = 2 }, 1 }",
       "recipe.lua:2: merge: models[1].weight: a list of numbers, or of filters, is not mixed (table and number)"
     ),
+    ("{ 1, 2, nil, 4 }", "recipe.lua:2: merge: models[1].weight[3] is nil"),
+    (
+      "(function() local s = {} s.value = s return s end)()",
+      "recipe.lua:2: merge: models[1].weight: settings within settings, more than 16 deep"
+    ),
     ("{ 1, print }", "recipe.lua:2: merge: models[1].weight[2]: expected a number, got function"),
     ("{ { filter = 'x' } }", "recipe.lua:2: merge: models[1].weight[1]: expected { filter =, value = }"),
     ("{ filter = 'x' }", "recipe.lua:2: merge: models[1].weight: a filter without a value"),

@@ -212,6 +212,13 @@ import Testing
   @Test(arguments: [
     ("models = { p }, slices = {}", "both models and slices: expected one of models, slices and modules"),
     ("slices = {}", "slices: expected at least one slice"),
+    ("models = { [0] = p, q }", "models: expected a list, got field '0'"),
+    ("models = { p }, allow_crimes = 1", "allow_crimes: expected a boolean, got number"),
+    ("models = { p }, name = {}", "name: expected a string, got table"),
+    (
+      "slices = { { sources = { { p, layers = { 0, 1, last = 2 } } } } }",
+      "slices[1].sources[1].layers: expected { first, last }, the first layer (from 0) and the one after the last"
+    ),
     ("slices = 1", "slices: expected a list of slices, got number"),
     ("slices = { 1 }", "slices[1]: expected { sources = { { model, layers = { first, last } }, … } }"),
     (

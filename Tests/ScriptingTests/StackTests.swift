@@ -96,6 +96,7 @@ import Testing
 
   @Test(arguments: [
     ("{}", "stack: expected at least one tensor"),
+    ("{ p, nil, q }", "stack[2] is nil"),
     ("{ p, 3 }", "stack[2]: expected { model, layers = { first, last } }"),
     ("{ { p, layer = { 0, 1 } } }", "stack[1]: unknown field 'layer' (did you mean 'layers'?)"),
     ("{ p, dtpye = 'f16' }", "stack: unknown field 'dtpye' (did you mean 'dtype'?)"),

@@ -40,6 +40,29 @@ function M.filter_names(model)
   end
 end
 
+-- Parts of names outside of the layers that tell where the tensor stands: before the layers, or after them. The first
+-- that a name has counts.
+local before_layers = { "embed", "patch", "merger", "ln_pre", "layernorm_pre", "norm_pre", "pre_norm", "conv", "projector" }
+local after_layers = {
+  "head", "embed_out", "cls", "vocab_transform", "vocab_layer_norm", "vocab_projector", "classif", "pooler", "score", "qa_outputs",
+  "vision_adapter",
+}
+
+--- Whether a tensor outside of the layers follows them: the output layer with all that belongs to it, poolers and
+--- classifiers, and the final norm.
+function M.follows_layers(model, name, info)
+  local lower = name:lower()
+  for _, part in ipairs(after_layers) do
+    if lower:find(part, 1, true) then return true end
+  end
+  for _, part in ipairs(before_layers) do
+    if lower:find(part, 1, true) then return false end
+  end
+  local weight = name:gsub("%.[^.]+$", ".weight")
+  local kind = model:has(weight) and model:info(weight).kind or info.kind
+  return kind == "head" or kind == "norm"
+end
+
 --- Whether a tensor has a row for each token: an embedding, the output layer or its bias.
 function M.is_vocabulary(model, name, info)
   if info.layer then return false end
@@ -49,22 +72,80 @@ function M.is_vocabulary(model, name, info)
   return (model:has(weight) and model:info(weight).kind == "head") or name:find("predictions%.bias$") ~= nil
 end
 
+--- The embeddings of tokens and the output layers of a source's model, found once.
+local function vocabulary(source)
+  if not source.vocabulary then
+    local found = { embeddings = {}, heads = {} }
+    for _, name in ipairs(source.model:names()) do
+      local info = source.model:info(name)
+      if info.kind == "embedding" then found.embeddings[#found.embeddings + 1] = { name = name, shape = info.shape } end
+      if info.kind == "head" then found.heads[#found.heads + 1] = name end
+    end
+    source.vocabulary = found
+  end
+  return source.vocabulary
+end
+
+--- Whether a name is that of an embedding which encoder and decoder share (T5, BART), whole or for one of them.
+local function is_shared_embedding(name)
+  return name:find("shared%.weight$") ~= nil or name:find("coder%.embed_tokens%.weight$") ~= nil
+end
+
+--- What a tensor may be tied to in models that lack it: { kind =, shape = }, or nil.
+--
+-- An output layer over the vocabulary, the model's only one, is tied to the embedding; embeddings that encoder and
+-- decoder share, to each other. Classifiers are tied to nothing.
+function M.tie(source, name, info)
+  if info.layer or (info.kind ~= "head" and info.kind ~= "embedding") then return nil end
+  if info.kind == "embedding" then
+    return is_shared_embedding(name) and { kind = "embedding", shape = info.shape } or nil
+  end
+  if name:find("classif", 1, true) or name:find("score", 1, true) or name:find("qa_outputs", 1, true) then return nil end
+  local known = vocabulary(source)
+  if #known.heads ~= 1 then return nil end
+  local embedding = known.embeddings[1]
+  if embedding and embedding.shape[1] ~= info.shape[1] then return nil end
+  return { kind = "head", shape = info.shape }
+end
+
+--- The tensor of a source that stands for one that it lacks because it is tied, or nil.
+-- @param tie  what `tie` gave for the tensor in a model that has it
+function M.tied_name(source, tie)
+  local known = vocabulary(source)
+  if tie.kind == "embedding" then
+    for _, embedding in ipairs(known.embeddings) do
+      if is_shared_embedding(embedding.name) and embedding.shape[1] == tie.shape[1] and embedding.shape[2] == tie.shape[2] then
+        return embedding.name
+      end
+    end
+    return nil
+  end
+  if not source.model.ties_embeddings or #known.heads > 0 then return nil end
+  for index, embedding in ipairs(known.embeddings) do
+    -- Of several it is not known which, unless they are one.
+    if index > 1 and not is_shared_embedding(embedding.name) then return nil end
+  end
+  local embedding = known.embeddings[1]
+  return embedding and embedding.shape[2] == tie.shape[2] and embedding.name or nil
+end
+
 --- What config.json must say otherwise than that of the model that gives it: the size of a vocabulary that was cut,
 --- and that an output layer of its own is not tied.
 --
--- @param places  the tensors of the merge, as placement.place gives them
+-- @param names  of the tensors of the merge
+-- @param tie_of  gives what a tensor may be tied to
 -- @param specify  gives a tensor's shape and dtype; nil if vocabularies are not cut
-function M.config_changes(like, places, specify)
+function M.config_changes(like, names, tie_of, specify)
   local changes = {}
-  for _, name in ipairs(places) do
-    local place = places.by_name[name]
-    if place.slice and not place.is_skipped and place.kind then
-      if place.kind == "head" and like.ties_embeddings and not like:has(name) then
-        changes.tie_word_embeddings = false
-      elseif specify and place.kind == "embedding" and like:has(name) then
-        local rows = specify(name).shape[1]
-        if rows ~= like:info(name).shape[1] then changes.vocab_size = rows end
-      end
+  local ties = like.ties_embeddings
+  for _, name in ipairs(names) do
+    if not like:has(name) then
+      local tie = ties and tie_of(name)
+      if tie and tie.kind == "head" then changes.tie_word_embeddings = false end
+    elseif specify then
+      local info = like:info(name)
+      local rows = info.kind == "embedding" and specify(name).shape[1]
+      if rows and rows ~= info.shape[1] then changes.vocab_size = rows end
     end
   end
   return changes

@@ -3,6 +3,7 @@
 local core = require "mergekit.core"
 local architectures = require "mergekit.architectures"
 local chat = require "mergekit.chat"
+local expressions = require "mergekit.expressions"
 local methods = require "mergekit.method"
 local placement = require "mergekit.placement"
 local presence = require "mergekit.presence"
@@ -15,17 +16,7 @@ local fields = {
   "allow_crimes", "chat_template", "name",
 }
 
--- Fields of `info` and of an input that may be nil.
-local optional_info = { "layer" }
-
---- The fields that a method's argument and its inputs may lack.
-local function optional_fields(method)
-  local shared, input = { "layer", "base", "base_input" }, { "layer" }
-  for _, parameter in ipairs(method.parameters) do shared[#shared + 1] = parameter.name end
-  for _, parameter in ipairs(method.per_input) do input[#input + 1] = parameter.name end
-  return { shared = shared, input = input }
-end
-
+--- The models that the parts are made of, each once.
 local function sources_of(parts)
   local list = {}
   local function add(model)
@@ -50,18 +41,16 @@ end
 local function layer_sources(parts)
   local layers
   for _, part in ipairs(parts) do
-    if part.slices then
-      local list = {}
-      for _, slice in ipairs(part.slices) do
-        local source = slice.base or slice.inputs[1]
-        for offset = 0, slice.count - 1 do
-          list[#list + 1] = { source.model, source.first + offset, source.module.name }
-        end
+    local list = {}
+    for _, slice in ipairs(part.slices or {}) do
+      local source = slice.base or slice.inputs[1]
+      for offset = 0, slice.count - 1 do
+        list[#list + 1] = { source.model, source.first + offset, source.module.name }
       end
-      if #list > 0 then
-        layers = layers or {}
-        layers[part.module] = list
-      end
+    end
+    if #list > 0 then
+      layers = layers or {}
+      layers[part.module] = list
     end
   end
   return layers
@@ -82,10 +71,22 @@ local function methods_of(parts)
   return list
 end
 
---- Makes the model.
+local function check_type(who, spec, field, kind)
+  local value = spec[field]
+  if value ~= nil and type(value) ~= kind then
+    core.fail(("%s: expected a %s, got %s"):format(who(field), kind, type(value)))
+  end
+end
+
+local M = {}
+
+--- Makes the model of a merge, for a function that takes its fields in another form than mk.merge.
 -- @param spec  as `mk.merge` takes it
 -- @param who  gives the beginning of a message for the path of a field, "" for the whole
-local function merge(spec, who)
+function M.run(spec, who)
+  check_type(who, spec, "truncate_embeddings", "boolean")
+  check_type(who, spec, "allow_crimes", "boolean")
+  check_type(who, spec, "name", "string")
   local parts, like, scopes = slices.read(spec, who)
   local function fail(path, words) core.fail(("%s: %s"):format(who(path), words)) end
   local sources = sources_of(parts)
@@ -98,111 +99,21 @@ local function merge(spec, who)
   settings.warn_of_unmatched(scopes, placement.each_name(list, filter_name))
   local names = {}
   for _, name in ipairs(list) do
-    if not list.by_name[name].is_skipped then names[#names + 1] = name end
+    local place = list.by_name[name]
+    if place.kept or presence.of(place).how ~= "skip" then names[#names + 1] = name end
   end
-  local used = methods_of(parts)
 
   -- The plan asks first, then the expression.
   local specifications = {}
   local function specify(name)
-    local known = specifications[name]
-    if not known then
+    if not specifications[name] then
       local place = list.by_name[name]
-      known = place.kept and place.kept:info(name) or specification.of(place, spec.truncate_embeddings)
-      specifications[name] = known
+      specifications[name] = place.kept and place.kept:info(name) or specification.of(place, spec.truncate_embeddings)
     end
-    return known
+    return specifications[name]
   end
-
-  --- The tensor of an entry, cut to the rows that all inputs have.
-  local function tensor_of(entry, specified)
-    local tensor = entry.source.model:tensor(entry.name)
-    local rows = specified.shape[1]
-    if rows and tensor.shape[1] > rows then return tensor:narrow(1, 1, rows) end
-    return tensor
-  end
-
-  --- `info` of an output tensor.
-  local function shared_info(place, base, inputs, specified)
-    local entry = base or inputs[1]
-    local info = entry.source.model:info(entry.name)
-    info.name, info.shape, info.dtype = place.name, specified.shape, specified.dtype
-    info.layer, info.depth = place.layer, place.depth
-    if place.offset then info.num_layers = place.slice.part.count end
-    return methods.strict(info, "info", optional_info)
-  end
-
-  --- `info` as the rules of one input see it: with the name of the input's tensor.
-  local function input_info(info, entry)
-    if entry.name == info.name then return info end
-    local own = {}
-    for key, value in pairs(info) do own[key] = value end
-    own.name = entry.name
-    return methods.strict(own, "info", optional_info)
-  end
-
-  --- An input as methods see it.
-  local function input_fields(entry, tensor, info, method, only_base)
-    local source = entry.source
-    local offset = list.by_name[info.name].offset
-    local layer = info.layer
-    if offset then layer = source.first + offset end
-    local fields = { tensor = tensor, model = source.model, layer = layer }
-    local own = input_info(info, entry)
-    local alias = filter_name and filter_name(own.name)
-    for _, parameter in ipairs(method.per_input) do
-      if parameter.base or not only_base then
-        fields[parameter.name] = settings.resolve(parameter, source.scopes, own, alias, source)
-      end
-    end
-    return fields
-  end
-
-  --- The expression of one output tensor.
-  local function build(name)
-    local place = list.by_name[name]
-    if place.kept then return place.kept:tensor(name) end
-    local how, base, inputs = presence.of(place)
-    local specified = specify(name)
-    specifications[name] = nil
-    if how == "copy" then return tensor_of(base or inputs[1], specified) end
-    if not core.is_float(specified.dtype) then
-      local copies = {}
-      for _, entry in ipairs(presence.entries(base, inputs)) do copies[#copies + 1] = tensor_of(entry, specified) end
-      return core.identical(copies)
-    end
-    local slice = place.slice
-    local method = slice.method
-    slice.optional_fields = slice.optional_fields or optional_fields(method)
-    return core.stream(name, function()
-      local info = shared_info(place, base, inputs, specified)
-      local alias = filter_name and filter_name(name)
-      local t = {}
-      for key, value in pairs(info) do t[key] = value end
-      for _, parameter in ipairs(method.parameters) do
-        t[parameter.name] = settings.resolve(parameter, slice.scopes, info, alias, slice)
-      end
-      if base then
-        t.base = tensor_of(base, specified)
-        t.base_input = input_fields(base, t.base, info, method, true)
-      end
-      t.inputs = {}
-      for index, entry in ipairs(inputs) do
-        local fields = input_fields(entry, tensor_of(entry, specified), info, method)
-        t.inputs[index] = methods.strict(fields, "an input", slice.optional_fields.input)
-      end
-      methods.strict(t, "the method's argument", slice.optional_fields.shared)
-      local result = method.merge(t)
-      if not core.is_tensor(result) then
-        core.fail(("method '%s' gave a %s, expected a tensor"):format(method.name, type(result)))
-      end
-      if not specification.same_shape(result.shape, specified.shape) then
-        core.fail(("method '%s' gave a tensor of shape %s, expected %s")
-          :format(method.name, specification.shape_text(result.shape), specification.shape_text(specified.shape)))
-      end
-      return result
-    end)
-  end
+  local build = expressions.builder(specify, filter_name)
+  local used = methods_of(parts)
 
   return core.define_model {
     label = spec.name or ("merge by %s"):format(used[1].name),
@@ -213,22 +124,25 @@ local function merge(spec, who)
     layers = layer_sources(parts),
     methods = used,
     base = spec.base,
-    config = architectures.config_changes(like, list, spec.truncate_embeddings and specify),
+    config = architectures.config_changes(like, names, function(name)
+      local place = list.by_name[name]
+      return place.slice and not place.offset and placement.tie(place)
+    end, spec.truncate_embeddings and specify),
     chat_template = chat.template(spec.chat_template, sources, fail),
     specify = specify,
-    build = build,
+    build = function(name)
+      local result = build(list.by_name[name])
+      specifications[name] = nil
+      return result
+    end,
   }
 end
 
-local M = {}
-
+--- Makes the model of a merge.
 function M.merge(spec)
   if type(spec) ~= "table" then core.fail("merge: expected a table, got " .. type(spec)) end
   methods.check_keys(spec, fields, "merge")
-  return merge(spec, function(path) return path == "" and "merge" or "merge: " .. path end)
+  return M.run(spec, function(path) return path == "" and "merge" or "merge: " .. path end)
 end
-
---- Makes the model of a merge for a function that takes its fields in another form.
-M.run = merge
 
 return M

@@ -1,5 +1,7 @@
 --- Which tensors a merge has, and which tensor of each source goes into each.
 
+local architectures = require "mergekit.architectures"
+
 local M = {}
 
 -- Where the layer's number stands in a template.
@@ -13,24 +15,40 @@ local function own_name(model, name)
   return model:resolve(name)
 end
 
---- The tensor that stands for one that a model lacks because it is tied: an embedding, for the output layer or
---- for another embedding.
-local function tied_name(model, place)
-  if place.kind ~= "head" and place.kind ~= "embedding" then return nil end
-  for _, name in ipairs(model:names()) do
-    local info = model:info(name)
-    if info.kind == "embedding" and info.shape[2] == place.shape[2]
-      and (place.kind == "head" or info.shape[1] == place.shape[1]) then
-      return name
+--- What the tensor at a place may be tied to in models that lack it, or nil.
+function M.tie(place)
+  if place.tie == nil then
+    place.tie = false
+    local slice = place.slice
+    for _, source in ipairs(slice.base and { slice.base, table.unpack(slice.inputs) } or slice.inputs) do
+      local own = own_name(source.model, place.name)
+      if own then
+        place.tie = architectures.tie(source, own, source.model:info(own)) or false
+        break
+      end
     end
   end
-  return nil
+  return place.tie or nil
 end
 
 --- The name of a source's tensor that goes into the output tensor at a place, or nil.
 function M.source_name(place, source)
   if place.offset then return own_name(source.model, with_layer(place.template, source.first + place.offset)) end
-  return own_name(source.model, place.name) or tied_name(source.model, place)
+  local name = own_name(source.model, place.name)
+  if name then return name end
+  local tie = M.tie(place)
+  return tie and architectures.tied_name(source, tie)
+end
+
+--- Whether a source's tensor is another one, which stands in because it is tied.
+function M.is_stand_in(place, source, name)
+  return own_name(source.model, place.name) ~= name
+end
+
+--- The name that filters know an input's tensor by: the output's, with the layer's number of the input.
+function M.filter_name(place, source)
+  if place.offset then return with_layer(place.template, source.first + place.offset) end
+  return place.name
 end
 
 --- The sources of a slice in the order in which they name tensors: the model that gives the files, the base,
@@ -53,23 +71,18 @@ local function add(list, place)
   list[#list + 1] = place.name
 end
 
---- Adds tensors that have the same name in the output, each under the name of the first source that has it.
+--- Adds tensors that have the same name in the output, each under the name of the model that gives the files, or of
+--- the first source that has it.
 --
 -- @param names_of  gives the names of a source's tensors that belong here
-local function add_named(list, slice, sources, names_of)
+local function add_named(list, slice, like, names_of)
+  local sources = naming_order(slice, like)
   for index, source in ipairs(sources) do
     for _, own in ipairs(names_of(source)) do
-      local name
+      local name = source.model ~= like and own_name(like, own) or nil
       for before = 1, index - 1 do name = name or own_name(sources[before].model, own) end
       name = name or own
-      if not list.by_name[name] then
-        local info = source.model:info(own)
-        local place = { name = name, slice = slice, layer = info.layer, depth = info.depth }
-        if info.kind == "head" or info.kind == "embedding" then
-          place.kind, place.shape = info.kind, info.shape
-        end
-        add(list, place)
-      end
+      if not list.by_name[name] then add(list, { name = name, slice = slice }) end
     end
   end
 end
@@ -89,29 +102,42 @@ local function contents(cache, model, module)
       table.insert(found.layers[info.layer], info.template)
     elseif not info.template:find(LAYER, 1, true) then
       -- Layers that predict further tokens stand after the last one and have no place in a stack.
-      local weight = name:gsub("%.[^.]+$", ".weight")
-      local kind = model:has(weight) and model:info(weight).kind or info.kind
-      local follows = kind == "head" or (kind == "norm" and not name:lower():find("embed", 1, true))
-      table.insert(follows and found.after or found.before, { name = name, module = info.module })
+      table.insert(
+        architectures.follows_layers(model, name, info) and found.after or found.before,
+        { name = name, module = info.module })
     end
   end
   cache[#cache + 1] = found
   return found
 end
 
+--- A template of a source's in the spelling of the model that gives the files.
+local function spelt_like(like, module, source, layer, template)
+  local own = with_layer(template, layer)
+  local sample = own_name(like, with_layer(template, math.min(layer, module.num_layers - 1)))
+  local spelt = sample and like:info(sample).template
+  if not spelt and source.module.prefix and module.prefix then
+    spelt = module.prefix .. template:sub(#source.module.prefix + 1)
+  end
+  -- Only if the way back is known.
+  return spelt and own_name(source.model, with_layer(spelt, layer)) == own and spelt or template
+end
+
 --- Adds the layers of a slice, numbered from `number` on.
-local function add_layers(list, cache, slice, sources, number)
+local function add_layers(list, cache, slice, like, module, number)
+  local sources = naming_order(slice, like)
   for offset = 0, slice.count - 1 do
     local depth = slice.count > 1 and offset / (slice.count - 1) or 1.0
     for index, source in ipairs(sources) do
-      local templates = contents(cache, source.model, source.module).layers[source.first + offset] or {}
-      for _, template in ipairs(templates) do
+      local layer = source.first + offset
+      for _, template in ipairs(contents(cache, source.model, source.module).layers[layer] or {}) do
         local is_known = false
         for before = 1, index - 1 do
           local other = sources[before]
           is_known = is_known or own_name(other.model, with_layer(template, other.first + offset)) ~= nil
         end
         if not is_known then
+          if source.model ~= like then template = spelt_like(like, module, source, layer, template) end
           add(list, {
             name = with_layer(template, number + offset), template = template, slice = slice, offset = offset,
             layer = number + offset, depth = depth,
@@ -135,15 +161,18 @@ local function add_slices(list, part, like)
       return names
     end
   end
-  local first, last = part.slices[1], part.slices[#part.slices]
-  add_named(list, first, naming_order(first, like), loose("before"))
+  local module
+  for _, candidate in ipairs(like.modules) do
+    if candidate.name == part.module then module = candidate end
+  end
+  add_named(list, part.slices[1], like, loose("before"))
   part.count = 0
   for _, slice in ipairs(part.slices) do
     slice.part = part
-    add_layers(list, cache, slice, naming_order(slice, like), part.count)
+    add_layers(list, cache, slice, like, module, part.count)
     part.count = part.count + slice.count
   end
-  add_named(list, last, naming_order(last, like), loose("after"))
+  add_named(list, part.slices[#part.slices], like, loose("after"))
 end
 
 local function names_of_module(model, module)
@@ -179,8 +208,8 @@ end
 --
 -- @param like  the model that gives the files
 -- @param fail  fails with a path and words
--- @return the names in order, with `by_name`: a place has `name` and `depth`; `slice`, or `kept`, a model whose
---   tensor stays as it is; in layers `layer`, and in runs of layers `template` and `offset`, from 0, too
+-- @return the names in order, with `by_name`: a place has `name`; `slice`, or `kept`, a model whose tensor stays as it
+--   is; in runs of layers `layer`, `depth`, `template` and `offset`, from 0, too
 function M.place(parts, like, fail)
   local list = { by_name = {} }
   for _, part in ipairs(parts) do
@@ -190,16 +219,14 @@ function M.place(parts, like, fail)
       add_slices(list, part, like)
     else
       check_layer_counts(part, fail)
-      add_named(list, part.whole, naming_order(part.whole, like), function(source)
-        return names_of_module(source.model, part.module)
-      end)
+      add_named(list, part.whole, like, function(source) return names_of_module(source.model, part.module) end)
     end
   end
   return list
 end
 
---- A function that calls another with all names that filters see, those of the output and of the inputs of runs of
---- layers, until it gives true.
+--- A function that calls another with all names that filters see, those of the output and of the inputs, until it
+--- gives true.
 -- @param filter_name  gives a second name that filters see, or nil
 function M.each_name(list, filter_name)
   return function(is_done)
@@ -208,13 +235,10 @@ function M.each_name(list, filter_name)
       return is_done(name) or (alias ~= nil and is_done(alias))
     end
     for _, name in ipairs(list) do
-      local place = list.by_name[name]
       if try(name) then return end
-      if place.offset then
-        for _, source in ipairs(place.slice.sources) do
-          local own = M.source_name(place, source)
-          if own and try(own) then return end
-        end
+      local place = list.by_name[name]
+      for _, entry in ipairs(place.presence and place.presence.inputs or {}) do
+        if entry.name and (try(entry.name) or try(M.filter_name(place, entry.source))) then return end
       end
     end
   end

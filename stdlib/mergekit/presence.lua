@@ -5,80 +5,94 @@ local placement = require "mergekit.placement"
 
 local M = {}
 
---- The sources that have a tensor for a place: how the tensor comes about, the base and the inputs, each as
---- { source, name }.
---
--- `how` is "merge", "copy" (the one that is there passes through) or "skip", as the policies of mergekit 0.1.5
--- have it.
-function M.of(place)
+--- The inputs of a slice for the tensors that all of them have under the output's own name, which are most.
+local function everywhere(slice)
+  if not slice.everywhere then
+    local inputs = {}
+    for index, source in ipairs(slice.inputs) do inputs[index] = { source = source } end
+    slice.everywhere = { how = "merge", base = slice.base and { source = slice.base }, inputs = inputs }
+  end
+  return slice.everywhere
+end
+
+local function find(place)
   local slice = place.slice
   local method = slice.method
-  local base, inputs, lacking = nil, {}, nil
+  local found = { inputs = {} }
+  local is_plain = true
   local function entry(source)
-    local name = place.is_everywhere and place.name or placement.source_name(place, source)
-    if name then return { source = source, name = name } end
-    lacking = lacking or source
-    return nil
-  end
-  if slice.base then base = entry(slice.base) end
-  for _, source in ipairs(slice.inputs) do inputs[#inputs + 1] = entry(source) end
-  if not lacking then
-    if place.is_everywhere == nil then
-      -- Most tensors have one name in all models, which is then looked up once.
-      place.is_everywhere = not base or base.name == place.name
-      for _, input in ipairs(inputs) do place.is_everywhere = place.is_everywhere and input.name == place.name end
+    local name = placement.source_name(place, source)
+    if not name then
+      found.lacking = found.lacking or source
+      return nil
     end
-    return "merge", base, inputs
+    is_plain = is_plain and name == place.name
+    return { source = source, name = name, is_stand_in = not place.offset and placement.is_stand_in(place, source, name) }
   end
-  local count = #inputs + (base and 1 or 0)
+  if slice.base then found.base = entry(slice.base) end
+  for _, source in ipairs(slice.inputs) do found.inputs[#found.inputs + 1] = entry(source) end
+  if not found.lacking then
+    if is_plain then return everywhere(slice) end
+    found.how = "merge"
+    return found
+  end
+
+  local count = #found.inputs + (found.base and 1 or 0)
   local policy = method.missing
-  if count == 1 and (policy == "passthrough_singleton" or (policy == "passthrough_base_singleton" and base)) then
-    return "copy", base, inputs, lacking
-  end
-  if policy == "base_or_skip" and #inputs < method.min_inputs then
-    if base and count == 1 then return "copy", base, inputs, lacking end
-    return "skip", base, inputs, lacking
-  end
-  if (slice.base and not base) or #inputs < method.min_inputs then
+  local has_too_few = #found.inputs < method.min_inputs
+  if count == 1 and (policy == "passthrough_singleton" or (policy == "passthrough_base_singleton" and found.base)) then
+    found.how = "copy"
+  elseif policy == "base_or_skip" and count < method.min_inputs + (slice.base and 1 or 0) then
+    found.how = found.base and count == 1 and "copy" or "skip"
+  elseif has_too_few or (slice.base and not found.base) then
     core.fail(("tensor '%s' is missing in model '%s', and method '%s' needs it there")
-      :format(place.name, lacking.label, method.name))
+      :format(place.name, found.lacking.label, method.name))
+  else
+    found.how = "merge"
   end
-  return "merge", base, inputs, lacking
+  return found
+end
+
+--- What there is for a place: `how`, `base` and `inputs`, and `lacking`, the first source without the tensor.
+--
+-- `how` is "merge", "copy" (the one tensor that is there passes through) or "skip", as the policies of mergekit 0.1.5
+-- have it. `base` and `inputs` are entries { source =, name = }; an entry without a name has the place's.
+function M.of(place)
+  if not place.presence then place.presence = find(place) end
+  return place.presence
 end
 
 --- The base, if there is one, and the inputs as one list.
-function M.entries(base, inputs)
-  local list = { base }
-  for _, entry in ipairs(inputs) do list[#list + 1] = entry end
+function M.entries(found)
+  local list = { found.base }
+  for _, entry in ipairs(found.inputs) do list[#list + 1] = entry end
   return list
 end
 
---- Says which tensors are made without some of the models, and marks those that are left out: `is_skipped`.
+local outcomes = {
+  merge = "made of the other models' alone", copy = "taken from the one model that has %s", skip = "left out",
+}
+
+--- Says which tensors are made without some of the models.
 function M.warn_of_missing(list)
   local counts, order = {}, {}
   for _, name in ipairs(list) do
     local place = list.by_name[name]
-    if place.slice then
-      local how, _, _, lacking = M.of(place)
-      if how == "skip" then place.is_skipped = true end
-      if lacking then
-        local key = how .. lacking.label
-        if not counts[key] then
-          counts[key] = { count = 0, label = lacking.label, how = how, first = name }
-          order[#order + 1] = counts[key]
-        end
-        counts[key].count = counts[key].count + 1
+    local found = place.slice and M.of(place)
+    if found and found.lacking then
+      local key = found.how .. found.lacking.label
+      if not counts[key] then
+        counts[key] = { count = 0, label = found.lacking.label, how = found.how, first = name }
+        order[#order + 1] = counts[key]
       end
+      counts[key].count = counts[key].count + 1
     end
   end
-  local outcome = {
-    merge = "made of the other models' alone", copy = "taken from the one model that has %s", skip = "left out",
-  }
   for _, entry in ipairs(order) do
     local many = entry.count > 1
     warn(("%d tensor%s %s missing in model '%s' and %s %s, such as '%s'"):format(
       entry.count, many and "s" or "", many and "are" or "is", entry.label, many and "are" or "is",
-      outcome[entry.how]:format(many and "them" or "it"), entry.first))
+      outcomes[entry.how]:format(many and "them" or "it"), entry.first))
   end
 end
 

@@ -25,11 +25,23 @@ local function gradient(values, depth)
   return (1 - part) * values[lower // 1 + 1] + part * values[upper // 1 + 1]
 end
 
+--- A parameter's value in its type, or nil if it is of another.
+local function as_type(value, kind)
+  if kind == "number" then
+    return (type(value) == "number" or core.is_tensor(value)) and value or nil
+  elseif kind == "integer" then
+    -- A gradient of whole numbers may miss one by the error of its arithmetic.
+    local nearest = type(value) == "number" and math.floor(value + 0.5)
+    return nearest and math.abs(value - nearest) < 1e-9 and math.tointeger(nearest) or nil
+  end
+  if type(value) == kind then return value end
+  return nil
+end
+
 --- Fails if a value is not of a parameter's type.
 local function check_type(value, kind, where)
-  local is_right = kind == nil or type(value) == kind
-  if kind == "integer" then is_right = math.tointeger(value) ~= nil and type(value) == "number" end
-  if is_right then return end
+  if value ~= value then core.fail(where .. ": expected a number, got NaN") end
+  if kind == nil or as_type(value, kind) ~= nil then return end
   core.fail(("%s: expected %s, got %s '%s'"):format(
     where, kind == "integer" and "an integer" or "a " .. kind, type(value), tostring(value)))
 end
@@ -37,7 +49,10 @@ end
 --- Fails if a setting has a form that no setting has, or a value of another type, at the place where it was written.
 -- @param where  words that name the setting, such as "merge: models[2].weight"
 -- @param kind  the type of the parameter, or nil if that is not known
-function M.check(setting, where, kind)
+-- @param depth  how many settings it is within
+function M.check(setting, where, kind, depth)
+  depth = depth or 0
+  if depth > 16 then core.fail(where .. ": settings within settings, more than 16 deep") end
   if setting == nil or type(setting) == "function" or core.is_tensor(setting) then return end
   if is_plain(setting) then return check_type(setting, kind, where) end
   if type(setting) ~= "table" then
@@ -53,20 +68,25 @@ function M.check(setting, where, kind)
     if setting.filter ~= nil and type(setting.filter) ~= "string" then
       core.fail(("%s: filter: expected a string, got %s"):format(where, type(setting.filter)))
     end
-    return M.check(setting.value, where, kind)
+    return M.check(setting.value, where, kind, depth + 1)
   end
   for key in pairs(setting) do
     if math.type(key) ~= "integer" then
       core.fail(("%s: unknown field '%s' (expected a list, or filter and value)"):format(where, tostring(key)))
     end
   end
-  if #setting == 0 then core.fail(where .. ": an empty list") end
+  local count = 0
+  for _ in ipairs(setting) do count = count + 1 end
+  for key in pairs(setting) do
+    if key < 1 or key > count then core.fail(("%s[%d] is nil"):format(where, count + 1)) end
+  end
+  if count == 0 then core.fail(where .. ": an empty list") end
   local form = type(setting[1]) == "table" and "table" or type(setting[1])
   for index, entry in ipairs(setting) do
     local here = ("%s[%d]"):format(where, index)
     if type(entry) == "table" then
       if entry.value == nil then core.fail(here .. ": expected { filter =, value = }") end
-      M.check(entry, here, kind)
+      M.check(entry, here, kind, depth + 1)
     elseif not is_plain(entry) then
       core.fail(("%s: expected a %s, got %s"):format(here, kind or "number", type(entry)))
     elseif type(entry) == form then
@@ -112,17 +132,6 @@ function M.evaluate(setting, info, alias)
   for _, case in ipairs(setting) do
     if matches(case.filter, info.name, alias) then return M.evaluate(case.value, info, alias) end
   end
-  return nil
-end
-
---- A parameter's value in its type, or nil if it is of another.
-local function as_type(value, kind)
-  if kind == "number" then
-    return (type(value) == "number" or core.is_tensor(value)) and value or nil
-  elseif kind == "integer" then
-    return math.tointeger(value)
-  end
-  if type(value) == kind then return value end
   return nil
 end
 

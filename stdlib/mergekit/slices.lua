@@ -11,20 +11,12 @@ local settings = require "mergekit.settings"
 
 local M = {}
 
-local function is_model(value) return core.is_model(value) end
+local is_model = core.is_model
 
 local function join(path, name) return path == "" and name or path .. "." .. name end
 
 --- Fails with the path of what is wrong; `who` says how the function that was called shows a path.
 local function fail(who, path, words) core.fail(("%s: %s"):format(who(path), words)) end
-
-local function check_keys(who, path, given, known)
-  for key in pairs(given) do
-    local found = false
-    for _, name in ipairs(known) do found = found or name == key end
-    if not found then fail(who, path, methods.unknown("field", key, known)) end
-  end
-end
 
 --- Fails unless a value is a list without holes and other fields.
 local function check_list(who, path, list, what)
@@ -32,7 +24,7 @@ local function check_list(who, path, list, what)
   local count = 0
   for _ in ipairs(list) do count = count + 1 end
   for key in pairs(list) do
-    if math.type(key) ~= "integer" then
+    if math.type(key) ~= "integer" or key < 1 then
       fail(who, path, ("expected a list, got field '%s'"):format(tostring(key)))
     end
     if key > count then core.fail(("%s[%d] is nil"):format(who(path), count + 1)) end
@@ -114,21 +106,21 @@ local function count_words(method)
   return ("%d to %d models%s"):format(low, high, beside)
 end
 
---- Whether every parameter that inputs must have has a value for all models.
-local function has_all_settings(method, scopes)
+--- The name of a parameter that inputs must have, and that no scope around them has; nil if there is none.
+local function lacking_setting(method, scopes)
   for _, parameter in ipairs(method.per_input) do
     local found = not parameter.required
     for _, scope in ipairs(scopes) do found = found or scope.settings[parameter.name] ~= nil end
-    if not found then return false end
+    if not found then return parameter.name end
   end
-  return true
+  return nil
 end
 
 --- Puts the base apart from the inputs, as the method's policy has it.
 --
 -- A base that no source is has the settings of no source. With a method that ignores bases it is one more
--- input, the last, if the whole of the models is merged and the method can take it (as in mergekit 0.1.5);
--- else it only gives its files.
+-- input, the last, if the models are merged whole, the method can take it, and it has the parameters that inputs must
+-- have (mergekit 0.1.5 refuses one without them); else it only gives its files.
 local function split_base(who, slice, base, is_whole)
   local method = slice.method
   if method.base == "required" and base == nil then
@@ -149,9 +141,14 @@ local function split_base(who, slice, base, is_whole)
         if source ~= entry then slice.inputs[#slice.inputs + 1] = source end
       end
       slice.base = entry or { model = base, label = base.name, path = join(slice.path, "base"), is_base = true }
-    elseif not entry and is_whole and #slice.sources < method.max_inputs
-      and has_all_settings(method, slice.scopes) then
-      slice.sources[#slice.sources + 1] = { model = base, label = base.name, path = join(slice.path, "base") }
+    elseif not entry and is_whole and #slice.sources < method.max_inputs then
+      local lacking = lacking_setting(method, slice.scopes)
+      if lacking then
+        warn(("base: model '%s' is no input of '%s', as it has no %s: it gives config.json and the tokenizer")
+          :format(base.name, method.name, lacking))
+      else
+        slice.sources[#slice.sources + 1] = { model = base, label = base.name, path = join(slice.path, "base") }
+      end
     end
   end
   local count = #slice.inputs
@@ -214,7 +211,7 @@ local function read_layers(who, source, module, is_main)
   local range = source.layers or { 0, found.num_layers }
   local path = join(source.path, "layers")
   local first, last
-  if type(range) == "table" and #range == 2 then first, last = range[1], range[2] end
+  if type(range) == "table" and #range == 2 and next(range, 2) == nil then first, last = range[1], range[2] end
   if math.type(first) ~= "integer" or math.type(last) ~= "integer" then
     fail(who, path, "expected { first, last }, the first layer (from 0) and the one after the last")
   end
@@ -232,7 +229,7 @@ local function read_slice(who, path, entry, context, outer, module, is_main)
   if type(entry) ~= "table" or is_model(entry) then
     fail(who, path, "expected { sources = { { model, layers = { first, last } }, … } }")
   end
-  check_keys(who, path, entry, slice_fields)
+  methods.check_keys(entry, slice_fields, who(path))
   local method = context.method
   if entry.method ~= nil then method = methods.resolve(entry.method) end
   if method == nil then fail(who, "method", "expected a name, a file or a value of mk.method") end
@@ -292,7 +289,7 @@ local module_fields = { "models", "slices", "parameters" }
 local function read_module(who, name, entry, context, global, module, is_main)
   local path = "modules." .. name
   if type(entry) ~= "table" then fail(who, path, "expected { models = … } or { slices = … }, got " .. type(entry)) end
-  check_keys(who, path, entry, module_fields)
+  methods.check_keys(entry, module_fields, who(path))
   if (entry.models == nil) == (entry.slices == nil) then fail(who, path, "expected either models or slices") end
   local own = read_settings(who, join(path, "parameters"), entry.parameters, context.methods, false, context.registry)
   local outer = scopes_of(own, global)

@@ -26,24 +26,27 @@ local function differ_in_rows(a, b)
   return a[1] ~= b[1]
 end
 
+local function fail_of_vocabularies(a, a_label, b, b_label)
+  core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': the tokenizer option, which would align them, "
+    .. "is not there yet; truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
+    :format(M.shape_text(a), a_label, M.shape_text(b), b_label))
+end
+
 --- The shape and dtype of the tensor at a place, from the models that have it; fails unless they agree.
 --
 -- @param truncates  whether vocabularies may differ, and are cut to the smallest
 function M.of(place, truncates)
-  local how, base, inputs = presence.of(place)
+  local found = presence.of(place)
   local first, first_label, rows
   local dtypes = {}
-  for _, entry in ipairs(presence.entries(base, inputs)) do
-    local info, label = entry.source.model:info(entry.name), entry.source.label
-    dtypes[#dtypes + 1] = info.dtype
+  for index, entry in ipairs(presence.entries(found)) do
+    local model, label, name = entry.source.model, entry.source.label, entry.name or place.name
+    local info = model:info(name)
+    dtypes[index] = info.dtype
     if not first then
       first, first_label, rows = info, label, info.shape[1]
-    elseif differ_in_rows(first.shape, info.shape) and architectures.is_vocabulary(entry.source.model, entry.name, info) then
-      if not truncates then
-        core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': the tokenizer option, which would "
-          .. "align them, is not there yet; truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that "
-          .. "both have"):format(M.shape_text(first.shape), first_label, M.shape_text(info.shape), label))
-      end
+    elseif differ_in_rows(first.shape, info.shape) and architectures.is_vocabulary(model, name, info) then
+      if not truncates then fail_of_vocabularies(first.shape, first_label, info.shape, label) end
       rows = math.min(rows, info.shape[1])
     elseif not M.same_shape(first.shape, info.shape) then
       core.fail(("shapes differ: %s in model '%s', %s in model '%s'")
@@ -56,9 +59,9 @@ function M.of(place, truncates)
   end
   local shape = first.shape
   if rows ~= shape[1] then shape = { rows, table.unpack(shape, 2) } end
-  local kind = first.dtype
-  if how == "merge" and core.is_float(kind) then kind = core.promote(dtypes) end
-  return { shape = shape, dtype = kind }
+  local dtype = first.dtype
+  if found.how == "merge" and core.is_float(dtype) then dtype = core.promote(dtypes) end
+  return { shape = shape, dtype = dtype }
 end
 
 return M

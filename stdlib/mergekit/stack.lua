@@ -28,6 +28,7 @@ return function(list)
     method = "passthrough", slices = slices, dtype = list.dtype, name = list.name or "stack of layers",
     module = list.module,
   }, function(path)
-    return "stack" .. path:gsub("^slices(%[%d+%])%.sources%[1%]", "%1"):gsub("^%a", ": %0")
+    path = path:gsub("^slices(%[%d+%])%.sources%[1%]", "%1"):gsub("^slices", "")
+    return "stack" .. path:gsub("^%a", ": %0")
   end)
 end
