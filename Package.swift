@@ -43,10 +43,16 @@ let package = Package(
       plugins: ["EmbedStdlib"]),
     // Stands apart: knows neither tensors nor Lua states, and turns text into text.
     .target(name: "Configs", dependencies: ["CYaml", "Suggestions"]),
+    // Where the two meet: configs translated by what the script host knows, and run by it.
+    .target(
+      name: "ConfigRecipes",
+      dependencies: [
+        "Merging", "Scripting", "Configs", .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     .executableTarget(
       name: "mergekit-lua",
       dependencies: [
-        "Suggestions", "Tensors", "Checkpoints", "Merging", "Scripting", "Configs",
+        "Suggestions", "Tensors", "Checkpoints", "Merging", "Scripting", "Configs", "ConfigRecipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
@@ -75,7 +81,7 @@ let package = Package(
     .testTarget(
       name: "GoldenTests",
       dependencies: [
-        "Configs", "Scripting", "Merging", "Checkpoints", "Tensors",
+        "ConfigRecipes", "Configs", "Scripting", "Merging", "Checkpoints", "Tensors",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     // Runs the binary, which is built with it.

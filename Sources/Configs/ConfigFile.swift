@@ -11,11 +11,10 @@ package struct ConfigFile: Sendable {
     case mixtureOfExperts
   }
 
+  /// What the file asks for.
   package let kind: Kind
   /// Every merge method that the config names, in order, each once.
-  package var methodNames: [String] { namedMethods.map(\.name) }
-
-  private let namedMethods: [(name: String, place: Place)]
+  package let methodNames: [String]
 
   private let path: String
   private let documents: [YAMLNode]
@@ -40,22 +39,15 @@ package struct ConfigFile: Sendable {
     } else {
       kind = documents[0]["name"] != nil ? .megaMerge : .merge
     }
-    var named: [(name: String, place: Place)] = []
+    var names: [String] = []
     for document in documents {
       let modules = document["modules"]?.mapping ?? []
       let slices = ([document["slices"]] + modules.map { $0.value["slices"] }).flatMap { $0?.sequence ?? [] }
-      for node in ([document] + slices).compactMap({ $0["merge_method"] }) {
-        if let name = node.text, !named.contains(where: { $0.name == name }) {
-          named.append((name, node.place))
-        }
+      for name in ([document] + slices).compactMap({ $0["merge_method"]?.text }) where !names.contains(name) {
+        names.append(name)
       }
     }
-    namedMethods = named
-  }
-
-  /// Where the config names a merge method first: `config.yml:1:15`.
-  package func place(ofMethod name: String) -> String? {
-    namedMethods.first { $0.name == name }.map { "\(path):\($0.place)" }
+    methodNames = names
   }
 
   /// The recipe that does what the config says. `methods` holds the declarations of `methodNames`, and may

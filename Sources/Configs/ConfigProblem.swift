@@ -36,11 +36,9 @@ enum ConfigProblem: Equatable, Sendable {
   case ruleEmpty
   case ruleUnfinished(String)
   case ruleUnbalanced(String)
+  case ruleNotExpression(String)
 
   // Models.
-  case severalRevisions(String)
-  case severalAdapters(String)
-  case emptyPart(String, after: String)
   case adapter
   case overrideArchitecture
 
@@ -126,10 +124,8 @@ extension ConfigProblem: CustomStringConvertible {
     case .ruleEmpty: "the rule is empty; expected a Lua expression such as 0.2 + 0.6 * depth"
     case .ruleUnfinished(let what): "the rule ends within \(what)"
     case .ruleUnbalanced(let bracket): "the rule has a '\(bracket)' without its counterpart"
+    case .ruleNotExpression(let token): "a rule is one expression, found '\(token)'"
 
-    case .severalRevisions(let text): "expected at most one '@revision', found '\(text)'"
-    case .severalAdapters(let text): "expected at most one '+adapter', found '\(text)'"
-    case .emptyPart(let text, let mark): "nothing follows the '\(mark)' of '\(text)'"
     case .adapter:
       "adapters ('+lora') cannot be merged yet: merge the adapter into its model with another tool and name "
         + "the result"
@@ -166,7 +162,7 @@ extension ConfigProblem: CustomStringConvertible {
 
     case .residualWeight: "has no effect, as in mergekit"
     case .tokenizerNotApplied(let key): "\(key) is not applied yet: vocabularies must agree"
-    case .unusedMerge(let name): "the merge '\(name)' is not written: no other merge uses it"
+    case .unusedMerge(let name): "the merge '\(name)' is left out: the result does not need it"
 
     case .mixtureOfExperts: "this is the config of a mixture of experts; these cannot be made yet"
     }

@@ -41,8 +41,8 @@ func luaString(_ text: String) -> String {
   return isLong ? longString(text) : quotedString(text)
 }
 
-/// A text in quotes.
-func quotedString(_ text: String) -> String {
+/// A text as a Lua string in quotes, on one line.
+package func quotedString(_ text: String) -> String {
   var result = "\""
   for scalar in text.unicodeScalars {
     switch scalar {

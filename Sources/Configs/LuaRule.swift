@@ -6,19 +6,31 @@ enum LuaRule {
   ]
 
   /// `function(info) return 0.2 + 0.6 * info.depth end`, or the same on several lines.
+  ///
+  /// A rule with functions of its own may have variables of the fields' names in them: there the fields are
+  /// local variables, so that Lua tells which is meant.
   static func function(of expression: String) -> Result<LuaValue, Failure> {
     var scanner = LuaScanner(expression)
     if let problem = scanner.scan() { return .failure(Failure(problem: problem)) }
-    let body = trimmed(String(decoding: scanner.result, as: UTF8.self))
+    let text = scanner.hasFunction ? expression : String(decoding: scanner.result, as: UTF8.self)
+    let body = trimmed(text)
     if body.isEmpty { return .failure(Failure(problem: .ruleEmpty)) }
+    var locals = ""
+    if scanner.hasFunction, !scanner.fields.isEmpty {
+      let values = scanner.fields.map { "info.\($0)" }
+      locals = "local \(scanner.fields.joined(separator: ", ")) = \(values.joined(separator: ", "))"
+    }
+    let start = "function(info) " + (locals.isEmpty ? "" : locals + " ")
     // A comment up to the end of the line would swallow the end of the function.
     let isOneLine = !scanner.endsInComment && !body.utf8.contains(UInt8(ascii: "\n"))
-    if isOneLine { return .success(.code("function(info) return \(body) end")) }
+    if isOneLine { return .success(.code("\(start)return \(body) end")) }
     // Lines within a long string have to stay as they are.
-    if scanner.hasLongToken { return .success(.code("function(info) return \(body)\nend")) }
+    if scanner.hasLongToken { return .success(.code("\(start)return \(body)\nend")) }
     let lines = body.utf8.split(separator: UInt8(ascii: "\n")).map { "  " + String(Substring($0)) }
     return .success(
-      .lines(["function(info)", "  return" + lines[0].dropFirst()] + lines.dropFirst() + ["end"]))
+      .lines(
+        ["function(info)"] + (locals.isEmpty ? [] : ["  " + locals])
+          + ["  return" + lines[0].dropFirst()] + lines.dropFirst() + ["end"]))
   }
 
   struct Failure: Error {
@@ -32,7 +44,8 @@ enum LuaRule {
   }
 }
 
-/// Runs over the tokens of a Lua expression and puts `info.` before the bare names of a rule's fields.
+/// Runs over the tokens of a Lua expression, puts `info.` before the bare names of a rule's fields, and makes
+/// sure that it is one expression as far as brackets, blocks and statements show; the rest is left to Lua.
 ///
 /// Names after `.` and `:` belong to something else, and `name =` is a field of a table: they stay, as do
 /// strings and comments.
@@ -41,10 +54,14 @@ private struct LuaScanner {
   private(set) var endsInComment = false
   /// Whether there is a string or comment in long brackets, or a string with an escaped line break.
   private(set) var hasLongToken = false
+  /// Whether there is a function in it.
+  private(set) var hasFunction = false
+  /// The fields whose bare names are there, in order.
+  private(set) var fields: [String] = []
   private let bytes: [UInt8]
   private var index = 0
-  /// The brackets that are open.
-  private var open: [UInt8] = []
+  /// The brackets and blocks that are open.
+  private var open: [String] = []
 
   init(_ text: String) { bytes = Array(text.utf8) }
 
@@ -81,16 +98,19 @@ private struct LuaScanner {
         if let level = longBracketLevel() {
           guard skipLongBracket(level) else { return .ruleUnfinished("a long string") }
         } else {
-          open.append(next)
+          open.append(Self.text(next))
           index += 1
         }
       case UInt8(ascii: "("), UInt8(ascii: "{"):
-        open.append(next)
+        open.append(Self.text(next))
         index += 1
       case UInt8(ascii: ")"), UInt8(ascii: "}"), UInt8(ascii: "]"):
-        guard let opening = open.popLast(), Self.closing(of: opening) == next else {
+        guard let opening = open.popLast(), Self.closing(of: opening) == Self.text(next) else {
           return .ruleUnbalanced(Self.text(next))
         }
+        index += 1
+      case UInt8(ascii: ","), UInt8(ascii: ";"):
+        if open.isEmpty { return .ruleNotExpression(Self.text(next)) }
         index += 1
       case _ where isDigit(next) || next == UInt8(ascii: ".") && byte(1).map(isDigit) == true:
         skipNumber()
@@ -101,7 +121,12 @@ private struct LuaScanner {
         while let next = byte(), isNamePart(next) { index += 1 }
         let name = String(decoding: bytes[start..<index], as: UTF8.self)
         let isMember = last == UInt8(ascii: ":") || last == UInt8(ascii: ".") && !isAfterConcatenation
-        if LuaRule.fields.contains(name), !isMember, !isFieldOfTable() { result += Array("info.".utf8) }
+        if isMember { break }
+        if let problem = checkBlock(name) { return problem }
+        if LuaRule.fields.contains(name), !isFieldOfTable() {
+          if !fields.contains(name) { fields.append(name) }
+          result += Array("info.".utf8)
+        }
       default:
         isSkipped = isSpace(next)
         index += 1
@@ -109,8 +134,32 @@ private struct LuaScanner {
       if !isSkipped { last = bytes[index - 1] }
       result += bytes[start..<index]
     }
-    return open.last.map { .ruleUnbalanced(Self.text($0)) }
+    return open.last.map { .ruleUnbalanced($0) }
   }
+
+  /// Follows the blocks of functions in the rule; there, and only there, statements may stand.
+  private mutating func checkBlock(_ word: String) -> ConfigProblem? {
+    switch word {
+    case "function":
+      hasFunction = true
+      open.append(word)
+    case _ where Self.statementWords.contains(word) && !open.contains("function"):
+      return .ruleNotExpression(word)
+    // The `do` of a loop is what its `end` belongs to.
+    case "if", "do", "repeat": open.append(word)
+    case "end", "until":
+      guard let opening = open.popLast(), Self.closing(of: opening) == word else {
+        return .ruleUnbalanced(word)
+      }
+    default: break
+    }
+    return nil
+  }
+
+  private static let statementWords: Set<String> = [
+    "break", "do", "else", "elseif", "end", "for", "goto", "if", "in", "local", "repeat", "return", "then",
+    "until", "while",
+  ]
 
   /// Whether a single `=` follows, as after the name of a field.
   private func isFieldOfTable() -> Bool {
@@ -175,11 +224,13 @@ private struct LuaScanner {
 
   private func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
-  private static func closing(of opening: UInt8) -> UInt8 {
+  private static func closing(of opening: String) -> String {
     switch opening {
-    case UInt8(ascii: "("): UInt8(ascii: ")")
-    case UInt8(ascii: "["): UInt8(ascii: "]")
-    default: UInt8(ascii: "}")
+    case "(": ")"
+    case "[": "]"
+    case "{": "}"
+    case "repeat": "until"
+    default: "end"
     }
   }
 

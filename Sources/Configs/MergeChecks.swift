@@ -33,8 +33,14 @@ extension MergeReader {
     let isListed = group.sources.contains { $0.model.reference == group.base?.reference }
     var count = group.sources.count
     if method.base == .ignored {
-      // A base that is not listed is one more input, if the method can take it.
-      if group.base != nil, !isListed, group.isWhole, count < method.maxInputs ?? .max { count += 1 }
+      // A base that is not listed is one more input, if the method can take it, and it has the parameters
+      // that inputs must have; else it only gives its files.
+      let hasParameters = method.parameters.allSatisfy { parameter in
+        !parameter.isPerInput || !parameter.isRequired || group.scopes.contains { $0[parameter.name] != nil }
+      }
+      if group.base != nil, !isListed, group.isWhole, count < method.maxInputs ?? .max, hasParameters {
+        count += 1
+      }
     } else if isListed {
       count -= 1
     }

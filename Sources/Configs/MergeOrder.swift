@@ -1,7 +1,7 @@
 /// The order of the merges of a file with several, which use each other by name.
 extension MergeReader {
-  /// The merges such that each stands after those that it uses. The last is the result: the one without a
-  /// name, or else the last that no other uses.
+  /// The merges that the result needs, such that each stands after those that it uses. The last is the
+  /// result: the one without a name, or else the last that no other uses.
   func ordered(_ merges: [MergeConfig]) throws(ConfigError) -> [MergeConfig] {
     var byName: [String: Int] = [:]
     var unnamed: Int?
@@ -30,12 +30,16 @@ extension MergeReader {
     let used = Set(uses.joined().map(\.index))
     // Without cycles, at least one merge is used by none.
     let result = unnamed ?? merges.indices.last { !used.contains($0) } ?? merges.count - 1
-    for index in merges.indices where index != result && !used.contains(index) {
+    var needed: Set<Int> = [result]
+    for index in search.order.reversed() where needed.contains(index) {
+      needed.formUnion(uses[index].map(\.index))
+    }
+    for index in merges.indices where !needed.contains(index) {
       if let name = merges[index].name {
         warn(.unusedMerge(name.text), at: name.place, KeyPath().key("name"))
       }
     }
-    return (search.order.filter { $0 != result } + [result]).map { merges[$0] }
+    return (search.order.filter { $0 != result && needed.contains($0) } + [result]).map { merges[$0] }
   }
 
   private struct Search {

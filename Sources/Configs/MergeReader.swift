@@ -6,8 +6,6 @@ final class MergeReader {
   let options: TranslationOptions
   let methods: [String: MethodDeclaration]
   private(set) var warnings: [ConfigError] = []
-  /// Where the first tokenizer is asked for that is not the base model's.
-  var tokenizerPlace: Place?
 
   init(file: String, options: TranslationOptions, methods: [String: MethodDeclaration]) {
     self.file = file

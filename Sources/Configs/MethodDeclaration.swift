@@ -1,6 +1,6 @@
 /// What a merge method takes, as its `mk.method` declares it: what a config must know to be translated.
 package struct MethodDeclaration: Sendable, Equatable {
-  /// What becomes of the base model.
+  /// What a method does with a base model.
   package enum BasePolicy: String, Sendable {
     /// The method cannot do without.
     case required
@@ -12,12 +12,14 @@ package struct MethodDeclaration: Sendable, Equatable {
 
   /// One parameter, shared or of each input.
   package struct Parameter: Sendable, Equatable {
-    /// What a value of it is.
+    /// What values may be.
     package enum ValueType: String, Sendable {
       case number, integer, boolean, string
     }
 
+    /// What recipes and configs call it.
     package var name: String
+    /// What a value of it is.
     package var type: ValueType
     /// Whether it has no default.
     package var isRequired: Bool
@@ -38,12 +40,15 @@ package struct MethodDeclaration: Sendable, Equatable {
     }
   }
 
+  /// What messages call it.
   package var name: String
+  /// What becomes of the base model.
   package var base: BasePolicy
   /// The fewest inputs beside the base; where `base` is `ignored`, the base counts.
   package var minInputs: Int
   /// The most inputs, counted like `minInputs`; nil for any number.
   package var maxInputs: Int?
+  /// All that it takes, shared ones and those of inputs.
   package var parameters: [Parameter]
 
   package init(

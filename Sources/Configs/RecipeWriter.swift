@@ -21,7 +21,7 @@ struct RecipeWriter {
   private init(options: TranslationOptions) { self.options = options }
 
   private mutating func write(_ merges: [MergeConfig], fileName: String) {
-    text.line("-- From \(fileName.map { $0.isNewline ? " " : String($0) }.joined())")
+    text.line("\(Translation.firstWords)\(fileName.map { $0.isNewline ? " " : String($0) }.joined())")
     text.line("local mk = require \"mergekit\"")
     text.line("")
     let stages = merges.dropLast().compactMap(\.name)

@@ -10,7 +10,7 @@ extension MergeReader {
     }
     if let node = fields["tokenizer_source"] {
       let isBase = try tokenizerSource(node, top.key("tokenizer_source"), base)
-      if !isBase { noteTokenizer("tokenizer_source", node) }
+      if !isBase { warn(.tokenizerNotApplied(key: "tokenizer_source"), at: node.place) }
     }
     if let node = fields["tokenizer"] {
       let path = top.key("tokenizer")
@@ -28,7 +28,7 @@ extension MergeReader {
         throw error(.expected("a whole number from 1 on", found: multiple.found), multiple, path)
       }
       let isPlain = fields["tokens"]?.mapping?.isEmpty ?? true && fields["pad_to_multiple_of"] == nil
-      if !isBase || !isPlain { noteTokenizer("tokenizer", node) }
+      if !isBase || !isPlain { warn(.tokenizerNotApplied(key: "tokenizer"), at: node.place) }
     }
   }
 
@@ -75,10 +75,5 @@ extension MergeReader {
       throw error(.expected("a whole number from 0 on", found: id.found), id, path.key("token_id"))
     }
     if let token = keys["token"] { _ = try text(token, path.key("token"), "a token") }
-  }
-
-  private func noteTokenizer(_ key: String, _ node: YAMLNode) {
-    tokenizerPlace = tokenizerPlace ?? node.place
-    warn(.tokenizerNotApplied(key: key), at: node.place)
   }
 }

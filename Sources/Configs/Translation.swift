@@ -22,14 +22,14 @@ package struct TranslationOptions: Sendable {
 
 /// A config as a recipe, with the way back to the config's lines.
 package struct Translation: Sendable {
+  /// What every recipe begins with.
+  package static let firstWords = "-- From "
+
   /// Lua text; it ends with `return mk.merge { … }`.
   package let recipe: String
   /// What was left out or has no effect, in the order of the file, each with its place:
   /// `config.yml:7:5: parameters.desnity: unknown parameter …`.
   package let warnings: [String]
-  /// Where the config asks for a tokenizer other than the base model's (`config.yml:9:19`), which is not made
-  /// yet; nil if it asks for none.
-  package let tokenizerPlace: String?
 
   private let file: String
   private let linePlaces: [Place?]
@@ -43,7 +43,6 @@ package struct Translation: Sendable {
     // A stable order: what is said of one place stays in the order in which it was found.
     warnings = reader.warnings.enumerated()
       .sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element.description)
-    tokenizerPlace = reader.tokenizerPlace.map { "\(file):\($0)" }
   }
 
   /// The place in the config (`config.yml:7:5`) that made a line of the recipe, counted from 1; nil for lines

@@ -17,7 +17,7 @@ struct YAMLNumber: Equatable {
       lua = "0 / 0"
     } else if value.isInfinite {
       lua = value < 0 ? "-math.huge" : "math.huge"
-    } else if let integer = Int(exactly: value), abs(integer) < 1 << 53,
+    } else if let integer = Int(exactly: value), integer.magnitude < 1 << 53,
       !(integer == 0 && value.sign == .minus)
     {
       lua = String(integer)

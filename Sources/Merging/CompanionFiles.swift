@@ -16,7 +16,7 @@ package struct CompanionFiles: Sendable {
 
   /// Whether there is a tokenizer, which could have a chat template.
   package var hasTokenizer: Bool {
-    names.contains("tokenizer_config.json") || names.contains("tokenizer.json")
+    names.contains { Self.isTokenizer($0) && !Self.tokenizerExtras.contains($0) }
   }
 
   private let directory: FilePath
@@ -80,6 +80,12 @@ package struct CompanionFiles: Sendable {
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json",
     "normalizer.json", "bpe.codes", "dict.txt", "vocab-src.json", "vocab-tgt.json", "tekken.json",
+  ]
+
+  /// Those of the tokenizer's files that are none by themselves.
+  private static let tokenizerExtras: Set<String> = [
+    "special_tokens_map.json", "added_tokens.json", "merges.txt", "chat_template.jinja",
+    "chat_template.json", "normalizer.json",
   ]
 
   private static let companions: Set<String> = [

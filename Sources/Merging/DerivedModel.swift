@@ -87,7 +87,7 @@ package final class DerivedModel: LazyModel {
       let repeated = Dictionary(grouping: definition.names, by: { $0 }).first { $1.count > 1 }!.key
       throw MergeError.duplicateName(repeated, model: definition.label)
     }
-    guard depth <= Self.deepest else { throw MergeError.tooDeep(depth) }
+    guard depth <= Self.deepest else { throw MergeError.tooDeep(depth, most: Self.deepest) }
   }
 
   deinit {
@@ -159,8 +159,9 @@ package final class DerivedModel: LazyModel {
 
   /// How many models stand between this one and checkpoints, at most.
   private let depth: Int
-  /// Building a tensor goes through all of them on one stack.
-  private static let deepest = 400
+  /// Building a tensor goes through all of them on one stack. Each takes two of the 200 calls that Lua allows
+  /// from C to Lua and back (LUAI_MAXCCALLS); what is left is for the functions of the innermost.
+  private static let deepest = 90
 
   private static func distinctCheckpoints(_ models: [any LazyModel]) -> [CheckpointModel] {
     var found: [CheckpointModel] = []

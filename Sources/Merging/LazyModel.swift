@@ -78,10 +78,16 @@ package final class CheckpointModel: LazyModel {
   /// Nodes that are alive, so that a tensor asked for twice is one leaf.
   private var cached: [String: ExpressionGraph.WeakNode] = [:]
 
-  /// Opens a checkpoint; reads headers and config.json.
+  /// Opens a checkpoint; reads headers and config.json. The reference is a path, whatever characters it has;
+  /// one that leads nowhere and looks like something else gets an error that says so.
   package init(reference: String, graph: ExpressionGraph) throws {
     label = reference
-    checkpoint = try Checkpoint(path: FilePath(reference))
+    do {
+      checkpoint = try Checkpoint(path: FilePath(reference))
+    } catch let error as CheckpointError {
+      guard case .noSuchPath = error, let problem = MissingModel(reference) else { throw error }
+      throw problem
+    }
     names = checkpoint.names
     config = try checkpoint.config
     architecture = Architecture(names: names, config: config)

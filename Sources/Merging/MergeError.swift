@@ -5,7 +5,7 @@ import Tensors
 package enum MergeError: Error {
   case noTensor(String, model: String, nearest: String?)
   case duplicateName(String, model: String)
-  case tooDeep(Int)
+  case tooDeep(Int, most: Int)
   case quantized(model: String, method: String)
   case noTensors(model: String)
   case shapeChanged(planned: Shape, found: Shape)
@@ -39,8 +39,8 @@ extension MergeError: CustomStringConvertible {
       "model '\(model)' has no tensor '\(name)'" + (nearest.map { " (did you mean '\($0)'?)" } ?? "")
     case .duplicateName(let name, let model):
       "model '\(model)' names tensor '\(name)' twice"
-    case .tooDeep(let depth):
-      "a chain of \(depth) models made of models is too long (expected at most 400); save one in between"
+    case .tooDeep(let depth, let most):
+      "a chain of \(depth) models made of models is too long (expected at most \(most)); save one in between"
     case .quantized(let model, let method):
       "model '\(model)' is quantized (quantization_config: \(method)); merge the original weights instead"
     case .noTensors(let model):

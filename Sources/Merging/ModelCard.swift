@@ -38,7 +38,8 @@ package enum ModelCard {
       }
     }
 
-    private static func isHubName(_ text: String) -> Bool {
+    /// Whether a text has the form of a hub's `org/name`.
+    static func isHubName(_ text: String) -> Bool {
       let parts = text.split(separator: "/", omittingEmptySubsequences: false)
       return parts.count == 2
         && parts.allSatisfy { part in

@@ -104,11 +104,14 @@ package struct ModelWriter {
     try output.commit()
   }
 
-  /// Writes all files into the directory that `output` renames in the end.
+  /// Writes all files into the directory that `output` renames in the end: first the small ones, of which a
+  /// bad one should not take hours to be found.
   private func write(
     _ model: any LazyModel, _ plan: MergePlan, to path: FilePath, _ output: OutputDirectory,
     _ options: Options
   ) throws {
+    try writeConfig(model, plan, options, output)
+    try writeCompanions(of: model, options, output)
     let writer = try SafetensorsWriter(layout: plan.layout, directory: output.path)
     let total = Progress(
       tensors: 0, tensorCount: plan.tensors.count, bytes: 0, byteCount: plan.layout.totalBytes)
@@ -120,8 +123,7 @@ package struct ModelWriter {
       progress(now)
     }
     try writer.finish()
-    try writeConfig(model, plan, options, output)
-    try writeCompanions(of: model, options, output)
+    // What merging required is known now.
     try writeCard(model, options, path, output)
     var said: Set<String> = []
     for warning in model.warnings where said.insert(warning).inserted { warn(warning) }
@@ -168,6 +170,10 @@ package struct ModelWriter {
       let file = output.path.pushing(FilePath(name))
       try makeDirectories(from: output.path, to: file.removingLastComponent())
       try write(text, to: file)
+    }
+    if case .overlay = options.policy, !OldWeights.mayReplaceCard(in: path) {
+      warn("\(path)/README.md is kept: it is not the card of a model that was there before")
+      return
     }
     let card = ModelCard.Content(
       title: path.lexicallyNormalized().lastComponent?.string ?? "merged model",

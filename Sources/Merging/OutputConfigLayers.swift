@@ -35,6 +35,16 @@ struct LayerConfigRewriter {
       }
     }
     addLayerTypes(&config)
+    dropPredictionLayers(&config)
+  }
+
+  /// Layers that predict further tokens have no place in a stack.
+  private mutating func dropPredictionLayers(_ config: inout JSON) {
+    guard module.numPredictionLayers > 0, let section = module.layerCountKeys.last?.dropLast() else { return }
+    config[path: section + ["num_nextn_predict_layers"]] = JSON(0)
+    warnings.append(
+      "config.json: num_nextn_predict_layers is now 0, as a stack keeps no layers that predict further tokens"
+    )
   }
 
   // MARK: An entry a layer
@@ -44,9 +54,8 @@ struct LayerConfigRewriter {
     let entries = sources.map { source in
       source.list(path) ?? (old.indices.contains(source.layer) ? old[source.layer] : nil)
     }
-    // What follows the layers belongs to the prediction layers.
-    let rest = old.dropFirst(module.numLayers)
-    store(entries, path, &config) { .array($0 + rest) }
+    // What follows the layers belongs to the prediction layers, which no stack has.
+    store(entries, path, &config) { .array($0) }
   }
 
   /// Nemotron-H's string with a letter a layer.
@@ -55,8 +64,7 @@ struct LayerConfigRewriter {
     let letters = sources.map { source in
       source.pattern(path) ?? (old.indices.contains(source.layer) ? old[source.layer] : nil)
     }
-    let rest = old.dropFirst(module.numLayers)
-    store(letters, path, &config) { .string(String($0 + rest)) }
+    store(letters, path, &config) { .string(String($0)) }
   }
 
   /// GPT-Neo's `[[["global", "local"], 12]]`: lists of types, each with how often it is repeated.

@@ -14,8 +14,8 @@ package final class OutputDirectory: Sendable {
     case refuseNonEmpty
     /// The new directory takes its place (`--force`).
     case replace
-    /// The new files are added; old weights and files of the same names go, and unrelated ones stay,
-    /// as with mergekit-yaml.
+    /// The new files are added, folder by folder; the old model's weights and files of the same names go,
+    /// and unrelated ones stay, as with mergekit-yaml.
     case overlay
   }
 
@@ -102,7 +102,7 @@ package final class OutputDirectory: Sendable {
         switch policy {
         case .overlay:
           real == target
-            || real.removingLastComponent() == target && isWeights(real.lastComponent?.string ?? "")
+            || real.removingLastComponent() == target && OldWeights.isNamed(real.lastComponent, in: target)
         case .refuseNonEmpty:
           real.starts(with: target)
         case .replace:
@@ -219,35 +219,20 @@ package final class OutputDirectory: Sendable {
 
   /// Moves what must go out of the output, and the new files into it; undoes that on failure.
   private func fill() throws(Errno) {
-    let new = try DirectoryFiles.names(in: staging.path)
     var old = try DirectoryFiles.names(in: target)
     old.removeAll { target.appending($0) == staging.path }
-    switch policy {
-    case .refuseNonEmpty: if !old.isEmpty { throw .directoryNotEmpty }
-    case .replace: break
-    case .overlay: old.removeAll { !new.contains($0) && !Self.isWeights($0.string) }
-    }
-    try DirectoryFiles.makeDirectory(staging.displaced)
-    var moves: [(source: FilePath, target: FilePath)] = []
+    if policy == .refuseNonEmpty, !old.isEmpty { throw .directoryNotEmpty }
+    if policy == .overlay { old = try OldWeights.names(in: target) }
+    var moves = FileMoves()
     do throws(Errno) {
-      for (names, source, destination) in [(old, target, staging.displaced), (new, staging.path, target)] {
-        for name in names {
-          try DirectoryFiles.move(source.appending(name), to: destination.appending(name))
-          moves.append((source.appending(name), destination.appending(name)))
-        }
-      }
+      try moves.makeDirectory(staging.displaced)
+      for name in old { try moves.move(target.appending(name), to: staging.displaced.appending(name)) }
+      try moves.merge(staging.path, into: target, displacing: staging.displaced)
     } catch {
-      for move in moves.reversed() { try? DirectoryFiles.move(move.target, to: move.source) }
-      DirectoryFiles.removeEmpty(staging.displaced)
+      moves.undo()
       throw error
     }
-    DirectoryFiles.removeEmpty(staging.path)
-  }
-
-  /// Whether a name is that of weights, which new weights replace.
-  private static func isWeights(_ name: String) -> Bool {
-    name.hasSuffix(".safetensors") || name.hasSuffix(".safetensors.index.json")
-      || name.hasPrefix("pytorch_model") && (name.hasSuffix(".bin") || name.hasSuffix(".bin.index.json"))
+    DirectoryFiles.removeTree(staging.path)
   }
 }
 

@@ -79,7 +79,7 @@ enum DirectoryFiles {
   }
 
   /// Whether a directory itself, not a link to one, stands at a path.
-  private static func isDirectory(_ path: FilePath) -> Bool {
+  static func isDirectory(_ path: FilePath) -> Bool {
     (try? path.stat(followTargetSymlink: false))?.type == .directory
   }
 }

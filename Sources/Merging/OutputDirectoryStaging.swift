@@ -154,7 +154,11 @@ final class StagingDirectory: Sendable {
     }
     for name in (try? DirectoryFiles.names(in: old)) ?? [] {
       let place = target.appending(name)
-      if !DirectoryFiles.exists(place) { try? DirectoryFiles.move(old.appending(name), to: place) }
+      if !DirectoryFiles.exists(place) {
+        try? DirectoryFiles.move(old.appending(name), to: place)
+      } else if DirectoryFiles.isDirectory(old.appending(name)) {
+        restore(old.appending(name), to: place)
+      }
     }
   }
 

@@ -84,6 +84,11 @@ package final class ScriptHost {
     onHang: (@Sendable (WatchdogReason) -> Void)? = nil
   ) throws {
     self.options = options
+    var messages = messages
+    let warn = messages.warn
+    var said: Set<String> = []
+    // A warning about every tensor or layer is said once.
+    messages.warn = { if said.insert($0).inserted { warn($0) } }
     self.messages = messages
     self.interrupt = interrupt
     lua = LuaState(
@@ -259,12 +264,4 @@ package final class ScriptHost {
       model: model, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
     return (plan, try MergePlan.filesRead(by: model, graph: graph))
   }
-
-  /// A checkpoint, as `mk.model` opens it.
-  package func openModel(_ reference: String) throws -> CheckpointModel {
-    try CheckpointModel(reference: reference, graph: graph)
-  }
-
-  /// Computes scalars for the host's own tables, such as those of `inspect`.
-  package func value(of node: NodeID) throws -> Double { try evaluator.value(of: node) }
 }

@@ -54,9 +54,8 @@ enum TensorBinding {
       { call in
         for operand in 1...2
         where call.kind(operand) != .number && call.lua.handle(at: operand, of: context.tensorType) == nil {
-          throw LuaError(
-            "\(operation.name): cannot compute with a \(call.lua.typeName(at: operand)) value on the \(operand == 1 ? "left" : "right")"
-          )
+          let (found, side) = (call.lua.typeName(at: operand), operand == 1 ? "left" : "right")
+          throw LuaError("\(operation.name): cannot compute with a \(found) value on the \(side)")
         }
         return try context.withOperands(call, [1, 2]) {
           try context.result(graph.binary(operation, $0[0], $0[1]), call)
@@ -206,9 +205,9 @@ enum TensorBinding {
         let node = try context.tensor(call, 1)
         guard !call.isAbsent(2) else {
           guard graph.shape(of: node).rank == 2 else {
+            let shape = graph.shape(of: node)
             throw LuaError(
-              "transpose: expected the two dimensions to exchange, for a tensor of shape \(graph.shape(of: node))"
-            )
+              "transpose: expected the two dimensions to exchange, for a tensor of shape \(shape)")
           }
           return try context.result(graph.transpose(node, 0, 1), call)
         }

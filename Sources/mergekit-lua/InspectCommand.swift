@@ -54,9 +54,9 @@ struct InspectCommand: ParsableCommand {
       }
       table.add(row)
     }
-    let count = checkpoint.tensors.count
-    return
-      "\(table.text)\n\n\(count) tensors, \(ByteSize.format(checkpoint.totalBytes)) in \(checkpoint.files.count) \(checkpoint.files.count == 1 ? "file" : "files")"
+    let size = ByteSize.format(checkpoint.totalBytes)
+    let files = Numbers.counted(checkpoint.files.count, "file")
+    return "\(table.text)\n\n\(checkpoint.tensors.count) tensors, \(size) in \(files)"
   }
 
   private func jsonText(_ checkpoint: Checkpoint, _ statistics: [TensorStatistics?]) -> String {

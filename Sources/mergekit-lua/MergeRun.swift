@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import ConfigRecipes
 import Configs
 import Logging
 import Merging
@@ -69,9 +70,11 @@ struct MergeRun {
   private func write(_ model: any LazyModel, _ host: ScriptHost, _ started: Double) throws {
     for source in model.checkpoints {
       let checkpoint = source.checkpoint
+      let size = ByteSize.format(checkpoint.totalBytes)
+      let files = Numbers.counted(checkpoint.files.count, "file")
+      let layers = source.architecture.numLayers
       logger.debug(
-        "\(source.label): \(checkpoint.tensors.count) tensors, \(ByteSize.format(checkpoint.totalBytes)) in \(checkpoint.files.count) \(checkpoint.files.count == 1 ? "file" : "files"), \(source.architecture.numLayers) layers"
-      )
+        "\(source.label): \(checkpoint.tensors.count) tensors, \(size) in \(files), \(layers) layers")
     }
     guard let out, !options.dryRun else {
       let (plan, reads) = try host.plan(model)

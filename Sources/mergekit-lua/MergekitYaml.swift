@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConfigRecipes
 import Merging
 import Scripting
 import SystemPackage

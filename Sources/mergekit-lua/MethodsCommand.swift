@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configs
 import Logging
 import Scripting
 
@@ -33,7 +34,7 @@ struct MethodsCommand: ParsableCommand {
       }
     }
     if let name {
-      _ = try script.evaluate("\(describe); describe.method(\(luaLiteral(name)))", name: "methods")
+      _ = try script.evaluate("\(describe); describe.method(\(quotedString(name)))", name: "methods")
     } else {
       _ = try script.evaluate("\(describe); describe.all()", name: "methods")
     }

@@ -14,6 +14,9 @@ enum Numbers {
     return whole < 60 ? "\(whole) s" : "\(whole / 60) min \(whole % 60) s"
   }
 
+  /// `1 file`, `2 files`.
+  static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
   private static func format(_ format: String, _ value: Double) -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
       let length = withVaList([value]) { vsnprintf(buffer.baseAddress!, buffer.count, format, $0) }

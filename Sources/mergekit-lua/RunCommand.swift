@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import ConfigRecipes
 import Merging
 import Scripting
 import Suggestions
@@ -58,10 +59,10 @@ struct PlanReport {
       ])
     }
     var lines = [table.text, ""]
-    let shards = plan.layout.shards.count
+    let size = ByteSize.format(plan.layout.totalBytes)
+    let shards = Numbers.counted(plan.layout.shards.count, "file")
     lines.append(
-      "writes \(plan.tensors.count) tensors, \(ByteSize.format(plan.layout.totalBytes)) in \(shards) \(shards == 1 ? "file" : "files")"
-        + (out.map { " to \($0)" } ?? ""))
+      "writes \(plan.tensors.count) tensors, \(size) in \(shards)" + (out.map { " to \($0)" } ?? ""))
     for use in reads {
       lines.append("reads \(ByteSize.format(use.bytes)) in \(use.tensors) tensors of \(use.path)")
     }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import ConfigRecipes
+import Configs
 import Glibc
 import Logging
 import Scripting
@@ -38,8 +40,13 @@ struct TranslateCommand: ParsableCommand {
   private func write(_ text: String, to path: FilePath) throws {
     do {
       let source = try FilePath(config).stat()
-      if let target = try? path.stat(), target.deviceID == source.deviceID, target.inode == source.inode {
-        throw LuaError("cannot write \(path): it is the config")
+      if let target = try? path.stat() {
+        if target.deviceID == source.deviceID, target.inode == source.inode {
+          throw LuaError("cannot write \(path): it is the config")
+        }
+        if target.type == .regular, target.size > 0, try !isTranslation(path) {
+          throw LuaError("cannot write \(path): it is no recipe that translate wrote, and is kept")
+        }
       }
       let file = try FileDescriptor.open(
         path, .writeOnly, options: [.create, .truncate, .closeOnExec],
@@ -48,5 +55,9 @@ struct TranslateCommand: ParsableCommand {
     } catch let error as Errno {
       throw LuaError("cannot write \(path): \(error)")
     }
+  }
+  /// Whether a file begins as translations do.
+  private func isTranslation(_ path: FilePath) throws -> Bool {
+    try ScriptFile.read(path.string).starts(with: Translation.firstWords.utf8)
   }
 }

@@ -197,15 +197,13 @@ import Testing
     #expect(message { try JSON(contentsOf: path) } == "\(path): 2.0 GB are too much for a JSON file")
   }
 
-  @Test func largeTextsParseFast() throws {
+  /// A search that grows with the square of the length would take minutes.
+  @Test func largeTexts() throws {
     var text = "{"
     for i in 0..<200_000 { text += "\(i == 0 ? "" : ",\n")\"tok\\u0120en \(i)\": [\(i), \"größe\"]" }
     text += "}"
-    let bytes = Array(text.utf8)
-    var json: JSON?
-    let elapsed = try ContinuousClock().measure { json = try JSON(parsing: bytes) }
-    #expect(json?.objectValue?.count == 200_000)
-    // 0.2 s on a slow machine; a quadratic search would take minutes.
-    #expect(elapsed < .seconds(10))
+    let object = try #require(try JSON(parsing: Array(text.utf8)).objectValue)
+    #expect(object.count == 200_000)
+    #expect(object["tokĠen 199999"]?[0]?.intValue == 199_999)
   }
 }

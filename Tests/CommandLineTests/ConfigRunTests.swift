@@ -230,6 +230,17 @@ import Testing
       try failure("merge_method: linear\nmodels:\n  - model: models/base\n  - model: models/bse\n")
         == #"config.yml:4:12: models/bse: no such file or directory; expected a directory with model.safetensors, or a .safetensors or .safetensors.index.json file; did you mean "models/base"?"#
     )
+    for (reference, words) in [
+      (
+        "org/name@main",
+        "no such directory, and models are not downloaded from a hub, whose names look like org/name: "
+      ),
+      ("models/base+lora", "no such file or directory, and adapters ('+lora') cannot be merged yet: "),
+    ] {
+      #expect(
+        try failure("merge_method: linear\nmodels:\n  - model: \(reference)\n")
+          .hasPrefix("config.yml:3:12: \(reference): \(words)"))
+    }
     // At a value of mk.merge.
     #expect(
       try failure(

@@ -94,7 +94,7 @@ import Testing
 
   @Test func printGoesToOutputAndWarningsToErrors() throws {
     let outcome = try tool.recipe(
-      "print('words', 1) warn('careful') return mk.model 'models/base'", "out", "--quiet")
+      "print('words', 1) warn('careful') warn('careful') return mk.model 'models/base'", "out", "--quiet")
     #expect(outcome == Tool.Outcome(0, "words\t1\n", errors: "warning: careful\n"))
   }
 

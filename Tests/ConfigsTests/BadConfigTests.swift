@@ -95,17 +95,6 @@ import Testing
   // MARK: Models
 
   @Test(arguments: [
-    ("a@b@c", "1:46: models[1].model: expected at most one '@revision', found 'a@b@c'"),
-    ("a+b+c", "1:46: models[1].model: expected at most one '+adapter', found 'a+b+c'"),
-    ("a@", "1:46: models[1].model: nothing follows the '@' of 'a@'"),
-    ("a+", "1:46: models[1].model: nothing follows the '+' of 'a+'"),
-    ("'@main'", "1:46: models[1].model: expected a model, found '@main'"),
-    ("a@x+b@y@z", "1:46: models[1].model: expected at most one '@revision', found 'b@y@z'"),
-    (
-      "a@x+b@y",
-      "1:46: models[1].model: adapters ('+lora') cannot be merged yet: merge the adapter into its model "
-        + "with another tool and name the result"
-    ),
     (
       "{model: a, lora: b}",
       "1:63: models[1].model.lora: adapters ('+lora') cannot be merged yet: merge the "
@@ -127,6 +116,13 @@ import Testing
   ])
   func models(_ reference: String, _ words: String) {
     #expect(message("{merge_method: passthrough, models: [{model: \(reference)}]}") == "config.yml:\(words)")
+  }
+
+  /// What the signs in a reference mean is found when it is opened.
+  @Test(arguments: ["a@b@c", "a+b+c", "a@", "a+", "@main", "a@x+b@y", "./we@ird+x"])
+  func referencesAreGivenOnAsTheyAre(_ reference: String) throws {
+    let translation = try translate("{merge_method: passthrough, models: [{model: '\(reference)'}]}")
+    #expect(translation.recipe.contains(" = mk.model \"\(reference)\"\n"))
   }
 
   // MARK: Layers
@@ -236,6 +232,25 @@ import Testing
   ])
   func methodsAndModels(_ yaml: String, _ words: String) {
     #expect(message(yaml) == "config.yml:\(words)")
+  }
+
+  /// Without the parameters that inputs must have, a base that is not listed is no input.
+  @Test func baseWithoutParameters() throws {
+    func config(_ parameters: String) -> String {
+      "{merge_method: both, base_model: a, models: [{model: b, parameters: {weight: 1}}]\(parameters)}"
+    }
+    let both = MethodDeclaration(
+      name: "both", base: .ignored, minInputs: 2,
+      parameters: [
+        MethodDeclaration.Parameter(name: "weight", type: .number, isRequired: true, isPerInput: true)
+      ])
+    func translated(_ parameters: String) throws -> Translation {
+      try ConfigFile(text: config(parameters), path: "config.yml").translate(methods: ["both": both])
+    }
+    #expect(try translated(", parameters: {weight: 1}").warnings == [])
+    let error = #expect(throws: ConfigError.self) { try translated("") }
+    #expect(
+      "\(try #require(error))" == "config.yml:1:45: models: method 'both' takes at least 2 models, found 1")
   }
 
   @Test(arguments: [
@@ -437,7 +452,6 @@ import Testing
     let translation = try translate("merge_method: passthrough\nmodels: [{model: a}]\n\(line)")
     let words = "config.yml:\(place) is not applied yet: vocabularies must agree"
     #expect(translation.warnings == [words])
-    #expect(try #require(translation.tokenizerPlace) == words.prefix("config.yml:3:".count + 2))
     #expect(!translation.recipe.contains("tokenizer"))
   }
 
@@ -445,7 +459,6 @@ import Testing
   func tokenizerOfTheBase(_ line: String) throws {
     let translation = try translate("merge_method: passthrough\nbase_model: a\nmodels: [{model: a}]\n\(line)")
     #expect(translation.warnings == [])
-    #expect(translation.tokenizerPlace == nil)
   }
 
   @Test(arguments: [
@@ -457,7 +470,7 @@ import Testing
       "union",
       "1:12: tokenizer: expected a mapping with source, tokens and pad_to_multiple_of, found 'union'"
     ),
-    ("{source: a@b@c}", "1:21: tokenizer.source: expected at most one '@revision', found 'a@b@c'"),
+    ("{source: [a]}", "1:21: tokenizer.source: expected a model, found a list"),
     ("{tokens: [a]}", "1:21: tokenizer.tokens: expected a mapping of tokens, found a list"),
     ("{tokens: {a: b}}", "1:25: tokenizer.tokens.a: expected a mapping with source and force, found 'b'"),
     ("{tokens: {a: }}", "1:25: tokenizer.tokens.a: expected a mapping with source and force, found nothing"),

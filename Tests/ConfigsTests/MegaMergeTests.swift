@@ -30,8 +30,6 @@ import Testing
       "merge_method: ./own.lua\nmodules: {text: {slices: [{merge_method: karcher}]}, other: 3}\n")
     let config = try ConfigFile(text: yaml, path: "c.yml")
     #expect(config.methodNames == ["linear", "ties", "slerp", "./own.lua", "karcher"])
-    #expect(config.place(ofMethod: "slerp") == "c.yml:7:25")
-    #expect(config.place(ofMethod: "della") == nil)
   }
 
   /// The locals and the result, in their order.
@@ -56,10 +54,25 @@ import Testing
     let yaml = file(merge("a", "x"), merge("b", "a"), merge("c", "x"), merge("d", "a"), merge("e", "x", "d"))
     let translation = try translate(yaml)
     #expect(translation.recipe.contains("return mk.merge {\n  name = \"e\",\n"))
+    let locals = try statements(yaml).filter { $0.hasPrefix("local") }
+    #expect(locals == ["local x = mk.model \"x\"", "local a", "local d"])
     #expect(
       translation.warnings == [
-        "config.yml:6:7: name: the merge 'b' is not written: no other merge uses it",
-        "config.yml:11:7: name: the merge 'c' is not written: no other merge uses it",
+        "config.yml:6:7: name: the merge 'b' is left out: the result does not need it",
+        "config.yml:11:7: name: the merge 'c' is left out: the result does not need it",
+      ])
+  }
+
+  /// What only a merge that is left out uses is left out too.
+  @Test func mergesThatTheResultDoesNotNeed() throws {
+    let yaml = file(merge("a", "x"), merge("b", "a", "y"), merge(nil, "z"))
+    let translation = try translate(yaml)
+    #expect(
+      try statements(yaml) == ["local z = mk.model \"z\"", "return mk.merge {", "models = { z }"])
+    #expect(
+      translation.warnings == [
+        "config.yml:1:7: name: the merge 'a' is left out: the result does not need it",
+        "config.yml:6:7: name: the merge 'b' is left out: the result does not need it",
       ])
   }
 

@@ -14,7 +14,6 @@ import Testing
       "slices": ["configs/slices.yml:18:5: slices[2].residual_weight: has no effect, as in mergekit"]
     ]
     #expect(translation.warnings == warnings[name] ?? [])
-    #expect(translation.tokenizerPlace == nil)
   }
 
   @Test func optionsOfTheCommandLine() throws {

@@ -20,6 +20,9 @@ import Testing
     // What Lua reads otherwise, or not at all.
     ("+1", "1"), ("+.5", "0.5"), ("1_000", "1000"), ("1_000.5", "1000.5"), ("017", "15"), ("0o17", "15"),
     ("0b101", "5"), ("-0x1_0", "-16"), ("0xffffffffffffffff", "1.8446744073709552e+19"), ("08", "08"),
+    ("-0x8000000000000000", "-9.223372036854776e+18"),
+    ("-9_223_372_036_854_775_808", "-9.223372036854776e+18"),
+    ("9_223_372_036_854_775_807", "9.223372036854776e+18"), ("-9_007_199_254_740_991", "-9007199254740991"),
     (".inf", "math.huge"), ("-.INF", "-math.huge"), (".nan", "0 / 0"), ("+1_0e-20", "1e-19"),
     // Booleans are numbers, as in mergekit.
     ("true", "1"), ("off", "0"),
@@ -201,11 +204,70 @@ import Testing
       "math.min(info.depth, 1) + t.name + a:kind(info.module, info.template, info.shape[1], info.dtype)"
     ),
     ("named + _depth + depth2 + dépth", "named + _depth + depth2 + dépth"),
-    ("1 ..depth.. 2", "1 ..info.depth.. 2"),
+    ("1 ..depth.. 2", "1 ..info.depth.. 2"), ("t.ending + t.x", "t.ending + t.x"),
   ])
   func rules(_ rule: String, _ body: String) throws {
     let yaml = "{lua: \"\(rule.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"}"
     #expect(try weight(yaml) == "function(info) return \(body) end")
+  }
+
+  /// Which of a function's variables a name means is Lua's to tell.
+  @Test(arguments: [
+    (
+      "(function(name) return 1 end)(name)",
+      "function(info) local name = info.name return (function(name) return 1 end)(name) end"
+    ),
+    ("(function() return 1 end)()", "function(info) return (function() return 1 end)() end"),
+    (
+      "(function(x) local depth = depth; if x then return layer else return depth end end)(kind)",
+      "function(info) local depth, layer, kind = info.depth, info.layer, info.kind return "
+        + "(function(x) local depth = depth; if x then return layer else return depth end end)(kind) end"
+    ),
+    (
+      "(function() for i = 1, 2 do while i do break end end repeat local x until x do end return 1 end)()",
+      "function(info) return (function() for i = 1, 2 do while i do break end end repeat local x until x do end "
+        + "return 1 end)() end"
+    ),
+  ])
+  func rulesWithFunctions(_ rule: String, _ function: String) throws {
+    #expect(try weight("{lua: \"\(rule)\"}") == function)
+  }
+
+  @Test func rulesWithFunctionsOnSeveralLines() throws {
+    let recipe = try translate(
+      linear(weight: "{lua: \"(function(d)\\n  return d\\nend)(depth)\"}")
+    ).recipe
+    #expect(
+      recipe.contains(
+        """
+              weight = function(info)
+                local depth = info.depth
+                return (function(d)
+                  return d
+                end)(depth)
+              end,
+
+        """))
+  }
+
+  @Test(arguments: [
+    ("1 end, x = function() return 2", "a rule is one expression, found 'end'"),
+    ("1 end", "a rule is one expression, found 'end'"),
+    ("depth, 1", "a rule is one expression, found ','"),
+    ("1; return 2", "a rule is one expression, found ';'"),
+    ("return depth", "a rule is one expression, found 'return'"),
+    ("if depth > 1 then 2 else 3", "a rule is one expression, found 'if'"),
+    ("(do 1 end)", "a rule is one expression, found 'do'"),
+    ("function() return 1", "the rule has a 'function' without its counterpart"),
+    ("function() return 1 end end", "a rule is one expression, found 'end'"),
+    ("f(function() return 1) end", "the rule has a ')' without its counterpart"),
+    ("(function() if x until x end)", "the rule has a 'until' without its counterpart"),
+    ("f(function() return (1 end)", "the rule has a 'end' without its counterpart"),
+  ])
+  func notOneExpression(_ rule: String, _ words: String) {
+    #expect(
+      message(linear(weight: "{lua: \"\(rule)\"}"))
+        == "config.yml:5:21: models[1].parameters.weight.lua: \(words)")
   }
 
   /// Lines within a long string are not indented.

@@ -1,3 +1,4 @@
+import ConfigRecipes
 import Configs
 import Foundation
 import Merging
@@ -31,14 +32,13 @@ final class GoldenBench {
     maximumShardBytes: Int = 5_000_000_000
   ) throws -> String {
     let host = try makeHost(seed: seed, tileSize: tileSize, maximumShardBytes: maximumShardBytes)
-    let recipe = try translate(config, options: options, host: host)
-    let model = try host.run(recipe: recipe, name: "recipe", ofConfig: config, at: "\(folder)/config.yml")
+    let model = try translate(config, options: options, host: host).run(in: host)
     return try write(model, host)
   }
 
   /// Writes the recipe that a config is translated into to a file, runs that, and gives the output's directory.
   func runRecipe(ofConfig config: String, options: [Substring] = []) throws -> String {
-    let recipe = try translate(config, options: options, host: makeHost())
+    let recipe = try translate(config, options: options, host: makeHost()).translation.recipe
     let path = "\(folder)/recipe.lua"
     try recipe.write(toFile: path, atomically: true, encoding: .utf8)
     let host = try makeHost()
@@ -60,17 +60,16 @@ final class GoldenBench {
       messages: ScriptHost.Messages(warn: { [unowned self] in warnings.append($0) }))
   }
 
-  private func translate(_ config: String, options: [Substring], host: ScriptHost) throws -> String {
-    let file = try ConfigFile(text: config, path: "config.yml")
-    var methods: [String: MethodDeclaration] = [:]
-    for name in file.methodNames { methods[name] = try host.declaration(ofMethod: name) }
-    let translation = try file.translate(
-      methods: methods,
+  private func translate(
+    _ config: String, options: [Substring], host: ScriptHost
+  ) throws -> ConfigRecipe {
+    let recipe = try ConfigRecipe(
+      path: "\(folder)/config.yml", bytes: Array(config.utf8), host: host,
       options: TranslationOptions(
         truncateEmbeddings: options.contains("unsafe-truncate-embeddings"),
         allowCrimes: options.contains("allow-crimes")))
-    warnings += translation.warnings
-    return translation.recipe
+    warnings += recipe.translation.warnings
+    return recipe
   }
 
   private func write(_ model: any LazyModel, _ host: ScriptHost) throws -> String {
@@ -89,29 +88,5 @@ final class GoldenBench {
       uniqueKeysWithValues: names.filter { $0.contains(".safetensors") || $0 == "config.json" }.map {
         ($0, try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\($0)")))
       })
-  }
-}
-
-extension ScriptHost {
-  /// What a method of the standard library declares, as the command line hands it to the translator.
-  fileprivate func declaration(ofMethod name: String) throws -> MethodDeclaration {
-    try evaluate("return require('mergekit.describe').declarations('\(name)')", name: "declarations") { lua in
-      let base = try #require(try lua.field("base", at: -1).string.flatMap(MethodDeclaration.BasePolicy.init))
-      var declaration = MethodDeclaration(
-        name: name, base: base, minInputs: try #require(try lua.field("min_inputs", at: -1).integer),
-        maxInputs: try lua.field("max_inputs", at: -1).integer)
-      try lua.pushField("parameters", at: -1)
-      try lua.forEachElement(at: -1) { _ in
-        declaration.parameters.append(
-          MethodDeclaration.Parameter(
-            name: try #require(try lua.field("name", at: -1).string),
-            type: try #require(
-              try lua.field("type", at: -1).string.flatMap(MethodDeclaration.Parameter.ValueType.init)),
-            isRequired: try lua.field("required", at: -1).boolean == true,
-            isPerInput: try lua.field("per_input", at: -1).boolean == true,
-            appliesToBase: try lua.field("base", at: -1).boolean == true))
-      }
-      return declaration
-    }
   }
 }

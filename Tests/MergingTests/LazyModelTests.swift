@@ -52,6 +52,40 @@ import Testing
     #expect(graph.liveCount == 0)
   }
 
+  /// A path that exists is that, whatever it looks like.
+  @Test func pathsMayLookLikeOtherReferences() throws {
+    for name in ["we@ird+x", "base+lora", "base@main"] {
+      try folder.makeModel(name, ["a": [1]])
+      #expect(try CheckpointModel(reference: folder.path(name).string, graph: graph).names == ["a"])
+    }
+  }
+
+  @Test func referencesThatAreNoPaths() throws {
+    try folder.makeModel("base", ["a": [1]])
+    func failure(_ reference: String) -> String {
+      message { try CheckpointModel(reference: reference, graph: graph) }
+    }
+    let adapter =
+      ": no such file or directory, and adapters ('+lora') cannot be merged yet: merge the adapter into its model "
+      + "with another tool and name the result"
+    for reference in ["\(folder.path("base"))+lora", "org/base+org/lora@main", "a@x+b@y", "a+b+c"] {
+      #expect(failure(reference) == reference + adapter)
+    }
+    #expect(
+      failure("\(folder.path("base"))@main")
+        == "\(folder.path("base"))@main: no such file or directory; \(folder.path("base")) is there, but what is on "
+        + "disk has no revisions such as '@main'")
+    for reference in ["no-such-org/Name-7B.v2", "no-such-org/Name-7B.v2@main"] {
+      #expect(
+        failure(reference)
+          == "\(reference): no such directory, and models are not downloaded from a hub, whose names look like "
+          + "no-such-org/Name-7B.v2: download it, and give its directory")
+    }
+    for path in ["no-such", "/no/such", "./no-such/name", "a/b/c", "a+", "+a", "a/b c"] {
+      #expect(failure(path).hasPrefix("\(path): no such file or directory; expected a directory with "))
+    }
+  }
+
   @Test func quantizedCheckpointsAreRefused() throws {
     try folder.makeModel("q", ["a": [1]], config: #"{"quantization_config": {"quant_method": "awq"}}"#)
     try folder.makeModel("u", ["a": [1]], config: #"{"quantization_config": {}}"#)
@@ -107,7 +141,7 @@ extension ScratchFolder {
   }
 }
 
-extension CheckpointModel {
+extension LazyModel {
   /// A model that a function of each tensor makes.
   func mapped(
     label: String = "mapped", graph: ExpressionGraph, dtype: DType? = nil,

@@ -107,6 +107,63 @@ import Testing
     #expect(folder.tree() == before)
   }
 
+  @Test func badTokenizersAreFoundBeforeAnyTensorIsComputed() throws {
+    try folder.makeModel("m", ["a": [1, 2]])
+    folder.write("{", at: folder.path("m/tokenizer_config.json"))
+    let base = try open("m")
+    let definition = DerivedModel.Definition(
+      label: "new", names: ["a"], like: base, sources: [base], chatTemplate: "x",
+      build: { _ in try base.expression(for: "a") })
+    let model = try DerivedModel(definition, graph: graph)
+    var count = 0
+    let words = message { try write(model, to: "out", progress: { _ in count += 1 }) }
+    #expect(words.hasPrefix("\(folder.path("m"))/tokenizer_config.json:1:2: "))
+    #expect(count == 0)
+  }
+
+  @Test func aTemplateGoesWithAVocabularyOfSentencePiece() throws {
+    try folder.makeModel("m", ["a": [1, 2]])
+    let base = try open("m")
+    let definition = DerivedModel.Definition(
+      label: "new", names: ["a"], like: base, sources: [base], chatTemplate: "x",
+      build: { _ in try base.expression(for: "a") })
+    for name in ["special_tokens_map.json", "tokenizer.model"] {
+      folder.write("{}", at: folder.path("m").appending(name))
+      var warnings: [String] = []
+      try write(
+        DerivedModel(definition, graph: graph), to: "of \(name)", warn: { warnings.append($0) })
+      #expect(warnings.isEmpty == (name == "tokenizer.model"))
+    }
+    #expect(!folder.exists("of special_tokens_map.json/chat_template.jinja"))
+    #expect(folder.read("of tokenizer.model/chat_template.jinja") == "x")
+  }
+
+  @Test(arguments: [
+    ([], "", true), (["README.md"], "---\n", false), (["README.md", "style.safetensors"], "---\n", false),
+    (["README.md", "config.json"], "---\ntags", true), (["README.md", "model.safetensors"], "---\n", true),
+    // Of a project that was merged into before.
+    (["README.md", "config.json", "model.safetensors"], "# Mine\n", false),
+    (["README.md", "config.json"], "", false),
+  ])
+  func readmesOfOthersAreKept(old: [String], text: String, isReplaced: Bool) throws {
+    try folder.makeModel("m", ["a": [1]])
+    for name in old + ["notes.txt"] { folder.write(text, at: folder.path("out").appending(name)) }
+    let recipe = ModelWriter.Recipe(fileName: "mergekit_config.yml", text: "a: 1\n", language: .yaml)
+    var warnings: [String] = []
+    try write(
+      open("m"), to: "out", ModelWriter.Options(policy: .overlay, recipe: recipe),
+      warn: { warnings.append($0) })
+    #expect((folder.read("out/README.md") != text) == isReplaced)
+    #expect(
+      warnings
+        == (isReplaced
+          ? []
+          : [
+            "\(folder.path("out"))/README.md is kept: it is not the card of a model that was there before"
+          ]))
+    #expect(folder.read("out/mergekit_config.yml") == "a: 1\n" && folder.exists("out/notes.txt"))
+  }
+
   @Test func inputsAreNotReplaced() throws {
     try folder.makeModel("m", ["a": [1]])
     folder.write("text", at: folder.path("work/recipe.lua"))

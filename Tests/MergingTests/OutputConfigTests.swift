@@ -186,12 +186,21 @@ import Testing
     #expect(output.json.text(.compact) == #"{"num_layers":4,"num_decoder_layers":1}"#)
   }
 
-  @Test func predictionLayersAreNotCounted() throws {
+  /// The weights of the layers that predict further tokens are not in a stack.
+  @Test func predictionLayersAreDropped() throws {
     let config = try json(#"{"num_hidden_layers":3,"num_nextn_predict_layers":1,"layer_types":[1,2,3,4]}"#)
-    let model = StackModel(config, layers: 4)
+    let output = try StackModel(config, layers: 4).stack([0, 1, 1, 2])
     #expect(
-      try model.stack([0, 1, 1, 2]).json.text(.compact)
-        == #"{"num_hidden_layers":4,"num_nextn_predict_layers":1,"layer_types":[1,2,2,3,4]}"#)
+      output.json.text(.compact)
+        == #"{"num_hidden_layers":4,"num_nextn_predict_layers":0,"layer_types":[1,2,2,3]}"#)
+    #expect(
+      output.warnings == [
+        "config.json: num_nextn_predict_layers is now 0, as a stack keeps no layers that predict further tokens"
+      ])
+    // In a model that is merged whole they stay.
+    let model = StackModel(config, layers: 4)
+    let whole = OutputConfig.derive(from: config, architecture: model.architecture, dtype: nil)
+    #expect(whole.json == config && whole.warnings == [])
   }
 
   // MARK: Lists

@@ -159,6 +159,61 @@ import Testing
     #expect(folder.read("out/notes.txt") == "old")
   }
 
+  @Test func overlayKeepsWhatIsNoOldWeight() throws {
+    let kept = [
+      "style.safetensors", "adapter_model.safetensors", "model-a-of-b.safetensors", "model-1.safetensors",
+      "pytorch_model.txt", "model-00003-of-00003.safetensors/notes.txt",
+    ]
+    for name in kept { folder.write("mine", at: folder.path("out").pushing(FilePath(name))) }
+    for name in ["part-1.safetensors", "model-00001-of-00002.safetensors"] {
+      folder.write("old", at: folder.path("out").appending(name))
+    }
+    folder.write(
+      #"{"weight_map": {"a": "part-1.safetensors", "b": "notes/style.safetensors", "c": 1}}"#,
+      at: folder.path("out/model.safetensors.index.json"))
+    let output = try OutputDirectory(path: folder.path("out"), policy: .overlay)
+    folder.write("new", at: output.file("model.safetensors"))
+    try output.commit()
+    #expect(folder.tree() == (kept + ["model.safetensors"]).map { "out/\($0)" }.sorted())
+  }
+
+  @Test func overlayMergesFolders() throws {
+    for name in ["methods/mine.lua", "methods/other.lua", "methods/deep/a.lua"] {
+      folder.write("old", at: folder.path("out").pushing(FilePath(name)))
+    }
+    let output = try OutputDirectory(path: folder.path("out"), policy: .overlay)
+    for name in ["methods/mine.lua", "methods/deep/b.lua", "methods/new/c.lua"] {
+      folder.write("new", at: output.path.pushing(FilePath(name)))
+    }
+    try output.commit()
+    #expect(
+      folder.tree() == [
+        "out/methods/deep/a.lua", "out/methods/deep/b.lua", "out/methods/mine.lua", "out/methods/new/c.lua",
+        "out/methods/other.lua",
+      ])
+    #expect(folder.read("out/methods/mine.lua") == "new")
+    #expect(folder.read("out/methods/other.lua") == "old")
+  }
+
+  @Test(arguments: [("a/x", "a", "Not a directory"), ("a", "a/x", "Is a directory")])
+  func overlayReplacesNoFolderByAFile(new: String, old: String, reason: String) throws {
+    folder.write("old", at: folder.path("out/A/old"))
+    folder.write("old", at: folder.path("out/A/same"))
+    folder.write("old", at: folder.path("out/model.safetensors"))
+    folder.write("old", at: folder.path("out").pushing(FilePath(old)))
+    let before = folder.tree()
+    let output = try OutputDirectory(path: folder.path("out"), policy: .overlay)
+    for name in ["A/new", "A/same", new] {
+      folder.write("new", at: output.path.pushing(FilePath(name)))
+    }
+    let error = #expect(throws: OutputDirectoryError.self) { try output.commit() }
+    #expect(
+      "\(try #require(error))" == "cannot move the finished files to \(folder.path("out")): \(reason)")
+    output.discard()
+    #expect(folder.tree() == before)
+    #expect(folder.read("out/A/same") == "old")
+  }
+
   @Test func overlayOfNothingIsANewDirectory() throws {
     let output = try OutputDirectory(path: folder.path("out"), policy: .overlay)
     folder.write("new", at: output.file("x"))

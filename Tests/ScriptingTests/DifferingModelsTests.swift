@@ -59,7 +59,8 @@ import Testing
         table("model.embed_tokens.weight", 1), table("model.audio_embed_tokens.weight", 2, rows: 3),
         table("lm_head.weight", 3), table("audio_head.weight", 4, rows: 3),
       ])
-    try bench.makeModel("mono", [table("model.embed_tokens.weight", 7)], config: #"{"tie_word_embeddings": true}"#)
+    try bench.makeModel(
+      "mono", [table("model.embed_tokens.weight", 7)], config: #"{"tie_word_embeddings": true}"#)
     try bench.makeModel("reward", [table("model.embed_tokens.weight", 1), table("score.weight", 5)])
     try makeModel("untied", embedding: 1, head: 9, config: #"{"tie_word_embeddings": false}"#)
     try bench.makeModel(
@@ -75,7 +76,9 @@ import Testing
     #expect(try bench.tensor(linear("untied", "headless"), "lm_head.weight").elements == [9, 9])
     // A classifier unties nothing.
     #expect(
-      try bench.lines("print((function() \(linear("mono", "reward")) end)().config.tie_word_embeddings)") == ["true"])
+      try bench.lines("print((function() \(linear("mono", "reward")) end)().config.tie_word_embeddings)") == [
+        "true"
+      ])
   }
 
   @Test func layersOfOtherNamesAreSpeltLikeTheFirst() throws {
@@ -120,8 +123,11 @@ import Testing
   @Test func filtersOfInputsWithOtherNamesMatch() throws {
     for (position, prefix) in ["", "transformer."].enumerated() {
       try bench.makeModel(
-        "g\(position)", [TestTensor(prefix + "h.0.attn.w", .f32, [1], [Float(position)]),
-          TestTensor(prefix + "h.1.attn.w", .f32, [1], [Float(position)])])
+        "g\(position)",
+        [
+          TestTensor(prefix + "h.0.attn.w", .f32, [1], [Float(position)]),
+          TestTensor(prefix + "h.1.attn.w", .f32, [1], [Float(position)]),
+        ])
     }
     let output = try bench.output(
       """
@@ -168,7 +174,8 @@ import Testing
     ("lm_head.layer_norm.weight", true), ("lm_head.dense.bias", true), ("cls.predictions.bias", true),
     ("pooler.dense.weight", true), ("classifier.dense.weight", true), ("pre_classifier.weight", true),
     ("vocab_transform.weight", true), ("model.norm.weight", true), ("embed_out.weight", true),
-    ("embeddings.LayerNorm.weight", false), ("model.embed_norm.weight", false), ("visual.merger.ln_q.weight", false),
+    ("embeddings.LayerNorm.weight", false), ("model.embed_norm.weight", false),
+    ("visual.merger.ln_q.weight", false),
     ("vision_tower.ln_pre.weight", false), ("patch_conv.weight", false), ("rotary_emb.inv_freq", false),
   ])
   func whatStandsAroundTheLayers(name: String, follows: Bool) throws {
@@ -276,7 +283,9 @@ import Testing
       return mk.merge { method = count, models = { mk.model(here .. "w") }, parameters = { steps = \(steps) } }
       """
     }
-    for (steps, expected) in [("nil", "3"), ("10", "10"), ("4.0", "4"), ("{ 2, 8 }", "2"), ("7 + 1e-12", "7")] {
+    for (steps, expected) in [
+      ("nil", "3"), ("10", "10"), ("4.0", "4"), ("{ 2, 8 }", "2"), ("7 + 1e-12", "7"),
+    ] {
       _ = try bench.output(output(steps))
       #expect(bench.printed == ["integer\t\(expected)"])
     }

@@ -5,17 +5,23 @@ import SystemPackage
 
 /// A config as the recipe that does what it says, with the way back from the recipe's places to the
 /// config's.
-struct ConfigRecipe {
+package struct ConfigRecipe {
   /// What the host calls the recipe. Lua shortens long names, which could not be found again then.
   private static let name = "recipe"
 
-  let path: String
-  let text: String
-  let translation: Translation
-  let isMegaMerge: Bool
+  /// The config's file, as messages name it.
+  package let path: String
+  /// The config's text.
+  package let text: String
+  /// The recipe, and what was left out of the config.
+  package let translation: Translation
+  /// Whether the config has several merges that use each other.
+  package let isMegaMerge: Bool
 
   /// Translates a config from its bytes, which `read` gives; `host` knows the methods that it names.
-  init(path: String, bytes: [UInt8], host: ScriptHost, options: TranslationOptions) throws {
+  ///
+  /// Throws a `ConfigError`, or a `LuaError` for what is wrong with a method's file.
+  package init(path: String, bytes: [UInt8], host: ScriptHost, options: TranslationOptions) throws {
     let config = try ConfigFile(bytes: bytes, path: path)
     self.path = path
     text = String(decoding: bytes, as: UTF8.self)
@@ -46,8 +52,8 @@ struct ConfigRecipe {
     }
   }
 
-  /// The bytes of a config.
-  static func read(_ path: String) throws -> [UInt8] {
+  /// The bytes of a config. Throws a `LuaError` if the file cannot be read.
+  package static func read(_ path: String) throws -> [UInt8] {
     if (try? FilePath(path).stat())?.type == .directory {
       throw LuaError("\(path) is a directory, not a config")
     }
@@ -55,7 +61,7 @@ struct ConfigRecipe {
   }
 
   /// Runs the recipe, and gives the model that it returns.
-  func run(in host: ScriptHost) throws -> any LazyModel {
+  package func run(in host: ScriptHost) throws -> any LazyModel {
     try placingErrors {
       try host.run(recipe: translation.recipe, name: Self.name, ofConfig: text, at: path)
     }
@@ -64,7 +70,7 @@ struct ConfigRecipe {
   // MARK: Places
 
   /// Runs what may fail at a line of the recipe; the error that it throws names the config's.
-  func placingErrors<Result>(_ body: () throws -> Result) throws -> Result {
+  package func placingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do { return try body() } catch let error as LuaError where error.file == Self.name {
       var placed = LuaError(words(error.message, line: error.line), kind: error.kind)
       placed.traceback = error.traceback
@@ -73,7 +79,7 @@ struct ConfigRecipe {
   }
 
   /// A warning of the recipe; one that begins with the path of a value gets the value's place.
-  func placed(warning: String) -> String {
+  package func placed(warning: String) -> String {
     // Which of several merges it is about is not known.
     guard !isMegaMerge, let place = place(ofPathBefore: warning, line: nil) else { return warning }
     return "\(place): \(warning)"
@@ -97,52 +103,4 @@ struct ConfigRecipe {
     guard let colon = message.firstRange(of: ": ")?.lowerBound else { return nil }
     return translation.place(ofPath: String(message[..<colon]), atLine: line)
   }
-}
-
-extension ScriptHost {
-  /// The names of the standard library's methods.
-  fileprivate var methodNames: [String] {
-    get throws {
-      try evaluate("return require('mergekit.core').method_names()", name: "declarations") { lua in
-        var names: [String] = []
-        try lua.forEachElement(at: -1) { _ in if let name = lua.string(at: -1) { names.append(name) } }
-        return names
-      }
-    }
-  }
-
-  /// What a method declares: one of the standard library, or a file's in the host's folder.
-  ///
-  /// Throws a `LuaError` for an unknown method, or a file with none.
-  fileprivate func declaration(ofMethod name: String) throws -> MethodDeclaration {
-    let text = "return require('mergekit.describe').declarations(\(luaLiteral(name)))"
-    return try evaluate(text, name: "declarations") { lua in
-      guard
-        let base = try lua.field("base", at: -1).string.flatMap(MethodDeclaration.BasePolicy.init),
-        let minInputs = try lua.field("min_inputs", at: -1).integer
-      else { throw LuaError("mergekit.describe: no declarations of method '\(name)'") }
-      var declaration = MethodDeclaration(
-        name: try lua.field("name", at: -1).string ?? name, base: base, minInputs: minInputs,
-        maxInputs: try lua.field("max_inputs", at: -1).integer)
-      try lua.pushField("parameters", at: -1)
-      try lua.forEachElement(at: -1) { _ in
-        guard let parameter = try lua.field("name", at: -1).string,
-          let type = try lua.field("type", at: -1).string
-            .flatMap(MethodDeclaration.Parameter.ValueType.init)
-        else { throw LuaError("mergekit.describe: a parameter of method '\(name)' has no name or type") }
-        declaration.parameters.append(
-          MethodDeclaration.Parameter(
-            name: parameter, type: type,
-            isRequired: try lua.field("required", at: -1).boolean ?? false,
-            isPerInput: try lua.field("per_input", at: -1).boolean ?? false,
-            appliesToBase: try lua.field("base", at: -1).boolean ?? false))
-      }
-      return declaration
-    }
-  }
-}
-
-/// A Lua string of any bytes.
-func luaLiteral(_ text: String) -> String {
-  "\"" + text.utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
 }
