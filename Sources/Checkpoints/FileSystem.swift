@@ -138,17 +138,19 @@ package func fileNames(in directory: FilePath) throws -> [String] {
   return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
 }
 
-extension JSON {
-  /// The largest file that is parsed: 1 GB, far beyond any tokenizer.json.
-  private static let maximumFileSize = 1_000_000_000
+/// The bytes of a file that is small enough to be held: 1 GB at most, far beyond any tokenizer's.
+package func fileContents(_ path: FilePath) throws -> [UInt8] {
+  let file = try InputFile(path: path)
+  guard file.identity.byteCount <= 1_000_000_000 else {
+    throw CheckpointError.tooLarge(path: path, byteCount: file.identity.byteCount)
+  }
+  return try file.bytes(at: 0, count: file.identity.byteCount)
+}
 
+extension JSON {
   /// Parses a file; errors name it with line and column.
   package init(contentsOf path: FilePath, duplicateKeys: DuplicateKeys = .lastWins) throws {
-    let file = try InputFile(path: path)
-    guard file.identity.byteCount <= Self.maximumFileSize else {
-      throw CheckpointError.tooLarge(path: path, byteCount: file.identity.byteCount)
-    }
-    let bytes = try file.bytes(at: 0, count: file.identity.byteCount)
+    let bytes = try fileContents(path)
     do {
       self = try JSON(parsing: bytes, duplicateKeys: duplicateKeys)
     } catch {

@@ -116,6 +116,22 @@ enum ModelBinding {
       "chat_template": { call in
         try call.result(model(call, 1, context).chatTemplate)
       },
+      // How the vocabulary of another model's tokenizer differs, in words; nil if it does not.
+      "vocabulary_difference": { call in
+        let models = try [1, 2].map { try model(call, $0, context) }
+        let vocabularies = try models.map { model in
+          guard let found = try model.companionDirectory.flatMap(TokenizerVocabulary.init(in:)) else {
+            throw LuaError("model '\(model.label)' has no tokenizer with a vocabulary")
+          }
+          return found
+        }
+        return try call.result(
+          vocabularies[0].difference(from: vocabularies[1], ours: models[0].label, theirs: models[1].label))
+      },
+      "has_vocabulary": { call in
+        let directory = try model(call, 1, context).companionDirectory
+        return try call.result(directory.flatMap(TokenizerVocabulary.init(in:)) != nil)
+      },
       "info": { call in
         let model = try model(call, 1, context)
         try pushInfo(call.string(2), of: model, to: call.lua)

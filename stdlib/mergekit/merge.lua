@@ -10,10 +10,11 @@ local presence = require "mergekit.presence"
 local settings = require "mergekit.settings"
 local slices = require "mergekit.slices"
 local specification = require "mergekit.specification"
+local tokenizer = require "mergekit.tokenizer"
 
 local fields = {
   "method", "base", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "truncate_embeddings",
-  "allow_crimes", "chat_template", "name",
+  "allow_crimes", "tokenizer", "chat_template", "name",
 }
 
 --- The models that the parts are made of, each once.
@@ -91,6 +92,7 @@ function M.run(spec, who)
   local function fail(path, words) core.fail(("%s: %s"):format(who(path), words)) end
   local sources = sources_of(parts)
   if not spec.allow_crimes then architectures.warn_of_mixing(sources) end
+  tokenizer.check(spec.tokenizer, sources, fail)
   local dtype = methods.check_dtype(spec.dtype, who("dtype"))
   dtype = methods.check_dtype(spec.out_dtype, who("out_dtype")) or dtype
   local list = placement.place(parts, like, fail)

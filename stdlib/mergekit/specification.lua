@@ -27,8 +27,8 @@ local function differ_in_rows(a, b)
 end
 
 local function fail_of_vocabularies(a, a_label, b, b_label)
-  core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': the tokenizer option, which would align them, "
-    .. "is not there yet; truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
+  core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': the tokenizer option, which is to align them, "
+    .. "cannot do so yet; truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
     :format(M.shape_text(a), a_label, M.shape_text(b), b_label))
 end
 

@@ -299,6 +299,14 @@ function model:has(name) end
 ---@param name string
 ---@return string?
 function model:resolve(name) end
+--- How the vocabulary of another model's tokenizer differs from this one's, in words; nil if it does not. An error if
+--- one has none.
+---@param other mk.model
+---@return string?
+function model:vocabulary_difference(other) end
+--- Whether it has a tokenizer with a vocabulary.
+---@return boolean
+function model:has_vocabulary() end
 --- The chat template of its tokenizer's files, the one called default if there are several.
 ---@return string?
 function model:chat_template() end
@@ -398,6 +406,7 @@ function mk.define_model(definition) end
 ---@field out_dtype mk.dtype?  of the result, before `dtype`; all arithmetic is float32
 ---@field truncate_embeddings boolean?  cuts vocabularies of different sizes to the smallest; token ids must agree
 ---@field allow_crimes boolean?  models of different architectures are meant
+---@field tokenizer "union"|"base"|mk.model|{ source: any }|nil  checks that the vocabularies agree; they are not merged yet
 ---@field chat_template string?  "auto" for what most models have, "alpaca", "chatml", "exaone", "llama3", "mistral", or Jinja
 ---@field name string?         what messages call it
 
