@@ -73,6 +73,7 @@ package final class CheckpointModel: LazyModel {
   package let names: [String]
   package let config: JSON?
   package let architecture: Architecture
+  package let warnings: [String]
   package private(set) lazy var aliases = NameAliases(names)
   private let graph: ExpressionGraph
   /// Nodes that are alive, so that a tensor asked for twice is one leaf.
@@ -82,12 +83,17 @@ package final class CheckpointModel: LazyModel {
   /// one that leads nowhere and looks like something else gets an error that says so.
   package init(reference: String, graph: ExpressionGraph) throws {
     label = reference
+    var notice: [String] = []
     do {
       checkpoint = try Checkpoint(path: FilePath(reference))
     } catch let error as CheckpointError {
       guard case .noSuchPath = error, let problem = MissingModel(reference) else { throw error }
-      throw problem
+      // mergekit, too, takes what is on disk as it is.
+      guard case .revision(_, let path, _) = problem else { throw problem }
+      checkpoint = try Checkpoint(path: FilePath(path))
+      notice = ["\(problem)"]
     }
+    warnings = checkpoint.warnings + notice
     names = checkpoint.names
     config = try checkpoint.config
     architecture = Architecture(names: names, config: config)
@@ -122,5 +128,4 @@ package final class CheckpointModel: LazyModel {
   package var base: CheckpointModel? { nil }
   package var checkpoints: [CheckpointModel] { [self] }
   package var methods: [ModelCard.Method] { [] }
-  package var warnings: [String] { checkpoint.warnings }
 }

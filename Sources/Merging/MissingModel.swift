@@ -39,8 +39,7 @@ extension MissingModel: CustomStringConvertible {
       "\(reference): no such file or directory, and adapters ('+lora') cannot be merged yet: merge the "
         + "adapter into its model with another tool and name the result"
     case .revision(let reference, let path, let revision):
-      "\(reference): no such file or directory; \(path) is there, but what is on disk has no revisions "
-        + "such as '\(revision)'"
+      "\(reference): \(path) is on disk, where '\(revision)' has no meaning, and is taken as it is"
     case .onHub(let reference, let name):
       "\(reference): no such directory, and models are not downloaded from a hub, whose names look like "
         + "\(name): download it, and give its directory"

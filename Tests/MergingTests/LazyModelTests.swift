@@ -71,10 +71,11 @@ import Testing
     for reference in ["\(folder.path("base"))+lora", "org/base+org/lora@main", "a@x+b@y", "a+b+c"] {
       #expect(failure(reference) == reference + adapter)
     }
+    let base = folder.path("base")
     #expect(
-      failure("\(folder.path("base"))@main")
-        == "\(folder.path("base"))@main: no such file or directory; \(folder.path("base")) is there, but what is on "
-        + "disk has no revisions such as '@main'")
+      try CheckpointModel(reference: "\(base)@main", graph: graph).warnings == [
+        "\(base)@main: \(base) is on disk, where '@main' has no meaning, and is taken as it is"
+      ])
     for reference in ["no-such-org/Name-7B.v2", "no-such-org/Name-7B.v2@main"] {
       #expect(
         failure(reference)
