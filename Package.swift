@@ -22,7 +22,9 @@ let package = Package(
       name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev", "pkg-config"])]),
     // The nearest known name, for "did you mean" in messages.
     .target(name: "Suggestions"),
-    .target(name: "Tensors"),
+    // Loops that gain from vectors wider than the oldest processor's, compiled for several.
+    .target(name: "CKernels"),
+    .target(name: "Tensors", dependencies: ["CKernels"]),
     .target(
       name: "Checkpoints",
       dependencies: ["Suggestions", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),

@@ -1,5 +1,8 @@
 /// Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011):
 /// four random words from a counter of four words and a key of two.
+///
+/// Streams take their blocks from the C loops of CKernels, which give the same numbers; this is the plain
+/// form, for single elements and for tests.
 package enum Philox {
   /// Four random words.
   package static func block(
@@ -14,7 +17,7 @@ package enum Philox {
   }
 
   /// The same with each word in the low half of 64 bits; high halves are ignored, and undefined in the
-  /// result. SSE2's 32-bit multiplication works on such halves.
+  /// result.
   @inline(__always)
   static func wideBlock(
     _ c0: UInt64, _ c1: UInt64, _ c2: UInt64, _ c3: UInt64, key: (UInt32, UInt32)

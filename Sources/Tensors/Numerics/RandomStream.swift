@@ -1,3 +1,5 @@
+import CKernels
+
 /// An endless sequence of random numbers in which each element is a function of its index alone, so that
 /// any part can be computed anywhere, in any order.
 ///
@@ -21,8 +23,8 @@ package struct RandomStream: Sendable, Hashable {
 
   /// Fills `destination` with elements `start ..< start + count`: uniform in [0, 1), multiples of 2^-24.
   package func fillUniform(_ destination: UnsafeMutablePointer<Float>, start: Int, count: Int) {
-    fill(destination, start: start, count: count) { words, blocks in
-      for index in 0..<blocks &* 4 { words[index] = Self.unit(words[index]).bitPattern }
+    fill(destination, start: start, count: count, element: uniform) { target, first, blocks in
+      philox_uniform(self.blocks(first, blocks), target)
     }
   }
 
@@ -32,9 +34,8 @@ package struct RandomStream: Sendable, Hashable {
   /// Box and Muller, "A note on the generation of random normal deviates" (1958), over the pairs of
   /// elements 2j and 2j + 1.
   package func fillNormal(_ destination: UnsafeMutablePointer<Float>, start: Int, count: Int) {
-    fill(destination, start: start, count: count) { words, blocks in
-      Self.replaceByNormalPairs(words, words + blocks, blocks)
-      Self.replaceByNormalPairs(words + 2 &* blocks, words + 3 &* blocks, blocks)
+    fill(destination, start: start, count: count, element: normal) { target, first, blocks in
+      normalBlocks(target, first, blocks)
     }
   }
 
@@ -64,77 +65,52 @@ package struct RandomStream: Sendable, Hashable {
     (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed &>> 32))
   }
 
-  /// Philox blocks at a time: scratch of 1 KiB, which stays on the stack.
-  private static let chunk = 64
+  private func blocks(_ first: Int, _ count: Int) -> philox_blocks {
+    philox_blocks(first: UInt64(bitPattern: Int64(first)), count: count, stream: stream, key: seed)
+  }
 
-  /// Computes the blocks of words that cover the range; `convert` turns `blocks` first words, then as many
-  /// second, third and fourth words in place into the bit patterns of Floats.
+  /// Fills a range: whole blocks by `whole`, which takes their first number and their count, and what the
+  /// range has of a block at either end by `element`.
   @inline(__always)
   private func fill(
-    _ destination: UnsafeMutablePointer<Float>, start: Int, count: Int,
-    _ convert: (_ words: UnsafeMutablePointer<UInt32>, _ blocks: Int) -> Void
+    _ destination: UnsafeMutablePointer<Float>, start: Int, count: Int, element: (Int) -> Float,
+    whole: (_ target: UnsafeMutablePointer<Float>, _ first: Int, _ blocks: Int) -> Void
   ) {
+    let end = start &+ count
+    let first = (start &+ 3) &>> 2
+    let blocks = max(0, (end &>> 2) &- first)
+    let wholeStart = min(end, first &<< 2)
+    let wholeEnd = wholeStart &+ 4 &* blocks
+    for index in start..<wholeStart { destination[index &- start] = element(index) }
+    if blocks > 0 { whole(destination + (wholeStart &- start), first, blocks) }
+    for index in wholeEnd..<end { destination[index &- start] = element(index) }
+  }
+
+  /// Philox blocks of normal numbers at a time: scratch of 1 KiB, which stays on the stack.
+  private static let chunk = 64
+
+  private func normalBlocks(_ target: UnsafeMutablePointer<Float>, _ first: Int, _ blocks: Int) {
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 4 &* Self.chunk) { scratch in
       let words = scratch.baseAddress.unsafelyUnwrapped
-      var position = start
-      let end = start &+ count
-      while position < end {
-        let block = position &>> 2
-        let last = min((end &- 1) &>> 2, block &+ Self.chunk &- 1)
-        let blocks = last &- block &+ 1
-        computeWords(words, firstBlock: UInt64(bitPattern: Int64(block)), blocks)
-        convert(words, blocks)
-        let stop = min(end, (last &+ 1) &<< 2)
-        Self.interleave(words, blocks, destination + (position &- start), position & 3, stop &- position)
-        position = stop
+      for start in stride(from: 0, to: blocks, by: Self.chunk) {
+        let count = min(Self.chunk, blocks &- start)
+        philox_words(self.blocks(first &+ start, count), words)
+        Self.replaceByNormalPairs(words, words + count, count)
+        Self.replaceByNormalPairs(words + 2 &* count, words + 3 &* count, count)
+        Self.interleave(words, count, target + 4 &* start)
       }
     }
   }
 
-  @inline(__always)
-  private func computeWords(_ words: UnsafeMutablePointer<UInt32>, firstBlock: UInt64, _ blocks: Int) {
-    let (key, stream) = (key, stream)
-    for index in 0..<blocks {
-      let block = firstBlock &+ UInt64(truncatingIfNeeded: index)
-      let (a, b, c, d) = Philox.wideBlock(block, block &>> 32, stream, stream &>> 32, key: key)
-      words[index] = UInt32(truncatingIfNeeded: a)
-      words[index &+ blocks] = UInt32(truncatingIfNeeded: b)
-      words[index &+ 2 &* blocks] = UInt32(truncatingIfNeeded: c)
-      words[index &+ 3 &* blocks] = UInt32(truncatingIfNeeded: d)
-    }
-  }
-
-  /// Writes elements `skip ..< skip + count` of the blocks, whose words are kept by lane.
-  @inline(__always)
+  /// Turns words by lane into elements by block.
   private static func interleave(
-    _ words: UnsafeMutablePointer<UInt32>, _ blocks: Int, _ destination: UnsafeMutablePointer<Float>,
-    _ skip: Int, _ count: Int
+    _ words: UnsafePointer<UInt32>, _ blocks: Int, _ target: UnsafeMutablePointer<Float>
   ) {
-    @inline(__always)
-    func element(_ lane: Int, _ block: Int) -> Float { Float(bitPattern: words[lane &* blocks &+ block]) }
-    var written = 0
-    var first = 0
-    if skip != 0 || count < 4 {
-      while written < count && skip &+ written < 4 {
-        destination[written] = element(skip &+ written, 0)
-        written &+= 1
-      }
-      first = 1
-    }
-    let whole = (count &- written) &>> 2
-    let target = destination + written
-    for index in 0..<whole {
-      target[4 &* index] = element(0, first &+ index)
-      target[4 &* index &+ 1] = element(1, first &+ index)
-      target[4 &* index &+ 2] = element(2, first &+ index)
-      target[4 &* index &+ 3] = element(3, first &+ index)
-    }
-    written &+= 4 &* whole
-    var lane = 0
-    while written < count {
-      destination[written] = element(lane, first &+ whole)
-      written &+= 1
-      lane &+= 1
+    for index in 0..<blocks {
+      target[4 &* index] = Float(bitPattern: words[index])
+      target[4 &* index &+ 1] = Float(bitPattern: words[blocks &+ index])
+      target[4 &* index &+ 2] = Float(bitPattern: words[2 &* blocks &+ index])
+      target[4 &* index &+ 3] = Float(bitPattern: words[3 &* blocks &+ index])
     }
   }
 

@@ -34,6 +34,8 @@ import Testing
     }
   }
 
+  /// Whole blocks come from loops compiled for several processors, of which this one takes the widest that it
+  /// can; single elements come from the plain form.
   @Test func anyCutGivesTheSameBits() {
     let stream = RandomStream(seed: 7, name: "w", ordinal: 0)
     let count = 1500
