@@ -1,5 +1,26 @@
-/// Ranks of a row's values, by sorting selection keys.
-package enum Ranks {
+/// Ranks the values of rows, one row after the other.
+///
+/// Most rows need no sorting by all bits. Cut to a few bits, the values of a row are counted into as many bins
+/// as there are cuts, and stable counting orders all but those that share a bin and differ. Where these are
+/// few, moving them is cheap; else the row is counted with finer cuts, or sorted. Whichever way a row takes,
+/// its ranks are the same.
+package struct Ranks {
+  private enum Way {
+    /// Into about as many bins as there are values: differences of bfloat16 numbers have few distinct values.
+    case coarseCuts
+    /// Into several times as many.
+    case fineCuts
+    /// Sorted by all bits: rows with a few great values among small ones, infinities, NaN.
+    case allBits
+  }
+
+  /// The first way that suited a recent row: the next rows are likely to be of its kind.
+  private var way = Way.coarseCuts
+  /// Rows until coarse cuts are tried again.
+  private var rowsLeft = 0
+
+  package init() {}
+
   /// Words of scratch for a row of `count` values.
   package static func scratchCount(_ count: Int) -> Int { 2 * count }
 
@@ -7,22 +28,46 @@ package enum Ranks {
   /// equal), equal values by index.
   ///
   /// `scratch` has room for `scratchCount(count)` words. Ranks are exact up to a count of 2^24, which the
-  /// caller checks. `destination` may be `source`.
-  package static func ranks(
-    of source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutablePointer<Float>,
+  /// caller checks. Nothing overlaps.
+  package mutating func rank(
+    _ source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<UInt64>
   ) {
-    // Key above index: the order of these words is that of the keys, and then that of the indices.
-    for index in 0..<count {
-      scratch[index] = UInt64(SelectionKey.key(source[index])) &<< 32 | UInt64(truncatingIfNeeded: index)
+    if count <= 40 { return Self.rankByInsertion(source, count, destination, scratch) }
+    let row = CutRow(source, count: count, destination, scratch: scratch)
+    if row.isUniform { return row.rankInOrder() }
+    if rowsLeft > 0 { rowsLeft -= 1 } else { way = .coarseCuts }
+    if way == .coarseCuts {
+      if row.rank(bits: row.coarseBits) { return }
+      (way, rowsLeft) = (.fineCuts, 15)
     }
-    if count <= 40 {
-      sortByInsertion(scratch, count)
-      for position in 0..<count {
-        destination[Int(truncatingIfNeeded: scratch[position] & 0xffff_ffff)] = Float(position &+ 1)
-      }
-    } else {
-      sortByDigits(scratch, scratch + count, count, destination)
+    if way == .fineCuts {
+      if row.rank(bits: row.fineBits) { return }
+      (way, rowsLeft) = (.allBits, 15)
+    }
+    Self.makeWords(of: source, count, scratch)
+    Self.sortByDigits(scratch, scratch + count, count, destination)
+  }
+
+  // MARK: Sorting by all bits
+
+  /// A key above its index: the order of these words is that of the keys, and then that of the indices.
+  private static func makeWords(
+    of source: UnsafePointer<Float>, _ count: Int, _ words: UnsafeMutablePointer<UInt64>
+  ) {
+    for index in 0..<count {
+      words[index] = UInt64(SelectionKey.key(source[index])) &<< 32 | UInt64(truncatingIfNeeded: index)
+    }
+  }
+
+  private static func rankByInsertion(
+    _ source: UnsafePointer<Float>, _ count: Int, _ destination: UnsafeMutablePointer<Float>,
+    _ words: UnsafeMutablePointer<UInt64>
+  ) {
+    makeWords(of: source, count, words)
+    sortByInsertion(words, count)
+    for position in 0..<count {
+      destination[Int(truncatingIfNeeded: words[position] & 0xffff_ffff)] = Float(position &+ 1)
     }
   }
 
@@ -40,7 +85,7 @@ package enum Ranks {
     }
   }
 
-  /// Radix sort from the lowest digit on. The last pass writes ranks instead of moving words; a digit that
+  /// Radix sort of all bits from the lowest digit on. The last pass writes ranks instead of moving words; a digit that
   /// is the same everywhere, such as the lowest of values that were bfloat16, costs no pass.
   private static func sortByDigits(
     _ words: UnsafeMutablePointer<UInt64>, _ spare: UnsafeMutablePointer<UInt64>, _ count: Int,

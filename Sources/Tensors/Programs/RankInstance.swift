@@ -1,13 +1,14 @@
-/// A worker's copy of a ranking: the program that computes its rows, and the ranks of the last row.
+/// A worker's copy of a ranking: the program that computes its rows, and the ranks of the last row that a tile cut.
 final class RankInstance<Element: BlockElement> {
   private let row: Int
   private let offset: Int
   private let input: ProgramInstance<Element>
   private let values = TileBuffer()
   private let ranks = TileBuffer()
+  private var ranking = Ranks()
   private let scratch = TileBuffer()
   private let shown = TileBuffer()
-  /// Where the row begins whose ranks are kept: a row longer than a tile is ranked once.
+  /// Where the row begins whose ranks are kept: a row of which a tile has a part is ranked once.
   private var rankedRow = -1
   private var tileStart = 0
 
@@ -25,26 +26,36 @@ final class RankInstance<Element: BlockElement> {
     while position < tile.upperBound {
       let element = position + offset
       let start = element / row * row
-      let ranks = try self.ranks(ofRow: start)
       let count = min(start + row - element, tile.upperBound - position)
-      (target + (position - tile.lowerBound)).update(from: ranks + (element - start), count: count)
+      let destination = target + (position - tile.lowerBound)
+      if count == row {
+        try rank(rowAt: start, into: destination)
+      } else {
+        destination.update(from: try ranks(ofRow: start) + (element - start), count: count)
+      }
       position += count
     }
   }
 
+  /// The ranks of a row of which a tile has a part.
   private func ranks(ofRow start: Int) throws -> UnsafePointer<Float> {
     let result = ranks.ensure(row * 4).assumingMemoryBound(to: Float.self)
-    if start == rankedRow { return UnsafePointer(result) }
-    // What a failure leaves behind is no row's.
-    rankedRow = -1
+    if start != rankedRow {
+      // What a failure leaves behind is no row's.
+      rankedRow = -1
+      try rank(rowAt: start, into: result)
+      rankedRow = start
+    }
+    return UnsafePointer(result)
+  }
+
+  private func rank(rowAt start: Int, into result: UnsafeMutablePointer<Float>) throws {
     let values = values.ensure(row * 4).assumingMemoryBound(to: Float.self)
     try input.evaluate(start..<start + row) { block, range in
       Element.storeFloats(block, to: values + (range.lowerBound - start), count: range.count)
     }
     let words = scratch.ensure(Ranks.scratchCount(row) * 8).assumingMemoryBound(to: UInt64.self)
-    Ranks.ranks(of: values, count: row, into: result, scratch: words)
-    rankedRow = start
-    return UnsafePointer(result)
+    ranking.rank(values, count: row, into: result, scratch: words)
   }
 
   /// Puts the ranks of `block`, within the prepared tile, into `result`.

@@ -1,0 +1,174 @@
+/// A row of values on its way to ranks by counting cut values: see `Ranks`.
+struct CutRow {
+  private let count: Int
+  private let destination: UnsafeMutablePointer<Float>
+  private let source: UnsafePointer<Float>
+  private let least: Int32
+  private let greatest: Int32
+
+  // In the scratch, 14 bytes a value.
+
+  /// Selection keys less 2^31, by index: SSE2 compares signed numbers only.
+  private let keys: UnsafeMutablePointer<Int32>
+  /// The same by position in the order.
+  private let sorted: UnsafeMutablePointer<Int32>
+  /// Indices, by position in the order.
+  private let order: UnsafeMutablePointer<UInt16>
+  /// Bins, by index.
+  private let bins: UnsafeMutablePointer<UInt16>
+  /// How many values of lower index share the bin, by index.
+  private let offsets: UnsafeMutablePointer<UInt16>
+
+  /// Computes the keys; `scratch` has 2 words for each value.
+  init(
+    _ source: UnsafePointer<Float>, count: Int, _ destination: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<UInt64>
+  ) {
+    (self.source, self.count, self.destination) = (source, count, destination)
+    let raw = UnsafeMutableRawPointer(scratch)
+    keys = raw.assumingMemoryBound(to: Int32.self)
+    sorted = keys + count
+    order = (raw + 8 * count).assumingMemoryBound(to: UInt16.self)
+    bins = order + count
+    offsets = bins + count
+    var (least, greatest) = (Int32.max, Int32.min)
+    for index in 0..<count {
+      let key = Int32(bitPattern: SelectionKey.key(source[index]) ^ 0x8000_0000)
+      keys[index] = key
+      least = min(least, key)
+      greatest = max(greatest, key)
+    }
+    (self.least, self.greatest) = (least, greatest)
+  }
+
+  /// Whether all values are equal.
+  var isUniform: Bool { least == greatest }
+
+  /// Writes the ranks of a uniform row.
+  func rankInOrder() {
+    for index in 0..<count { destination[index] = Float(Int32(truncatingIfNeeded: index &+ 1)) }
+  }
+
+  /// About as many bins as values, within a level-one cache.
+  var coarseBits: Int { min(12, Int.bitWidth - 1 - count.leadingZeroBitCount) }
+
+  /// Eight times as many, or what a level-one cache holds.
+  var fineBits: Int { min(14, coarseBits + 3) }
+
+  /// Writes the ranks, unless values cannot be cut to `bits` or too many that share a bin are out of order.
+  /// Returns whether they are written.
+  func rank(bits: Int) -> Bool {
+    // Indices and counts have 16 bits.
+    guard count < 65_536, cut(bits: bits) else { return false }
+    countBins(1 << bits)
+    return mend()
+  }
+
+  /// Puts each value in one of 2^bits bins of equal width. Each step rounds monotonically, so that bins
+  /// never reverse the order of values.
+  private func cut(bits: Int) -> Bool {
+    let low = Self.value(least)
+    let width = Self.value(greatest) - low
+    let scale = Float(1 &<< bits &- 1) / width
+    // Not so if there are infinities or NaN, or nothing but the smallest numbers.
+    guard width.isFinite, scale.isFinite else { return false }
+    for index in 0..<count {
+      // The sum's low bits are the product, rounded.
+      let sum = (source[index] - low) * scale + 0x1p23
+      bins[index] = UInt16(truncatingIfNeeded: sum.bitPattern)
+    }
+    return true
+  }
+
+  private static func value(_ key: Int32) -> Float {
+    SelectionKey.value(UInt32(bitPattern: key) ^ 0x8000_0000)
+  }
+
+  /// Orders values by bins, and writes the ranks that they have in that order.
+  private func countBins(_ binCount: Int) {
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: binCount / 4) { buffer in
+      let words = buffer.baseAddress.unsafelyUnwrapped
+      words.update(repeating: 0, count: binCount / 4)
+      words.withMemoryRebound(to: UInt16.self, capacity: binCount) { table in
+        for index in 0..<count {
+          let slot = table + Int(bins[index])
+          offsets[index] = slot.pointee
+          slot.pointee &+= 1
+        }
+      }
+      Self.makeStarts(words, binCount / 4)
+      words.withMemoryRebound(to: UInt16.self, capacity: binCount) { table in
+        for index in 0..<count {
+          let position = table[Int(bins[index])] &+ offsets[index]
+          sorted[Int(position)] = keys[index]
+          order[Int(position)] = UInt16(truncatingIfNeeded: index)
+          destination[index] = Float(Int32(position) &+ 1)
+        }
+      }
+    }
+  }
+
+  /// Replaces counts, four of 16 bits in a word, by the sums of all counts before each. No sum exceeds 16
+  /// bits, so that none carries into the next.
+  private static func makeStarts(_ words: UnsafeMutablePointer<UInt64>, _ wordCount: Int) {
+    let ones: UInt64 = 0x0001_0001_0001_0001
+    var before: UInt64 = 0
+    for index in 0..<wordCount {
+      // Each quarter is the sum of the counts up to its own.
+      let sums = words[index] &* ones
+      words[index] = before &+ sums &<< 16
+      before &+= (sums &>> 48) &* ones
+    }
+  }
+
+  /// Puts values that share a bin in order, and returns `true`; gives up if too many are out of order.
+  private func mend() -> Bool {
+    // Where moving values comes to cost as much as sorting the row.
+    var budget = count
+    var position = 1
+    while position < count {
+      let end = min(count, position &+ Self.chunk)
+      // Nearly all chunks are in order, which is quickly seen.
+      if end &- position < Self.chunk || Self.hasDescent(sorted + position) {
+        while position < end {
+          if sorted[position] < sorted[position &- 1] { budget &-= 8 &+ sink(position) }
+          position &+= 1
+        }
+        if budget < 0 { return false }
+      }
+      position = end
+    }
+    return true
+  }
+
+  private static var chunk: Int { 32 }
+
+  /// Whether one of the keys of a chunk is less than the one before it. A plain loop is not vectorised.
+  @inline(__always)
+  private static func hasDescent(_ keys: UnsafePointer<Int32>) -> Bool {
+    let raw = UnsafeRawPointer(keys)
+    var descents = SIMDMask<SIMD8<Int32>>(repeating: false)
+    for offset in stride(from: 0, to: 4 &* chunk, by: 32) {
+      let here = raw.loadUnaligned(fromByteOffset: offset, as: SIMD8<Int32>.self)
+      let before = raw.loadUnaligned(fromByteOffset: offset &- 4, as: SIMD8<Int32>.self)
+      descents .|= here .< before
+    }
+    return any(descents)
+  }
+
+  /// Moves the value at a position below the greater ones before it; returns how far.
+  private func sink(_ position: Int) -> Int {
+    let (key, index) = (sorted[position], order[position])
+    var hole = position
+    repeat {
+      sorted[hole] = sorted[hole &- 1]
+      order[hole] = order[hole &- 1]
+      destination[Int(order[hole])] = Float(Int32(truncatingIfNeeded: hole &+ 1))
+      hole &-= 1
+    } while hole > 0 && sorted[hole &- 1] > key
+    sorted[hole] = key
+    order[hole] = index
+    destination[Int(index)] = Float(Int32(truncatingIfNeeded: hole &+ 1))
+    return position &- hole
+  }
+}
