@@ -1,17 +1,20 @@
 #include "philox.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #define EACH_LEVEL __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define EACH_LEVEL
 #endif
+#define INLINE static inline __attribute__((always_inline))
 
 // Words are the lower halves of 64 bits, as vector multiplication wants them; upper halves hold anything.
 struct words {
   uint64_t a, b, c, d;
 };
 
-__attribute__((always_inline)) static inline struct words philox_block(uint64_t number, uint64_t stream, uint64_t key) {
+INLINE struct words philox_block(uint64_t number, uint64_t stream, uint64_t key) {
   uint64_t a = number, b = number >> 32, c = stream, d = stream >> 32;
   uint32_t key0 = (uint32_t)key, key1 = (uint32_t)(key >> 32);
   // A loop over blocks is vectorised only if this one is gone.
@@ -28,10 +31,14 @@ __attribute__((always_inline)) static inline struct words philox_block(uint64_t 
   return (struct words){a, b, c, d};
 }
 
-static inline float unit(uint64_t word) { return (float)(int32_t)((uint32_t)word >> 8) * 0x1p-24f; }
+INLINE float unit(uint64_t word) { return (float)(int32_t)((uint32_t)word >> 8) * 0x1p-24f; }
 
-EACH_LEVEL
-void philox_uniform(struct philox_blocks blocks, float *destination) {
+// Blocks in a turn of the vector loops. Two vectors at once hide much of a round's latency; what a turn does
+// not fill would go one block at a time.
+enum { TURN = 32 };
+
+INLINE void write_uniform(struct philox_blocks blocks, float *destination) {
+#pragma clang loop interleave_count(2)
   for (size_t index = 0; index < blocks.count; index++) {
     struct words words = philox_block(blocks.first + index, blocks.stream, blocks.key);
     destination[4 * index] = unit(words.a);
@@ -42,9 +49,23 @@ void philox_uniform(struct philox_blocks blocks, float *destination) {
 }
 
 EACH_LEVEL
+void philox_uniform(struct philox_blocks blocks, float *destination) {
+  size_t rest = blocks.count % TURN, whole = blocks.count - rest;
+  if (whole) {
+    write_uniform((struct philox_blocks){blocks.first, whole, blocks.stream, blocks.key}, destination);
+  }
+  if (rest) {
+    float turn[4 * TURN];
+    write_uniform((struct philox_blocks){blocks.first + whole, TURN, blocks.stream, blocks.key}, turn);
+    memcpy(destination + 4 * whole, turn, 4 * rest * sizeof(float));
+  }
+}
+
+EACH_LEVEL
 void philox_words(struct philox_blocks blocks, uint32_t *destination) {
   uint32_t *restrict a = destination, *restrict b = a + blocks.count;
   uint32_t *restrict c = b + blocks.count, *restrict d = c + blocks.count;
+#pragma clang loop interleave_count(2)
   for (size_t index = 0; index < blocks.count; index++) {
     struct words words = philox_block(blocks.first + index, blocks.stream, blocks.key);
     a[index] = (uint32_t)words.a;

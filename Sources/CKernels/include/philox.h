@@ -21,7 +21,7 @@ struct philox_blocks {
 // Writes the four words of each block as multiples of 2^-24 in [0, 1), made of their upper 24 bits.
 void philox_uniform(struct philox_blocks blocks, float *destination);
 
-// Writes the first words of all blocks, then the second, third and fourth.
+// Writes the first words of all blocks, then the second, third and fourth. Fast for multiples of 32 blocks.
 void philox_words(struct philox_blocks blocks, uint32_t *destination);
 
 #endif

@@ -93,24 +93,25 @@ package struct RandomStream: Sendable, Hashable {
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 4 &* Self.chunk) { scratch in
       let words = scratch.baseAddress.unsafelyUnwrapped
       for start in stride(from: 0, to: blocks, by: Self.chunk) {
+        // Of the last chunk too all words, which is faster.
+        philox_words(self.blocks(first &+ start, Self.chunk), words)
         let count = min(Self.chunk, blocks &- start)
-        philox_words(self.blocks(first &+ start, count), words)
-        Self.replaceByNormalPairs(words, words + count, count)
-        Self.replaceByNormalPairs(words + 2 &* count, words + 3 &* count, count)
+        Self.replaceByNormalPairs(words, words + Self.chunk, count)
+        Self.replaceByNormalPairs(words + 2 &* Self.chunk, words + 3 &* Self.chunk, count)
         Self.interleave(words, count, target + 4 &* start)
       }
     }
   }
 
-  /// Turns words by lane into elements by block.
+  /// Turns the words of a chunk's first blocks into their elements, block after block.
   private static func interleave(
     _ words: UnsafePointer<UInt32>, _ blocks: Int, _ target: UnsafeMutablePointer<Float>
   ) {
     for index in 0..<blocks {
       target[4 &* index] = Float(bitPattern: words[index])
-      target[4 &* index &+ 1] = Float(bitPattern: words[blocks &+ index])
-      target[4 &* index &+ 2] = Float(bitPattern: words[2 &* blocks &+ index])
-      target[4 &* index &+ 3] = Float(bitPattern: words[3 &* blocks &+ index])
+      target[4 &* index &+ 1] = Float(bitPattern: words[chunk &+ index])
+      target[4 &* index &+ 2] = Float(bitPattern: words[2 &* chunk &+ index])
+      target[4 &* index &+ 3] = Float(bitPattern: words[3 &* chunk &+ index])
     }
   }
 
