@@ -85,8 +85,8 @@ package struct Ranks {
     }
   }
 
-  /// Radix sort of all bits from the lowest digit on. The last pass writes ranks instead of moving words; a digit that
-  /// is the same everywhere, such as the lowest of values that were bfloat16, costs no pass.
+  /// Radix sort of all bits from the lowest digit on. The last pass writes ranks instead of moving words; a
+  /// digit that is the same everywhere, such as the lowest of values that were bfloat16, costs no pass.
   private static func sortByDigits(
     _ words: UnsafeMutablePointer<UInt64>, _ spare: UnsafeMutablePointer<UInt64>, _ count: Int,
     _ destination: UnsafeMutablePointer<Float>

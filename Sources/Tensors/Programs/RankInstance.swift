@@ -1,4 +1,5 @@
-/// A worker's copy of a ranking: the program that computes its rows, and the ranks of the last row that a tile cut.
+/// A worker's copy of a ranking: the program that computes its rows, and the ranks of the last row of which a
+/// tile had a part.
 final class RankInstance<Element: BlockElement> {
   private let row: Int
   private let offset: Int
