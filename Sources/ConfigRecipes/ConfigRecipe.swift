@@ -26,6 +26,7 @@ package struct ConfigRecipe {
     self.path = path
     text = String(decoding: bytes, as: UTF8.self)
     translation = try Self.translate(config, host, options)
+    try Self.checkRules(of: translation, host)
     isMegaMerge = config.kind == .megaMerge
   }
 
@@ -49,6 +50,18 @@ package struct ConfigRecipe {
     do { return try config.translate(methods: methods, options: options) } catch {
       guard unknown.name.contains("/"), "\(error)".hasSuffix("'\(unknown.name)'") else { throw error }
       throw LuaError("\(error): \(unknown.reason)")
+    }
+  }
+
+  /// Reads each rule as Lua, since of an error in the whole recipe only the line would be known.
+  private static func checkRules(of translation: Translation, _ host: ScriptHost) throws {
+    for rule in translation.rules {
+      // The rule is the end of the text, as the messages say, and does not run.
+      let text = "do return end return " + rule.text
+      do { try host.evaluate(text, name: "rule") { _ in } } catch let error as LuaError {
+        guard !error.kind.isFatal else { throw error }
+        throw LuaError("\(rule.place): \(error.message)", kind: error.kind)
+      }
     }
   }
 
@@ -81,8 +94,10 @@ package struct ConfigRecipe {
   /// A warning of the recipe; one that begins with the path of a value gets the value's place.
   package func placed(warning: String) -> String {
     // Which of several merges it is about is not known.
-    guard !isMegaMerge, let place = place(ofPathBefore: warning, line: nil) else { return warning }
-    return "\(place): \(warning)"
+    guard !isMegaMerge, let place = place(ofPathBefore: warning, line: nil) else {
+      return Self.inConfigNames(warning)
+    }
+    return "\(place): \(Self.inConfigNames(warning))"
   }
 
   /// `config.yml:7:5: models[2].weight: …` for `merge: models[2].weight: …`: the place of the value if the
@@ -91,8 +106,27 @@ package struct ConfigRecipe {
     let prefix = "merge: "
     let message = message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : message
     let place = place(ofPathBefore: message, line: line) ?? line.flatMap(translation.place(ofLine:))
-    return "\(place ?? path): \(message)"
+    return "\(place ?? path): \(Self.inConfigNames(message))"
   }
+
+  /// `slices[1].sources[1].layer_range: [0, 9] is …` for `slices[1].sources[1].layers: { 0, 9 } is …`: a
+  /// message that begins with a path, by the names that configs have.
+  private static func inConfigNames(_ message: String) -> String {
+    guard let colon = message.firstRange(of: ": ") else { return message }
+    let path = message[..<colon.lowerBound]
+    var words = String(message[colon.upperBound...])
+    let start = path.lastIndex(of: ".").map(path.index(after:)) ?? path.startIndex
+    guard !path.contains(" "), let name = configNames[String(path[start...])] else { return message }
+    if words.hasPrefix("{ "), let end = words.firstRange(of: " }") {
+      words = "[\(words[..<end.lowerBound].dropFirst(2))]\(words[end.upperBound...])"
+    }
+    return "\(path[..<start])\(name): \(words)"
+  }
+
+  /// What configs call what recipes name otherwise.
+  private static let configNames = [
+    "base": "base_model", "layers": "layer_range", "method": "merge_method",
+  ]
 
   private func place(ofPathBefore message: String, line: Int?) -> String? {
     var message = message[...]

@@ -5,7 +5,7 @@ package struct ConfigFile: Sendable {
   package enum Kind: Sendable {
     /// One merge.
     case merge
-    /// Merges that use each other by name: several documents, or one with a `name`.
+    /// Merges that use each other by name: several documents.
     case megaMerge
     /// A mixture of experts: a document with `experts`.
     case mixtureOfExperts
@@ -18,6 +18,7 @@ package struct ConfigFile: Sendable {
 
   private let path: String
   private let documents: [YAMLNode]
+  private let repeatedKeys: [YAMLReader.RepeatedKey]
 
   /// Reads YAML. `path` is the file's, as messages are to name it.
   package init(text: String, path: String) throws(ConfigError) {
@@ -27,17 +28,15 @@ package struct ConfigFile: Sendable {
   /// Reads the bytes of a YAML file, which must be UTF-8. `path` is the file's, as messages are to name it.
   package init(bytes: [UInt8], path: String) throws(ConfigError) {
     self.path = path
-    documents = try YAMLReader.documents(of: bytes, file: path)
+    (documents, repeatedKeys) = try YAMLReader.documents(of: bytes, file: path)
     if documents.isEmpty { throw ConfigError(.empty, at: Place(line: 1, column: 1), in: path) }
     for document in documents where document.mapping == nil {
       throw ConfigError(.documentNotMapping(found: document.found), at: document.place, in: path)
     }
     if documents.count > 1 {
       kind = .megaMerge
-    } else if documents[0]["experts"] != nil {
-      kind = .mixtureOfExperts
     } else {
-      kind = documents[0]["name"] != nil ? .megaMerge : .merge
+      kind = documents[0]["experts"] != nil ? .mixtureOfExperts : .merge
     }
     var names: [String] = []
     for document in documents {
@@ -56,6 +55,11 @@ package struct ConfigFile: Sendable {
     methods: [String: MethodDeclaration], options: TranslationOptions = TranslationOptions()
   ) throws(ConfigError) -> Translation {
     let reader = MergeReader(file: path, options: options, methods: methods)
+    for key in repeatedKeys {
+      try reader.leaveOut(at: key.place, KeyPath().key(key.name)) {
+        .duplicateKey(first: key.first, isWarning: $0)
+      }
+    }
     for document in documents {
       guard let experts = document.mapping?.first(where: { $0.key == "experts" }) else { continue }
       let problem: ConfigProblem = kind == .megaMerge ? .expertsAmongDocuments : .mixtureOfExperts

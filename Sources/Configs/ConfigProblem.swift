@@ -1,3 +1,10 @@
+/// A key that is not known where it stands, and the one that it may be meant as.
+struct Misspelling: Equatable, Sendable {
+  var key: String
+  var place: Place
+  var meant: String
+}
+
 /// What can be wrong with a config. `found` says in words what stands in the file.
 enum ConfigProblem: Equatable, Sendable {
   // The text.
@@ -5,7 +12,7 @@ enum ConfigProblem: Equatable, Sendable {
   case syntax(problem: String, context: String?, contextPlace: Place?, isTab: Bool)
   case empty
   case documentNotMapping(found: String)
-  case duplicateKey(first: Place)
+  case duplicateKey(first: Place, isWarning: Bool)
   case undefinedAlias(name: String, nearest: String?)
   case recursiveAlias(name: String)
   case expandedTooFar(limit: Int)
@@ -15,14 +22,15 @@ enum ConfigProblem: Equatable, Sendable {
 
   // Forms.
   case expected(String, found: String)
-  case missing(String)
+  case missing(String, misspelling: Misspelling?)
   case emptyList(expected: String)
+  case optionAsKey(option: String, isLeftOut: Bool)
   case unknownKey(nearest: String?, known: [String], isLeftOut: Bool)
   case parameterAsKey(isLeftOut: Bool)
   case unknownParameter(method: String, nearest: String?, isLeftOut: Bool)
   case sharedParameter(isLeftOut: Bool)
-  case oneOfThree(found: [String])
-  case modelsAndSlices(found: [String])
+  case oneOfThree(found: [String], misspelling: Misspelling?)
+  case modelsAndSlices(found: [String], misspelling: Misspelling?)
   case tokenizerTwice
   case badChoice(found: String, choices: [String], nearest: String?)
   case notTokenSource
@@ -32,15 +40,15 @@ enum ConfigProblem: Equatable, Sendable {
   case mixedList(expected: String, found: String)
   case ruleInList
   case ruleNotAlone
-  case filterWithoutValue
+  case filterWithoutValue(misspelling: Misspelling?)
   case ruleEmpty
   case ruleUnfinished(String)
   case ruleUnbalanced(String)
   case ruleNotExpression(String)
+  case ruleUnknownName(String, nearest: String?)
 
   // Models.
   case adapter
-  case overrideArchitecture
 
   // Layers.
   case layersNegative(Int)
@@ -50,7 +58,7 @@ enum ConfigProblem: Equatable, Sendable {
 
   // Methods.
   case unknownMethod(String, nearest: String?)
-  case baseMissing(method: String, isSlice: Bool)
+  case baseMissing(method: String, isSlice: Bool, misspelling: Misspelling?)
   case inputCount(method: String, min: Int, max: Int?, isBesideBase: Bool, found: Int)
   case epsilonBounds(epsilon: String, density: String)
   case unknownDType(found: String, nearest: String?, known: [String])
@@ -64,7 +72,7 @@ enum ConfigProblem: Equatable, Sendable {
 
   // Notices.
   case residualWeight
-  case tokenizerNotApplied(key: String)
+  case overrideArchitecture
   case unusedMerge(String)
 
   // Not there yet.
@@ -81,7 +89,8 @@ extension ConfigProblem: CustomStringConvertible {
     case .empty: "there is no config in the file; expected merge_method, and models, slices or modules"
     case .documentNotMapping(let found):
       "expected keys such as merge_method at the top of the config, found \(found)"
-    case .duplicateKey(let first): "the key is given twice, first at \(first)"
+    case .duplicateKey(let first, let isWarning):
+      "the key is given twice, first at \(first)" + (isWarning ? "; the last value counts" : "")
     case .undefinedAlias(let name, let nearest):
       "no anchor '&\(name)' comes before the alias '*\(name)'" + suggestion(nearest)
     case .recursiveAlias(let name): "the alias '*\(name)' stands within what its anchor names"
@@ -91,11 +100,13 @@ extension ConfigProblem: CustomStringConvertible {
     case .mergeKeyValue(let found): "'<<' takes a mapping or a list of mappings, found \(found)"
 
     case .expected(let expected, let found): "expected \(expected), found \(found)"
-    case .missing(let what): "\(what) is missing"
+    case .missing(let what, let misspelling): "\(what) is missing" + words(misspelling)
     case .emptyList(let expected): "the list is empty; expected \(expected)"
     case .unknownKey(let nearest, let known, let isLeftOut):
       "unknown key" + (isLeftOut ? ", left out" : "")
         + (nearest.map { " (did you mean '\($0)'?)" } ?? " (known: \(known.joined(separator: ", ")))")
+    case .optionAsKey(let option, let isLeftOut):
+      "unknown key" + (isLeftOut ? ", left out" : "") + " (\(option) gives it)"
     case .parameterAsKey(let isLeftOut):
       "unknown key" + (isLeftOut ? ", left out" : "") + " (the parameter belongs under 'parameters' here)"
     case .unknownParameter(let method, let nearest, let isLeftOut):
@@ -103,12 +114,11 @@ extension ConfigProblem: CustomStringConvertible {
     case .sharedParameter(let isLeftOut):
       "the parameter is shared by all models and not read here" + (isLeftOut ? ", left out" : "")
         + "; it belongs under the 'parameters' of the whole config or of a slice"
-    case .oneOfThree(let found):
-      found.isEmpty
-        ? "expected exactly one of models, slices and modules, found none"
-        : "expected exactly one of models, slices and modules, found \(found.joined(separator: " and "))"
-    case .modelsAndSlices(let found):
-      "expected either models or slices, found " + (found.isEmpty ? "neither" : "both")
+    case .oneOfThree(let found, let misspelling):
+      "expected exactly one of models, slices and modules, found "
+        + (found.isEmpty ? "none" : found.joined(separator: " and ")) + words(misspelling)
+    case .modelsAndSlices(let found, let misspelling):
+      "expected either models or slices, found " + (found.isEmpty ? "neither" : "both") + words(misspelling)
     case .tokenizerTwice: "tokenizer and tokenizer_source are both given; expected one of them"
     case .badChoice(let found, let choices, let nearest):
       "expected \(choices.joined(separator: " or ")), found \(found)" + suggestion(nearest)
@@ -120,17 +130,16 @@ extension ConfigProblem: CustomStringConvertible {
     case .ruleInList:
       "a rule {lua: …} is a setting by itself or the value of a filter, not an entry of a list"
     case .ruleNotAlone: "a rule {lua: …} has no other keys"
-    case .filterWithoutValue: "a filter needs a value"
+    case .filterWithoutValue(let misspelling): "a filter needs a value" + words(misspelling)
     case .ruleEmpty: "the rule is empty; expected a Lua expression such as 0.2 + 0.6 * depth"
     case .ruleUnfinished(let what): "the rule ends within \(what)"
     case .ruleUnbalanced(let bracket): "the rule has a '\(bracket)' without its counterpart"
     case .ruleNotExpression(let token): "a rule is one expression, found '\(token)'"
+    case .ruleUnknownName(let name, let nearest): "variable '\(name)' is not defined" + suggestion(nearest)
 
     case .adapter:
       "adapters ('+lora') cannot be merged yet: merge the adapter into its model with another tool and name "
         + "the result"
-    case .overrideArchitecture:
-      "override_architecture cannot be used yet: the architecture is that of the model's config.json"
 
     case .layersNegative(let layer): "layers count from 0, found \(layer)"
     case .layersEmpty(let first, let end):
@@ -140,9 +149,9 @@ extension ConfigProblem: CustomStringConvertible {
       "\(counted(count, "layer")), but sources[1] has \(first): all sources of a slice have as many"
 
     case .unknownMethod(let name, let nearest): "unknown merge method '\(name)'" + suggestion(nearest)
-    case .baseMissing(let method, let isSlice):
+    case .baseMissing(let method, let isSlice, let misspelling):
       "method '\(method)' needs a base model; expected base_model"
-        + (isSlice ? " in the slice or at the top of the config" : "")
+        + (isSlice ? " in the slice or at the top of the config" : "") + words(misspelling)
     case .inputCount(let method, let min, let max, let isBesideBase, let found):
       "method '\(method)' takes \(range(min, max)) model\(min == 1 && (max ?? 1) == 1 ? "" : "s")"
         + (isBesideBase ? " beside the base" : "") + ", found \(found)"
@@ -161,12 +170,16 @@ extension ConfigProblem: CustomStringConvertible {
     case .expertsAmongDocuments: "a mixture of experts cannot be one of several documents"
 
     case .residualWeight: "has no effect, as in mergekit"
-    case .tokenizerNotApplied(let key): "\(key) is not applied yet: vocabularies must agree"
+    case .overrideArchitecture: "has no effect: the architecture is inferred from the tensors"
     case .unusedMerge(let name): "the merge '\(name)' is left out: the result does not need it"
 
     case .mixtureOfExperts: "this is the config of a mixture of experts; these cannot be made yet"
     }
   }
+}
+
+private func words(_ misspelling: Misspelling?) -> String {
+  misspelling.map { " (did you mean '\($0.meant)' by '\($0.key)' at \($0.place)?)" } ?? ""
 }
 
 private func suggestion(_ nearest: String?) -> String { nearest.map { " (did you mean '\($0)'?)" } ?? "" }

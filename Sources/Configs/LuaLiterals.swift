@@ -1,24 +1,22 @@
 /// Names and strings of Lua 5.4 (https://www.lua.org/manual/5.4/manual.html#3.1).
 
-private let keywords: Set<String> = [
+let luaKeywords: Set<String> = [
   "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local",
-  "nil",
-  "not", "or", "repeat", "return", "then", "true", "until", "while",
+  "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
 ]
 
 /// What recipes find defined, or may use in what they grow to.
-private let globals: Set<String> = [
+let luaGlobals: Set<String> = [
   "mk", "info", "assert", "collectgarbage", "coroutine", "debug", "dofile", "error", "getmetatable", "io",
   "ipairs", "load", "loadfile", "loadstring", "math", "next", "os", "package", "pairs", "pcall", "print",
   "rawequal", "rawget", "rawlen", "rawset", "require", "select", "setmetatable", "string", "table",
-  "tonumber",
-  "tostring", "type", "utf8", "warn", "xpcall", "_ENV", "_G", "_VERSION",
+  "tonumber", "tostring", "type", "utf8", "warn", "xpcall", "_ENV", "_G", "_VERSION",
 ]
 
 /// Whether a text is a name in Lua, and no keyword.
 func isLuaName(_ text: String) -> Bool {
   guard let first = text.utf8.first, isNameStart(first) else { return false }
-  return text.utf8.allSatisfy(isNamePart) && !keywords.contains(text)
+  return text.utf8.allSatisfy(isNamePart) && !luaKeywords.contains(text)
 }
 
 func isNameStart(_ byte: UInt8) -> Bool {
@@ -89,7 +87,7 @@ struct LuaNames {
       text.unicodeScalars.map { $0.isASCII && isNamePart(UInt8($0.value)) ? Character($0) : "_" })
     if name.utf8.allSatisfy({ $0 == UInt8(ascii: "_") }) { name = "model" }
     if isDigit(name.utf8.first!) { name = "m_" + name }
-    if keywords.contains(name) || globals.contains(name) { name += "_" }
+    if luaKeywords.contains(name) || luaGlobals.contains(name) { name += "_" }
     var distinct = name
     var number = 2
     while !used.insert(distinct).inserted {

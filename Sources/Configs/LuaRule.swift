@@ -1,3 +1,5 @@
+import Suggestions
+
 /// A rule of a config, `{lua: "0.2 + 0.6 * depth"}`, as a function of Lua.
 enum LuaRule {
   /// What a rule knows of the tensor, under these names.
@@ -12,6 +14,10 @@ enum LuaRule {
   static func function(of expression: String) -> Result<LuaValue, Failure> {
     var scanner = LuaScanner(expression)
     if let problem = scanner.scan() { return .failure(Failure(problem: problem)) }
+    if let name = scanner.unknownName {
+      let nearest = nearestName(to: name, among: fields.sorted() + luaGlobals.sorted())
+      return .failure(Failure(problem: .ruleUnknownName(name, nearest: nearest)))
+    }
     let text = scanner.hasFunction ? expression : String(decoding: scanner.result, as: UTF8.self)
     let body = trimmed(text)
     if body.isEmpty { return .failure(Failure(problem: .ruleEmpty)) }
@@ -60,6 +66,14 @@ private struct LuaScanner {
   private(set) var fields: [String] = []
   private let bytes: [UInt8]
   private var index = 0
+  /// The bare names that are neither fields nor known to Lua, in order.
+  private var otherNames: [String] = []
+  /// The local variables, parameters and labels of functions in it. Where they are known is not followed.
+  private var declaredNames: Set<String> = ["self"]
+  /// Whether the names that come are declared by them.
+  private var isDeclaration = false
+  /// Whether a `::` is open.
+  private var isInLabel = false
   /// The brackets and blocks that are open.
   private var open: [String] = []
 
@@ -72,6 +86,9 @@ private struct LuaScanner {
   private func isNext(_ text: StaticString) -> Bool {
     text.withUTF8Buffer { bytes[index...].starts(with: $0) }
   }
+
+  /// The first variable that there is not.
+  var unknownName: String? { otherNames.first { !declaredNames.contains($0) } }
 
   /// Scans the whole text; what is wrong with it, if anything is.
   mutating func scan() -> ConfigProblem? {
@@ -117,21 +134,38 @@ private struct LuaScanner {
       case UInt8(ascii: "."):
         while byte() == UInt8(ascii: ".") { index += 1 }
         isAfterConcatenation = index - start > 1
-      case _ where isNameStart(next):
-        while let next = byte(), isNamePart(next) { index += 1 }
+      case UInt8(ascii: ":") where byte(1) == next:
+        // Before and after the name of a label.
+        index += 2
+        isInLabel.toggle()
+        isDeclaration = isInLabel
+        last = 0
+        result += bytes[start..<index]
+        continue
+      // Lua has no names of other letters, and says so.
+      case _ where isNameStart(next) || next >= 0x80:
+        while let next = byte(), isNamePart(next) || next >= 0x80 { index += 1 }
         let name = String(decoding: bytes[start..<index], as: UTF8.self)
         let isMember = last == UInt8(ascii: ":") || last == UInt8(ascii: ".") && !isAfterConcatenation
         if isMember { break }
         if let problem = checkBlock(name) { return problem }
-        if LuaRule.fields.contains(name), !isFieldOfTable() {
+        if isDeclaration { declaredNames.insert(name) }
+        if isFieldOfTable() { break }
+        if LuaRule.fields.contains(name) {
           if !fields.contains(name) { fields.append(name) }
           result += Array("info.".utf8)
+        } else if isLuaName(name), !luaGlobals.contains(name) {
+          otherNames.append(name)
         }
       default:
         isSkipped = isSpace(next)
         index += 1
       }
-      if !isSkipped { last = bytes[index - 1] }
+      if !isSkipped {
+        last = bytes[index - 1]
+        // `for i = …`, `local x = …`, `function f(…)`
+        if [UInt8(ascii: "="), UInt8(ascii: ")"), UInt8(ascii: ";")].contains(last) { isDeclaration = false }
+      }
       result += bytes[start..<index]
     }
     return open.last.map { .ruleUnbalanced($0) }
@@ -139,6 +173,7 @@ private struct LuaScanner {
 
   /// Follows the blocks of functions in the rule; there, and only there, statements may stand.
   private mutating func checkBlock(_ word: String) -> ConfigProblem? {
+    if luaKeywords.contains(word) { isDeclaration = ["local", "function", "for", "goto"].contains(word) }
     switch word {
     case "function":
       hasFunction = true

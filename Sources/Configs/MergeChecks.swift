@@ -9,6 +9,8 @@ extension MergeReader {
     var place: Place
     var path: KeyPath
     var methodPlace: Place
+    /// The mappings that may give the base.
+    var owners: [(node: YAMLNode, keys: [String])]
     /// The settings around the sources, the innermost first.
     var scopes: [Scope]
   }
@@ -18,7 +20,11 @@ extension MergeReader {
     let method = group.method
     if method.base == .required, group.base == nil {
       let path = group.isWhole ? KeyPath().key("merge_method") : group.path
-      throw error(.baseMissing(method: method.name, isSlice: !group.isWhole), at: group.methodPlace, path)
+      let misspelling = group.owners.lazy
+        .compactMap { self.misspelling(of: ["base_model"], in: $0.node, keys: $0.keys) }.first
+      throw error(
+        .baseMissing(method: method.name, isSlice: !group.isWhole, misspelling: misspelling),
+        at: group.methodPlace, path)
     }
     try checkCount(group)
     if ["della", "della_linear"].contains(method.name) {

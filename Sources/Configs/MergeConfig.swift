@@ -10,6 +10,7 @@ struct MergeConfig {
   var parameters: Scope
   var dtype: PlacedText?
   var outDType: PlacedText?
+  var tokenizer: TokenizerConfig?
   var chatTemplate: PlacedText?
 
   /// What the output is made of.
@@ -51,7 +52,7 @@ struct MergeConfig {
     var parameters: Scope
   }
 
-  /// Every model that is named, the base first, in order.
+  /// Every model that is named, the base first and the tokenizer's last, in order.
   var models: [PlacedModel] {
     var result = [base].compactMap(\.self)
     func add(_ parts: Parts) {
@@ -63,6 +64,6 @@ struct MergeConfig {
       }
     }
     add(parts)
-    return result
+    return result + (tokenizer?.models ?? [])
   }
 }

@@ -10,6 +10,10 @@ enum ConfigKeys {
   static let source = ["model", "layer_range", "parameters"]
   static let model = ["model", "parameters"]
   static let module = ["models", "slices", "parameters"]
+  /// Keys by their names in recipes.
+  static let recipeNames = ["base": "base_model", "layers": "layer_range", "method": "merge_method"]
+  /// What options of the command line give, by the keys that old configs have.
+  static let options = ["random_seed": "--random-seed"]
 }
 
 extension MergeReader {
@@ -17,17 +21,20 @@ extension MergeReader {
   func merge(_ document: YAMLNode) throws(ConfigError) -> MergeConfig {
     let top = KeyPath()
     let fields = try known(document, top, keys: ConfigKeys.top)
-    let given = ["models", "slices", "modules"].filter { fields[$0] != nil }
+    let kinds = ["models", "slices", "modules"]
+    let given = filled(kinds, fields)
     guard given.count == 1, let partsNode = fields[given[0]] else {
       let place = given.dropFirst().first.flatMap { key in document.mapping?.first { $0.key == key }?.keyPlace
       }
-      throw error(.oneOfThree(found: given), at: place ?? document.place)
+      let misspelling =
+        given.isEmpty ? misspelling(of: kinds, in: document, keys: ConfigKeys.top) : nil
+      throw error(.oneOfThree(found: given, misspelling: misspelling), at: place ?? document.place)
     }
     let method = try method(fields["merge_method"], top.key("merge_method"))
     let methods = try usedMethods(method, partsNode, given[0])
     let parameters = try scope(fields["parameters"], top.key("parameters"), methods: methods, isInput: false)
     let context = Context(
-      document: document.place, method: method,
+      document: document, method: method,
       base: try fields["base_model"].map { (node) throws(ConfigError) in
         try model(node, top.key("base_model"))
       }, methods: methods, scopes: [parameters])
@@ -39,18 +46,18 @@ extension MergeReader {
       }, method: method, base: context.base, parts: parts, partsPlace: partsNode.place,
       parameters: parameters, dtype: try dtype(fields["dtype"], top.key("dtype")),
       outDType: try dtype(fields["out_dtype"], top.key("out_dtype")),
-      chatTemplate: try fields["chat_template"].map { (node) throws(ConfigError) in
+      tokenizer: try tokenizer(fields),
+      chatTemplate: try stated(fields["chat_template"]).map { (node) throws(ConfigError) in
         let words = "a name such as chatml, 'auto', or a Jinja template"
         return MergeConfig.PlacedText(
           text: try text(node, top.key("chat_template"), words), place: node.place)
       })
-    try tokenizer(fields, base: context.base)
     return config
   }
 
   /// What an inner part of a document gets from the parts around it.
   struct Context {
-    var document: Place
+    var document: YAMLNode
     var method: MergeConfig.PlacedText?
     var base: PlacedModel?
     /// All that the document uses, its own first.
@@ -64,6 +71,18 @@ extension MergeReader {
       return context
     }
   }
+
+  /// The keys of those fields that are not empty; if all are, of all that are given.
+  private func filled(_ keys: [String], _ fields: [String: YAMLNode]) -> [String] {
+    let given = keys.filter { fields[$0] != nil }
+    let filled = given.filter { key in
+      fields[key]?.sequence?.isEmpty != true && fields[key]?.mapping?.isEmpty != true
+    }
+    return filled.isEmpty ? given : filled
+  }
+
+  /// A value that is not an empty text, which mergekit takes for none.
+  private func stated(_ node: YAMLNode?) -> YAMLNode? { node?.text?.isEmpty == true ? nil : node }
 
   // MARK: Parts
 
@@ -91,14 +110,15 @@ extension MergeReader {
   private func models(
     _ node: YAMLNode, _ path: KeyPath, _ context: Context
   ) throws(ConfigError) -> [MergeConfig.Source] {
-    let method = try declaration(context.method, at: context.document, KeyPath())
+    let method = try declaration(context.method, in: context.document, KeyPath(), keys: ConfigKeys.top)
     var sources: [MergeConfig.Source] = []
     for (index, item) in try list(node, path, of: "models").enumerated() {
       sources.append(try source(item, path.item(index + 1), keys: ConfigKeys.model, method))
     }
     let group = Group(
       method: method, sources: sources, base: context.base, isWhole: true, place: node.place, path: path,
-      methodPlace: context.method?.place ?? context.document, scopes: context.scopes)
+      methodPlace: context.method?.place ?? context.document.place,
+      owners: [(context.document, ConfigKeys.top)], scopes: context.scopes)
     try check(group)
     return sources
   }
@@ -113,9 +133,11 @@ extension MergeReader {
     {
       warn(.residualWeight, at: place, path.key("residual_weight"))
     }
-    guard let sourcesNode = fields["sources"] else { throw error(.missing("sources"), node, path) }
+    guard let sourcesNode = fields["sources"] else {
+      throw missing("sources", in: node, path, keys: ConfigKeys.slice)
+    }
     let own = try method(fields["merge_method"], path.key("merge_method"))
-    let method = try declaration(own ?? context.method, at: node.place, path)
+    let method = try declaration(own ?? context.method, in: node, path, keys: ConfigKeys.slice)
     let parameters = try scope(
       fields["parameters"], path.key("parameters"), methods: [method], isInput: false)
     let base = try fields["base_model"].map { (node) throws(ConfigError) in
@@ -127,7 +149,9 @@ extension MergeReader {
     {
       let path = sourcesPath.item(index + 1)
       let source = try source(item, path, keys: ConfigKeys.source, method)
-      guard let layers = source.layers else { throw error(.missing("layer_range"), item, path) }
+      guard let layers = source.layers else {
+        throw missing("layer_range", in: item, path, keys: ConfigKeys.source)
+      }
       if let first = sources.first?.layers?.range.count, first != layers.range.count {
         throw error(
           .layersUnequal(count: layers.range.count, first: first), at: layers.place, path.key("layer_range"))
@@ -136,7 +160,9 @@ extension MergeReader {
     }
     let group = Group(
       method: method, sources: sources, base: base ?? context.base, isWhole: false, place: sourcesNode.place,
-      path: path, methodPlace: own?.place ?? node.place, scopes: [parameters] + context.scopes)
+      path: path, methodPlace: own?.place ?? node.place,
+      owners: [(node, ConfigKeys.slice), (context.document, ConfigKeys.top)],
+      scopes: [parameters] + context.scopes)
     try check(group)
     return MergeConfig.Slice(
       place: node.place, sources: sources, sourcesPlace: sourcesNode.place, base: base, method: own,
@@ -149,9 +175,11 @@ extension MergeReader {
     let node = entry.value
     _ = try mapping(node, path, "models or slices of the module")
     let fields = try known(node, path, keys: ConfigKeys.module)
-    let given = ["models", "slices"].filter { fields[$0] != nil }
+    let kinds = ["models", "slices"]
+    let given = filled(kinds, fields)
     guard given.count == 1, let partsNode = fields[given[0]] else {
-      throw error(.modelsAndSlices(found: given), at: entry.keyPlace, path)
+      let misspelling = given.isEmpty ? misspelling(of: kinds, in: node, keys: ConfigKeys.module) : nil
+      throw error(.modelsAndSlices(found: given, misspelling: misspelling), at: entry.keyPlace, path)
     }
     let parameters = try scope(
       fields["parameters"], path.key("parameters"), methods: context.methods, isInput: false)
@@ -166,7 +194,7 @@ extension MergeReader {
   ) throws(ConfigError) -> MergeConfig.Source {
     _ = try mapping(node, path, "a mapping with the key model")
     let fields = try known(node, path, keys: keys)
-    guard let modelNode = fields["model"] else { throw error(.missing("model"), node, path) }
+    guard let modelNode = fields["model"] else { throw missing("model", in: node, path, keys: keys) }
     return MergeConfig.Source(
       model: try model(modelNode, path.key("model")), place: node.place,
       layers: try fields["layer_range"].map { (node) throws(ConfigError) in
@@ -211,10 +239,10 @@ extension MergeReader {
   }
 
   private func declaration(
-    _ method: MergeConfig.PlacedText?, at place: Place, _ path: KeyPath
+    _ method: MergeConfig.PlacedText?, in node: YAMLNode, _ path: KeyPath, keys: [String]
   ) throws(ConfigError) -> MethodDeclaration {
     guard let method, let declaration = methods[method.text] else {
-      throw error(.missing("merge_method"), at: place, path)
+      throw missing("merge_method", in: node, path, keys: keys)
     }
     return declaration
   }
@@ -234,11 +262,15 @@ extension MergeReader {
   // MARK: Single values
 
   private func dtype(_ node: YAMLNode?, _ path: KeyPath) throws(ConfigError) -> MergeConfig.PlacedText? {
-    guard let node else { return nil }
+    guard let node = stated(node) else { return nil }
     let text = try text(node, path, "the name of a dtype, such as bfloat16")
     let name = text.hasPrefix("torch.") ? String(text.dropFirst("torch.".count)) : text
     guard options.dtypeNames.contains(name.lowercased()) else {
-      let nearest = nearestName(to: name, among: options.dtypeNames)
+      // The start of a name means it more than a similar one: float8 is no float16.
+      let start = name.lowercased()
+      let nearest =
+        options.dtypeNames.first { start.count > 3 && $0.hasPrefix(start) }
+        ?? nearestName(to: name, among: options.dtypeNames)
       throw error(.unknownDType(found: text, nearest: nearest, known: options.dtypeNames), node, path)
     }
     return MergeConfig.PlacedText(text: name.lowercased(), place: node.place)

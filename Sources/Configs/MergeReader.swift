@@ -6,6 +6,7 @@ final class MergeReader {
   let options: TranslationOptions
   let methods: [String: MethodDeclaration]
   private(set) var warnings: [ConfigError] = []
+  private(set) var rules: [Translation.Rule] = []
 
   init(file: String, options: TranslationOptions, methods: [String: MethodDeclaration]) {
     self.file = file
@@ -35,6 +36,11 @@ final class MergeReader {
     warn(problem(true), at: place, path)
   }
 
+  /// Remembers a rule, whose syntax only Lua knows.
+  func add(rule expression: String, at place: Place, _ path: KeyPath) {
+    rules.append(Translation.Rule(text: expression, place: "\(file):\(place): \(path)"))
+  }
+
   // MARK: Forms
 
   /// The values of a mapping that are not null, by their keys, which are among `keys`; others are left out.
@@ -48,14 +54,37 @@ final class MergeReader {
       } else if !entry.value.hasAnchor {
         let isParameter =
           keys.contains("parameters") && methods.values.contains { $0.parameter(entry.key) != nil }
-        let nearest = nearestName(to: entry.key, among: keys)
-        try leaveOut(at: entry.keyPlace, path.key(entry.key)) {
-          isParameter
-            ? .parameterAsKey(isLeftOut: $0) : .unknownKey(nearest: nearest, known: keys, isLeftOut: $0)
+        let nearest = Self.meantKey(entry.key, among: keys)
+        let option = keys == ConfigKeys.top ? ConfigKeys.options[entry.key] : nil
+        try leaveOut(at: entry.keyPlace, path.key(entry.key)) { (isLeftOut) -> ConfigProblem in
+          if let option { return .optionAsKey(option: option, isLeftOut: isLeftOut) }
+          if isParameter { return .parameterAsKey(isLeftOut: isLeftOut) }
+          return .unknownKey(nearest: nearest, known: keys, isLeftOut: isLeftOut)
         }
       }
     }
     return result
+  }
+
+  /// The known key that another one means: what recipes call it, or a similar name.
+  private static func meantKey(_ key: String, among keys: [String]) -> String? {
+    if let name = ConfigKeys.recipeNames[key], keys.contains(name) { return name }
+    return nearestName(to: key, among: keys)
+  }
+
+  /// The first unknown key of a mapping that may be meant as one of those that are missing.
+  func misspelling(of missing: [String], in node: YAMLNode, keys: [String]) -> Misspelling? {
+    for entry in node.mapping ?? [] where !keys.contains(entry.key) {
+      if let meant = Self.meantKey(entry.key, among: missing) {
+        return Misspelling(key: entry.key, place: entry.keyPlace, meant: meant)
+      }
+    }
+    return nil
+  }
+
+  /// The error that a mapping has no value for a key.
+  func missing(_ key: String, in node: YAMLNode, _ path: KeyPath, keys: [String]) -> ConfigError {
+    error(.missing(key, misspelling: misspelling(of: [key], in: node, keys: keys)), node, path)
   }
 
   func text(_ node: YAMLNode, _ path: KeyPath, _ expected: String) throws(ConfigError) -> String {

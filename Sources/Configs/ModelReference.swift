@@ -33,14 +33,16 @@ extension MergeReader {
     }
     guard node.mapping != nil else { throw error(.expected("a model", found: node.found), node, path) }
     let entries = try known(node, path, keys: Self.modelKeys)
-    guard let model = entries["model"] else { throw error(.missing("model"), node, path) }
+    guard let model = entries["model"] else {
+      throw missing("model", in: node, path, keys: Self.modelKeys)
+    }
     let reference = try modelPath(model, path.key("model"))
     if let lora = entries["lora"] {
       _ = try modelPath(lora, path.key("lora"))
       throw error(.adapter, lora, path.key("lora"))
     }
     if let architecture = entries["override_architecture"] {
-      throw error(.overrideArchitecture, architecture, path.key("override_architecture"))
+      warn(.overrideArchitecture, at: architecture.place, path.key("override_architecture"))
     }
     return PlacedModel(reference: reference, place: model.place)
   }
@@ -49,8 +51,9 @@ extension MergeReader {
   private func modelPath(_ node: YAMLNode, _ path: KeyPath) throws(ConfigError) -> ModelReference {
     if node.text != nil { return ModelReference(try text(node, path, "a model")) }
     guard node.mapping != nil else { throw error(.expected("a model", found: node.found), node, path) }
-    let entries = try known(node, path, keys: ["path", "revision"])
-    guard let name = entries["path"] else { throw error(.missing("path"), node, path) }
+    let keys = ["path", "revision"]
+    let entries = try known(node, path, keys: keys)
+    guard let name = entries["path"] else { throw missing("path", in: node, path, keys: keys) }
     var reference = try text(name, path.key("path"), "a path or the name of a repository")
     if let revision = entries["revision"] {
       reference += "@" + (try text(revision, path.key("revision"), "a branch, tag or commit"))

@@ -91,6 +91,9 @@ struct RecipeWriter {
     entries += parameters(merge.parameters)
     add("dtype", merge.dtype)
     add("out_dtype", merge.outDType)
+    if let tokenizer = merge.tokenizer {
+      entries.append(.field("tokenizer", value(tokenizer), tokenizer.place))
+    }
     if options.truncateEmbeddings { entries.append(.field("truncate_embeddings", .code("true"), nil)) }
     if options.allowCrimes { entries.append(.field("allow_crimes", .code("true"), nil)) }
     add("chat_template", merge.chatTemplate)
@@ -131,6 +134,43 @@ struct RecipeWriter {
       entries.append(.field("layers", .table(ends), place))
     }
     return .table(entries + source.parameters.entries)
+  }
+
+  private func value(_ tokenizer: TokenizerConfig) -> LuaValue {
+    let source: LuaValue =
+      switch tokenizer.source {
+      case .union: .string("union")
+      case .base: .string("base")
+      case .model(let model): code(model)
+      }
+    if tokenizer.isSourceAlone { return source }
+    var entries: [LuaEntry] = [.field("source", source, tokenizer.sourcePlace)]
+    if !tokenizer.tokens.isEmpty {
+      let tokens = tokenizer.tokens.map { LuaEntry.field($0.name, .table(token($0)), $0.place) }
+      entries.append(.field("tokens", .block(tokens), tokenizer.tokensPlace))
+    }
+    if let (multiple, place) = tokenizer.padToMultipleOf {
+      entries.append(.field("pad_to_multiple_of", .code(String(multiple)), place))
+    }
+    return .table(entries)
+  }
+
+  private func token(_ token: TokenizerConfig.Token) -> [LuaEntry] {
+    var entries: [LuaEntry] = []
+    if let (source, place) = token.source {
+      let value: LuaValue =
+        switch source {
+        case .zero: .string("zero")
+        case .model(let model): code(model)
+        case .token(let model, let text):
+          .table([.field("model", code(model), model.place), .field("token", .string(text), place)])
+        case .tokenID(let model, let id):
+          .table([.field("model", code(model), model.place), .field("token_id", .code(String(id)), place)])
+        }
+      entries.append(.field("source", value, place))
+    }
+    if let (force, place) = token.force { entries.append(.field("force", .code(String(force)), place)) }
+    return entries
   }
 
   private func parameters(_ scope: Scope) -> [LuaEntry] {

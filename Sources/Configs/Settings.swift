@@ -102,7 +102,9 @@ extension MergeReader {
         throw error(.expected("a Lua expression", found: rule.found), rule, path)
       }
       switch LuaRule.function(of: expression) {
-      case .success(let function): return function
+      case .success(let function):
+        add(rule: expression, at: rule.place, path)
+        return function
       case .failure(let failure): throw error(failure.problem, rule, path)
       }
     }
@@ -119,8 +121,12 @@ extension MergeReader {
         throw error(.mixedList(expected: "{filter, value}", found: item.found), item, path)
       }
       if item["lua"] != nil { throw error(.ruleInList, item, path) }
-      let fields = try known(item, path, keys: ["filter", "value"])
-      guard let valueNode = fields["value"] else { throw error(.filterWithoutValue, item, path) }
+      let keys = ["filter", "value"]
+      let fields = try known(item, path, keys: keys)
+      guard let valueNode = fields["value"] else {
+        let misspelling = misspelling(of: isList ? ["value"] : ["value", "lua"], in: item, keys: keys)
+        throw error(.filterWithoutValue(misspelling: misspelling), item, path)
+      }
       let value = try plainSetting(valueNode, path.key("value"), type)
       var entry: [LuaEntry] = [.field("value", value, valueNode.place)]
       if let filter = fields["filter"] {

@@ -31,6 +31,17 @@ package struct Translation: Sendable {
   /// `config.yml:7:5: parameters.desnity: unknown parameter …`.
   package let warnings: [String]
 
+  /// A rule `{lua: …}`.
+  package struct Rule: Sendable {
+    /// The expression, as the config has it.
+    package let text: String
+    /// Where the config has it, and its path there: `config.yml:7:19: models[1].parameters.weight.lua`.
+    package let place: String
+  }
+
+  /// The rules, in order.
+  package let rules: [Rule]
+
   private let file: String
   private let linePlaces: [Place?]
   private let merges: [(firstLine: Int, values: [String: Place])]
@@ -40,6 +51,7 @@ package struct Translation: Sendable {
     recipe = text.lines.joined(separator: "\n") + "\n"
     linePlaces = text.places
     merges = text.merges
+    rules = reader.rules
     // A stable order: what is said of one place stays in the order in which it was found.
     warnings = reader.warnings.enumerated()
       .sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element.description)

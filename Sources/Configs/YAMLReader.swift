@@ -11,8 +11,17 @@ struct YAMLReader {
   /// More values than any config has, counting what aliases name at every use.
   static let maximumExpandedCount = 100_000
 
-  /// The documents of a file, without those that are empty.
-  static func documents(of bytes: [UInt8], file: String) throws(ConfigError) -> [YAMLNode] {
+  /// A key that its mapping has already; its value takes the place of the earlier one.
+  struct RepeatedKey: Sendable {
+    let name: String
+    let place: Place
+    let first: Place
+  }
+
+  /// The documents of a file, without those that are empty, and the keys that are given again.
+  static func documents(
+    of bytes: [UInt8], file: String
+  ) throws(ConfigError) -> ([YAMLNode], [RepeatedKey]) {
     if let place = firstInvalidUTF8(in: bytes) {
       throw ConfigError(.notUTF8(byte: place.byte), at: place.place, in: file)
     }
@@ -21,7 +30,7 @@ struct YAMLReader {
     while true {
       let event = try reader.events.next()
       switch event.kind {
-      case .streamEnd: return documents
+      case .streamEnd: return (documents, reader.repeatedKeys)
       case .documentStart:
         reader.anchors = [:]
         let node = try reader.node(from: reader.events.next(), depth: 1)
@@ -36,6 +45,7 @@ struct YAMLReader {
   /// The anchors of the collections that are being read.
   private var openAnchors: [String] = []
   private var expandedCount = 0
+  private var repeatedKeys: [RepeatedKey] = []
 
   private init(_ events: YAMLEvents) { self.events = events }
 
@@ -86,11 +96,12 @@ struct YAMLReader {
   }
 
   /// The entries of a mapping up to its end: those of merge keys first, the first source of a key wins and
-  /// keys of the mapping itself win over all (https://yaml.org/type/merge.html).
+  /// keys of the mapping itself win over all (https://yaml.org/type/merge.html). Of a key that is given again,
+  /// the last value counts.
   private mutating func entries(depth: Int) throws(ConfigError) -> [YAMLNode.Entry] {
     var own: [YAMLNode.Entry] = []
     var merged: [YAMLNode.Entry] = []
-    var places: [String: Place] = [:]
+    var places: [String: (first: Place, index: Int)] = [:]
     var mergedKeys: Set<String> = []
     while case let event = try events.next(), event.kind != .collectionEnd {
       let key = try node(from: event, depth: depth + 1)
@@ -98,11 +109,21 @@ struct YAMLReader {
       guard case .scalar(let name, let isPlain) = key.content else {
         throw error(.keyNotName(found: key.found), at: event.place)
       }
-      if let first = places.updateValue(event.place, forKey: name) {
-        throw ConfigError(.duplicateKey(first: first), at: event.place, KeyPath().key(name), in: events.file)
+      let isMergeKey = name == "<<" && isPlain
+      let entry = YAMLNode.Entry(key: name, keyPlace: event.place, value: value)
+      if let (first, index) = places[name] {
+        // Two merge keys would not take each other's place.
+        guard !isMergeKey, own.indices.contains(index), own[index].key == name else {
+          let problem = ConfigProblem.duplicateKey(first: first, isWarning: false)
+          throw ConfigError(problem, at: event.place, KeyPath().key(name), in: events.file)
+        }
+        repeatedKeys.append(RepeatedKey(name: name, place: event.place, first: first))
+        own[index] = entry
+        continue
       }
-      guard name == "<<", isPlain else {
-        own.append(YAMLNode.Entry(key: name, keyPlace: event.place, value: value))
+      places[name] = (event.place, own.count)
+      guard isMergeKey else {
+        own.append(entry)
         continue
       }
       for source in value.sequence ?? [value] {

@@ -29,7 +29,9 @@ package struct TokenizerVocabulary {
     } else if isThere("vocab.txt") {
       let lines = try fileContents(directory.appending("vocab.txt")).split(
         separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      for (id, line) in lines.enumerated() where !line.isEmpty { ids[String(decoding: line, as: UTF8.self)] = id }
+      for (id, line) in lines.enumerated() where !line.isEmpty {
+        ids[String(decoding: line, as: UTF8.self)] = id
+      }
     } else if isThere("tokenizer.model") {
       bytes = try fileContents(directory.appending("tokenizer.model"))
     } else {

@@ -178,6 +178,13 @@ import Testing
     #expect(weights("out") != nil && weights("out") == weights("again"))
   }
 
+  /// The name of a single document is its label, and nothing else.
+  @Test func aSingleDocumentWithANameIsNoMegaMerge() throws {
+    let outcome = try config("name: mine\n" + Self.linear, "out")
+    #expect(outcome.status == 0 && !outcome.errors.contains("mega"))
+    #expect(tool.text("out/mergekit_config.yml")?.hasPrefix("name: mine\n") == true)
+  }
+
   // MARK: Warnings and errors
 
   /// Runs a config that must fail and leave nothing, and gives its one line of error without `error: `.
@@ -251,7 +258,7 @@ import Testing
               - model: models/base
                 layer_range: [0, 9]
         """)
-        == "config.yml:5:22: slices[1].sources[1].layers: { 0, 9 } is not within the 4 layers of model 'models/base'"
+        == "config.yml:5:22: slices[1].sources[1].layer_range: [0, 9] is not within the 4 layers of model 'models/base'"
     )
     // In a rule, when the model is written.
     #expect(
@@ -261,9 +268,45 @@ import Testing
         models:
           - model: models/base
             parameters:
-              weight: {lua: "nothing.at_all"}
+              weight: {lua: "shape.nothing.at_all"}
         """
-      ) == "config.yml:3:5: tensor 'model.embed_tokens.weight': variable 'nothing' is not defined")
+      )
+        == "config.yml:3:5: tensor 'model.embed_tokens.weight': attempt to index a nil value (field 'nothing')"
+    )
+  }
+
+  /// A rule that Lua does not understand is named by its own place, however it is laid out in the recipe.
+  @Test(arguments: [
+    ("\"0.2 + * depth\"", "unexpected symbol near '*'"),
+    ("0.2 depth", "<eof> expected near 'depth'"),
+    ("\"0.2 +\"", "unexpected symbol near <eof>"),
+    ("0.6 * depht", "variable 'depht' is not defined (did you mean 'depth'?)"),
+  ])
+  func badRules(rule: String, words: String) throws {
+    let text =
+      "merge_method: linear\nmodels:\n  - model: models/base\n    parameters: {weight: {lua: \(rule)}}\n"
+    let error = "config.yml:4:32: models[1].parameters.weight.lua: \(words)"
+    #expect(try failure(text) == error)
+    #expect(try tool.run("translate", "config.yml") == Tool.Outcome(1, errors: "error: \(error)\n"))
+  }
+
+  @Test func errorsOfTheRecipeHaveTheNamesOfConfigs() throws {
+    let outcome = try config(
+      """
+      merge_method: linear
+      base_model: models/base
+      models:
+        - model: models/math
+          parameters: {weight: 1}
+
+      """)
+    #expect(
+      outcome
+        == Tool.Outcome(
+          0,
+          errors:
+            "warning: config.yml:2:13: base_model: model 'models/base' is no input of 'linear', as it has no weight: it gives config.json and the tokenizer\n"
+        ))
   }
 
   @Test func errorsOfAMegaMergeNameTheirOwnDocument() throws {
@@ -279,7 +322,7 @@ import Testing
         slices:
           - sources: [{model: first, layer_range: [0, 2]}]
         """)
-        == "config.yml:4:49: slices[1].sources[1].layers: { 2, 9 } is not within the 4 layers of model 'models/base'"
+        == "config.yml:4:49: slices[1].sources[1].layer_range: [2, 9] is not within the 4 layers of model 'models/base'"
     )
   }
 

@@ -25,12 +25,16 @@ import Testing
       "1:1: expected exactly one of models, slices and modules, found none"
     ),
     (
-      "{merge_method: linear, models: [{model: a}], slices: []}",
+      "{merge_method: linear, models: [{model: a}], slices: [{}]}",
       "1:46: expected exactly one of models, slices and modules, found models and slices"
     ),
     (
-      "{merge_method: linear, models: [{model: a}], modules: {}, slices: []}",
-      "1:59: expected exactly one of models, slices and modules, found models and slices and modules"
+      "{merge_method: linear, models: [{model: a}], modules: {a: {}}, slices: [{}]}",
+      "1:64: expected exactly one of models, slices and modules, found models and slices and modules"
+    ),
+    (
+      "{merge_method: linear, modules: {}, slices: []}",
+      "1:24: expected exactly one of models, slices and modules, found slices and modules"
     ),
     (
       "{merge_method: linear, models: }",
@@ -104,18 +108,83 @@ import Testing
       "{model: a, lora: {path: b, revision: [c]}}",
       "1:83: models[1].model.lora.revision: expected a branch, tag or commit, found a list"
     ),
-    (
-      "{model: a, override_architecture: LlamaForCausalLM}",
-      "1:80: models[1].model.override_architecture: override_architecture cannot be used yet: the "
-        + "architecture is "
-        + "that of the model's config.json"
-    ),
     ("{path: a}", "1:46: models[1].model: model is missing"),
     ("{model: {revision: a}}", "1:54: models[1].model.model: path is missing"),
     ("{model: [a]}", "1:54: models[1].model.model: expected a model, found a list"),
   ])
   func models(_ reference: String, _ words: String) {
     #expect(message("{merge_method: passthrough, models: [{model: \(reference)}]}") == "config.yml:\(words)")
+  }
+
+  @Test func overrideArchitecture() throws {
+    let yaml =
+      "{merge_method: passthrough, models: [{model: {model: a, override_architecture: LlamaForCausalLM}}]}"
+    for isStrict in [false, true] {
+      let translation = try translate(yaml, options: TranslationOptions(isStrict: isStrict))
+      #expect(translation.recipe.contains("  models = { a },\n"))
+      #expect(
+        translation.warnings == [
+          "config.yml:1:80: models[1].model.override_architecture: has no effect: the architecture is "
+            + "inferred from the tensors"
+        ])
+    }
+  }
+
+  // MARK: Misspelt keys
+
+  /// The key that an error is due to is named in it.
+  @Test(arguments: [
+    (
+      "merge_method: linear\nmodles: [{model: a}]",
+      "1:1: expected exactly one of models, slices and modules, found none "
+        + "(did you mean 'models' by 'modles' at 2:1?)"
+    ),
+    (
+      "merge_method: linear\nmodel: models/a",
+      "1:1: expected exactly one of models, slices and modules, found none "
+        + "(did you mean 'models' by 'model' at 2:1?)"
+    ),
+    (
+      "merge_method: linear\nmodules: {text: {model: [{model: a}]}}",
+      "2:11: modules.text: expected either models or slices, found neither "
+        + "(did you mean 'models' by 'model' at 2:18?)"
+    ),
+    (
+      "method: linear\nmodels: [{model: a}]",
+      "1:1: merge_method is missing (did you mean 'merge_method' by 'method' at 1:1?)"
+    ),
+    (
+      "merge_method: linear\nmodels: [{modle: a}]",
+      "2:10: models[1]: model is missing (did you mean 'model' by 'modle' at 2:11?)"
+    ),
+    (
+      "merge_method: linear\nmodels: [{model: {model: {pth: a}}}]",
+      "2:26: models[1].model.model: path is missing (did you mean 'path' by 'pth' at 2:27?)"
+    ),
+    (
+      "merge_method: linear\nslices: [{source: [{model: a}]}]",
+      "2:10: slices[1]: sources is missing (did you mean 'sources' by 'source' at 2:11?)"
+    ),
+    (
+      "merge_method: linear\nslices: [{sources: [{model: a, layers: [0, 2]}]}]",
+      "2:21: slices[1].sources[1]: layer_range is missing (did you mean 'layer_range' by 'layers' at 2:32?)"
+    ),
+    (
+      "merge_method: ties\nbase: b\nmodels: [{model: a}]",
+      "1:15: merge_method: method 'ties' needs a base model; expected base_model "
+        + "(did you mean 'base_model' by 'base' at 2:1?)"
+    ),
+    (
+      "merge_method: linear\nmodels: [{model: a, parameters: {weight: {filter: mlp, vaule: 1}}}]",
+      "2:42: models[1].parameters.weight: a filter needs a value (did you mean 'value' by 'vaule' at 2:56?)"
+    ),
+    (
+      "merge_method: linear\nmodels: [{model: a, parameters: {weight: {lau: depth}}}]",
+      "2:42: models[1].parameters.weight: a filter needs a value (did you mean 'lua' by 'lau' at 2:43?)"
+    ),
+  ])
+  func misspeltKeys(_ yaml: String, _ words: String) {
+    #expect(message(yaml) == "config.yml:\(words)")
   }
 
   /// What the signs in a reference mean is found when it is opened.
@@ -313,6 +382,10 @@ import Testing
       "'int64' is not a dtype that models are written in; expected float16, bfloat16, float32, float64, "
         + "float8_e4m3fn, float8_e5m2"
     ),
+    (
+      "float8",
+      "'float8' is not a dtype that models are written in (did you mean 'float8_e4m3fn'?)"
+    ),
     ("bfloat61", "'bfloat61' is not a dtype that models are written in (did you mean 'bfloat16'?)"),
     ("torch.flaot16", "'torch.flaot16' is not a dtype that models are written in (did you mean 'float16'?)"),
     ("[float16]", "expected the name of a dtype, such as bfloat16, found a list"),
@@ -351,6 +424,7 @@ import Testing
 
   @Test(arguments: [
     ("merge_methd: ties", "1:1: merge_methd: unknown key, left out (did you mean 'merge_method'?)"),
+    ("random_seed: 3", "1:1: random_seed: unknown key, left out (--random-seed gives it)"),
     ("density: 0.5", "1:1: density: unknown key, left out (the parameter belongs under 'parameters' here)"),
     (
       "models: [{model: a, layer_range: [0, 1]}]",
@@ -404,6 +478,23 @@ import Testing
     #expect(message(yaml, options: TranslationOptions(isStrict: true)) == "config.yml:\(strict)")
   }
 
+  /// What recipes call a key means the key.
+  @Test func namesOfRecipes() throws {
+    let warnings = try translate(
+      """
+      {merge_method: linear, base: b, method: c, parameters: {weight: 1}, slices: [{base: b, sources: [
+      {model: a, layers: 1, layer_range: [0, 1]}]}]}
+      """
+    ).warnings
+    #expect(
+      warnings == [
+        "config.yml:1:24: base: unknown key, left out (did you mean 'base_model'?)",
+        "config.yml:1:33: method: unknown key, left out (did you mean 'merge_method'?)",
+        "config.yml:1:79: slices[1].base: unknown key, left out (did you mean 'base_model'?)",
+        "config.yml:2:12: slices[1].sources[1].layers: unknown key, left out (did you mean 'layer_range'?)",
+      ])
+  }
+
   /// In a slice with a method of its own, that method's parameters count; global ones may be any method's.
   @Test func parametersOfSeveralMethods() throws {
     let translation = try translate(
@@ -434,32 +525,6 @@ import Testing
   }
 
   // MARK: Tokenizers
-
-  @Test(arguments: [
-    ("tokenizer_source: union", "3:19: tokenizer_source"),
-    ("tokenizer_source: org/other", "3:19: tokenizer_source"),
-    ("tokenizer: {source: union}", "3:12: tokenizer"), ("tokenizer: {}", "3:12: tokenizer"),
-    ("tokenizer: {source: base, pad_to_multiple_of: 64}", "3:12: tokenizer"),
-    ("tokenizer: {source: base, tokens: {<a>: {source: b, force: yes}}}", "3:12: tokenizer"),
-    (
-      "tokenizer: {source: base, tokens: {<a>: {source: {kind: zero}}, <b>: {source: {kind: model_token, "
-        + "model: c, "
-        + "token_id: 3}}, <c>: {source: {kind: model_token, model: c, token: d}}, <d>: {}}}",
-      "3:12: tokenizer"
-    ),
-  ])
-  func tokenizersToCome(_ line: String, _ place: String) throws {
-    let translation = try translate("merge_method: passthrough\nmodels: [{model: a}]\n\(line)")
-    let words = "config.yml:\(place) is not applied yet: vocabularies must agree"
-    #expect(translation.warnings == [words])
-    #expect(!translation.recipe.contains("tokenizer"))
-  }
-
-  @Test(arguments: ["tokenizer_source: base", "tokenizer_source: a", "tokenizer: {source: base, tokens: {}}"])
-  func tokenizerOfTheBase(_ line: String) throws {
-    let translation = try translate("merge_method: passthrough\nbase_model: a\nmodels: [{model: a}]\n\(line)")
-    #expect(translation.warnings == [])
-  }
 
   @Test(arguments: [
     (

@@ -18,7 +18,7 @@ import Testing
     }
     #expect(try kind(merge(nil, "a")) == .merge)
     #expect(try kind("---\n" + merge(nil, "a") + "---\n") == .merge)
-    #expect(try kind(merge("x", "a")) == .megaMerge)
+    #expect(try kind(merge("x", "a")) == .merge)
     #expect(try kind(file(merge("x", "a"), merge(nil, "x"))) == .megaMerge)
     #expect(try kind("base_model: a\nexperts: [{source_model: b}]") == .mixtureOfExperts)
     #expect(try kind("name: x\nexperts: [{source_model: b}]") == .mixtureOfExperts)

@@ -6,6 +6,7 @@ import Testing
   /// Each NAME.yml of Tests/Fixtures/configs, beside the NAME.lua that a person would write.
   @Test(arguments: [
     "ties", "slices", "modules", "rules", "anchors", "names", "chat-template", "mega",
+    "tokenizer",
   ])
   func recipe(of name: String) throws {
     let translation = try translate(fixture("\(name).yml"), path: "configs/\(name).yml")
@@ -34,6 +35,40 @@ import Testing
         }
 
         """)
+  }
+
+  @Test(arguments: [
+    ("tokenizer_source: union", "\"union\""), ("tokenizer_source: base", "\"base\""),
+    ("tokenizer_source: a", "a"), ("tokenizer_source: org/other@x", "other"),
+    ("tokenizer: {}", "{ source = \"union\" }"), ("tokenizer: {tokens: {}}", "{ source = \"union\" }"),
+    ("tokenizer: {source: {model: a}}", "{ source = a }"),
+    ("tokenizer: {source: base, pad_to_multiple_of: 0x40}", "{ source = \"base\", pad_to_multiple_of = 64 }"),
+  ])
+  func tokenizers(_ line: String, _ lua: String) throws {
+    let translation = try translate("merge_method: passthrough\nmodels: [{model: a}]\n\(line)")
+    #expect(translation.warnings == [])
+    #expect(translation.recipe.contains("  tokenizer = \(lua),\n"))
+    #expect(translation.recipe.contains("local other = mk.model \"org/other@x\"\n") == (lua == "other"))
+    #expect(translation.place(ofPath: "tokenizer") == "config.yml:3:\(line.prefix { $0 != ":" }.count + 3)")
+  }
+
+  /// What is empty is taken for absent, as in mergekit.
+  @Test(arguments: [
+    "slices: []", "modules: {}", "slices: ", "modules: {}\nslices: []", "dtype: ''", "out_dtype: \"\"",
+    "chat_template: ''",
+  ])
+  func emptyValues(_ line: String) throws {
+    let yaml = "merge_method: passthrough\nmodels: [{model: a}]\n"
+    let translation = try translate(yaml + line)
+    #expect(translation.recipe == (try translate(yaml).recipe))
+    #expect(translation.warnings == [])
+  }
+
+  @Test func emptyListsOfAModule() throws {
+    let recipe = try translate(
+      "{merge_method: passthrough, modules: {text: {slices: [], models: [{model: a}]}}}"
+    ).recipe
+    #expect(recipe.contains("text = { models = { a } },"))
   }
 
   @Test func aModuleWithoutLayersIsOneSlice() throws {

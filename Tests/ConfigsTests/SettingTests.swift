@@ -200,11 +200,12 @@ import Testing
     ("0x1p-1 + 1e-3 + 3layer", "0x1p-1 + 1e-3 + 3layer"),
     ("--[[ depth ]] depth", "--[[ depth ]] info.depth"),
     (
-      "math.min(depth, 1) + t.name + a:kind(module, template, shape[1], dtype)",
-      "math.min(info.depth, 1) + t.name + a:kind(info.module, info.template, info.shape[1], info.dtype)"
+      "math.min(depth, 1) + _G.name + mk:kind(module, template, shape[1], dtype)",
+      "math.min(info.depth, 1) + _G.name + mk:kind(info.module, info.template, info.shape[1], info.dtype)"
     ),
-    ("named + _depth + depth2 + dépth", "named + _depth + depth2 + dépth"),
-    ("1 ..depth.. 2", "1 ..info.depth.. 2"), ("t.ending + t.x", "t.ending + t.x"),
+    ("{ named = 1, _depth = 2, depth2 = 3 }", "{ named = 1, _depth = 2, depth2 = 3 }"),
+    ("1 + dépth", "1 + dépth"),
+    ("1 ..depth.. 2", "1 ..info.depth.. 2"), ("info.ending + info.x", "info.ending + info.x"),
   ])
   func rules(_ rule: String, _ body: String) throws {
     let yaml = "{lua: \"\(rule.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"}"
@@ -248,6 +249,40 @@ import Testing
               end,
 
         """))
+  }
+
+  /// Names that are neither fields, nor Lua's, nor variables of the rule.
+  @Test(arguments: [
+    ("0.2 + depht", "variable 'depht' is not defined (did you mean 'depth'?)"),
+    ("layers / 2", "variable 'layers' is not defined (did you mean 'layer'?)"),
+    ("mth.min(depth, 1)", "variable 'mth' is not defined (did you mean 'math'?)"),
+    ("weight * depth", "variable 'weight' is not defined"),
+    ("kind == norm", "variable 'norm' is not defined"),
+    ("f{ name = frobnicate }", "variable 'f' is not defined"),
+    ("(function(x) return y end)(1)", "variable 'y' is not defined"),
+    ("(function() local z = w; return z end)(1)", "variable 'w' is not defined"),
+  ])
+  func unknownNames(_ rule: String, _ words: String) {
+    #expect(
+      message(linear(weight: "{lua: \"\(rule)\"}"))
+        == "config.yml:5:21: models[1].parameters.weight.lua: \(words)")
+  }
+
+  @Test(arguments: [
+    "(function(a, b) local c <const>, d = a, b; for i, v in ipairs { c } do goto on ::on:: end return d end)(1)",
+    "(function() local function f(n) return n end; for i = 1, 2 do f(i) end return f(2) end)()",
+    "true and nil or false", "tostring(1) .. type(2) .. string.rep('a', 2) .. utf8.char(3)", "#shape // 1",
+    "({ a = 1 }).a + select('#', table.unpack { 1 })",
+  ])
+  func knownNames(_ rule: String) throws {
+    let rule = rule.replacing("\"", with: "\\\"")
+    #expect(try translate(linear(weight: "{lua: \"\(rule)\"}")).warnings == [])
+  }
+
+  @Test func rulesAreHandedOn() throws {
+    let rules = try translate(linear(weight: "{filter: mlp, value: {lua: 0.2 + * depth}}")).rules
+    #expect(rules.map(\.text) == ["0.2 + * depth"])
+    #expect(rules.map(\.place) == ["config.yml:5:42: models[1].parameters.weight.value.lua"])
   }
 
   @Test(arguments: [

@@ -32,8 +32,6 @@ import Testing
     (
       "a: 1\n b: 2\nb: 3\na: 4", "2:3: this is not valid YAML: mapping values are not allowed in this context"
     ),
-    ("a: 1\nb: 3\n\"a\": 4", "3:1: a: the key is given twice, first at 1:1"),
-    ("x: {k: 1, l: 2, k: 3}", "1:17: k: the key is given twice, first at 1:5"),
     ("<<: {a: 1}\n<<: {b: 1}", "2:1: <<: the key is given twice, first at 1:1"),
     ("[a]: 1", "1:1: expected a name as the key, found a list"),
     (
@@ -119,6 +117,29 @@ import Testing
     #expect(
       recipe.contains(
         "  parameters = { weight = 1, normalize = true, lambda = 7, density = 0.3, int8_mask = false },\n"))
+  }
+
+  /// The last value counts, as in mergekit.
+  @Test func repeatedKeys() throws {
+    let yaml = """
+      merge_method: linear
+      models: [{model: a}]
+      dtype: float16
+      parameters: {weight: 1, normalize: no, weight: 2, "weight": 3}
+      dtype: float32
+      """
+    let translation = try translate(yaml)
+    #expect(translation.recipe.contains("  parameters = { weight = 3, normalize = false },\n"))
+    #expect(translation.recipe.contains("  dtype = \"float32\",\n"))
+    #expect(
+      translation.warnings == [
+        "config.yml:4:40: weight: the key is given twice, first at 4:14; the last value counts",
+        "config.yml:4:51: weight: the key is given twice, first at 4:14; the last value counts",
+        "config.yml:5:1: dtype: the key is given twice, first at 3:1; the last value counts",
+      ])
+    #expect(
+      message(yaml, options: TranslationOptions(isStrict: true))
+        == "config.yml:4:40: weight: the key is given twice, first at 4:14")
   }
 
   @Test func quotedMergeKeyIsAKey() throws {

@@ -297,9 +297,11 @@ import Testing
   @Test func vocabulariesMustAgree() throws {
     for name in ["a", "b", "c", "d", "e"] { try makeModel(name, embedding: 1, head: 1) }
     try bench.write(
-      #"{"model": {"vocab": {"hi": 0, "you": 1}}, "added_tokens": [{"content": "<s>", "id": 2}]}"#, to: "a/tokenizer.json")
+      #"{"model": {"vocab": {"hi": 0, "you": 1}}, "added_tokens": [{"content": "<s>", "id": 2}]}"#,
+      to: "a/tokenizer.json")
     try bench.write(
-      #"{"added_tokens": [{"id": 2, "content": "<s>"}], "model": {"vocab": {"you": 1, "hi": 0}}}"#, to: "b/tokenizer.json")
+      #"{"added_tokens": [{"id": 2, "content": "<s>"}], "model": {"vocab": {"you": 1, "hi": 0}}}"#,
+      to: "b/tokenizer.json")
     try bench.write(#"{"model": {"vocab": {"hi": 1, "you": 0}}}"#, to: "c/tokenizer.json")
     try bench.write("hi\nyou\n<s>\nmore\n", to: "d/vocab.txt")
     func error(_ names: [String], _ tokenizer: String) -> String {
@@ -312,14 +314,17 @@ import Testing
     #expect(error(["a"], "mk.model(here .. 'b')") == "no error")
     #expect(error(["a", "c"], "nil") == "no error")
     #expect(bench.warnings.isEmpty)
-    let differ = "recipe.lua:2: merge: tokenizer: the vocabularies differ, and merging vocabularies is not there yet: "
+    let differ =
+      "recipe.lua:2: merge: tokenizer: the vocabularies differ, and merging vocabularies is not there yet: "
     #expect(error(["a", "c"], "'union'") == differ + "token 'hi' is 0 in 'a' and 1 in 'c'")
     #expect(error(["a"], "mk.model(here .. 'd')") == differ + "token 'more' is 3 in 'd' and unknown to 'a'")
     #expect(
-      error(["a"], "'onion'") == "recipe.lua:2: merge: tokenizer: expected 'union', 'base' or a model, got 'onion'")
+      error(["a"], "'onion'")
+        == "recipe.lua:2: merge: tokenizer: expected 'union', 'base' or a model, got 'onion'")
     #expect(
       error(["a"], "{ tokens = {} }")
-        == "recipe.lua:2: merge: tokenizer.tokens: tokens of the vocabulary cannot be changed yet: leave it out")
+        == "recipe.lua:2: merge: tokenizer.tokens: tokens of the vocabulary cannot be changed yet: leave it out"
+    )
     #expect(error(["a", "e"], "'union'") == "no error")
     #expect(
       bench.warnings.map { $0.replacingOccurrences(of: bench.folder + "/", with: "") } == [
