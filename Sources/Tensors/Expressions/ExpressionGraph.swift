@@ -232,10 +232,10 @@ package final class ExpressionGraph {
 
 /// What a sweep found for a barrier.
 enum BarrierResult {
-  /// The high half of the k-th largest element's key, and how many elements lie above that half.
-  case coarse(prefix: UInt32, above: Int, k: Int)
-  /// The k-th largest element, the elements greater than it, and those equal to it.
-  case selection(threshold: Float, above: Int, equal: Int, k: Int)
+  /// Where the k-th largest element is sought.
+  case search(SelectionSearch)
+  /// The k-th largest element.
+  case selection(Selected)
   /// Elements equal to the threshold belong to the top k below this index.
   case cut(Int)
 }

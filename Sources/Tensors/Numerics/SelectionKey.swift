@@ -2,9 +2,6 @@
 ///
 /// -0 and +0 have one key, every NaN has the largest.
 package enum SelectionKey {
-  /// Bins of a histogram: one for each value of half a key.
-  package static let binCount = 1 << 16
-
   /// The key of a value.
   @inline(__always)
   package static func key(_ value: Float) -> UInt32 {
@@ -28,35 +25,96 @@ package enum SelectionKey {
     for index in 0..<count { destination[index] = key(source[index]) }
   }
 
-  /// Counts the upper halves of the keys of `count` values: adds to `binCount` bins.
-  package static func histogramHigh(
-    _ source: UnsafePointer<Float>, _ count: Int, into bins: UnsafeMutablePointer<UInt32>
-  ) {
-    forEachKey(source, count) { key in bins[Int(key &>> 16)] &+= 1 }
+  /// How many of `count` keys are greater than `bound`.
+  package static func countAbove(
+    _ bound: UInt32, _ keys: UnsafePointer<UInt32>, _ count: Int
+  ) -> Int {
+    // The borrow of bound - key by logic, because LLVM makes branches of sums of comparisons.
+    let rest = ~bound
+    var above: UInt32 = 0
+    for index in 0..<count {
+      let key = keys[index]
+      above &+= ((rest & key) | ((rest | key) & (bound &- key))) &>> 31
+    }
+    return Int(above)
   }
 
-  /// Counts the lower halves of those keys whose upper half is `prefix`: adds to `binCount` bins.
-  package static func histogramLow(
-    _ source: UnsafePointer<Float>, _ count: Int, prefix: UInt32, into bins: UnsafeMutablePointer<UInt32>
+  /// How many of `count` keys equal `key`.
+  package static func countEqual(
+    _ key: UInt32, _ keys: UnsafePointer<UInt32>, _ count: Int
+  ) -> Int {
+    var different: UInt32 = 0
+    for index in 0..<count {
+      let difference = keys[index] ^ key
+      different &+= (difference | (0 &- difference)) &>> 31
+    }
+    return count - Int(different)
+  }
+
+  /// Copies those of `count` keys that lie in `bounds`, in order, and returns their number. `destination` has
+  /// room for `count`, and may be `keys`.
+  package static func collect(
+    _ bounds: ClosedRange<UInt32>, _ keys: UnsafePointer<UInt32>, _ count: Int,
+    into destination: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    let low = bounds.lowerBound
+    let width = UInt64(bounds.upperBound &- low) &+ 1
+    var collected = 0
+    // Each key is written, and stays if the next one goes elsewhere: a branch would often be mispredicted.
+    for index in 0..<count {
+      let key = keys[index]
+      destination[collected] = key
+      collected &+= Int(truncatingIfNeeded: (UInt64(key &- low) &- width) &>> 63)
+    }
+    return collected
+  }
+
+  /// Counts those of `count` keys that lie in `bounds` by their distance from the lower bound, shifted right
+  /// by `shift`: adds to as many bins as that takes.
+  package static func histogram(
+    _ bounds: ClosedRange<UInt32>, shift: UInt32, _ keys: UnsafePointer<UInt32>, _ count: Int,
+    into bins: UnsafeMutablePointer<UInt32>
   ) {
-    forEachKey(source, count) { key in
-      if key &>> 16 == prefix { bins[Int(key & 0xffff)] &+= 1 }
+    let (low, span) = (bounds.lowerBound, bounds.upperBound &- bounds.lowerBound)
+    for index in 0..<count {
+      let distance = keys[index] &- low
+      if distance <= span { bins[Int(distance &>> shift)] &+= 1 }
     }
   }
 
-  /// Calls `body` with the key of each value. Keys are made a chunk at a time in a loop that vectorises.
-  @inline(__always)
-  static func forEachKey(_ source: UnsafePointer<Float>, _ count: Int, _ body: (UInt32) -> Void) {
-    let chunk = 256
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: chunk) { scratch in
-      let keys = scratch.baseAddress.unsafelyUnwrapped
-      var start = 0
-      while start < count {
-        let length = min(chunk, count &- start)
-        Self.keys(source + start, keys, length)
-        for index in 0..<length { body(keys[index]) }
-        start &+= length
+  /// The `rank`-th largest of `count` keys, `rank` from 1 to `count`; the keys are lost.
+  ///
+  /// Counts them by eleven bits, keeps those of the bin that holds the rank, and so on.
+  package static func select(
+    rank: Int, from keys: UnsafeMutablePointer<UInt32>, _ count: Int
+  ) -> UInt32 {
+    let digit: UInt32 = 11
+    var (rank, count) = (rank, count)
+    var bounds: ClosedRange<UInt32> = 0...(.max)
+    return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 1 << digit) { bins in
+      while bounds.lowerBound < bounds.upperBound {
+        let width = 32 - UInt32((bounds.upperBound - bounds.lowerBound).leadingZeroBitCount)
+        let shift = max(width, digit) - digit
+        bins.initialize(repeating: 0)
+        histogram(bounds, shift: shift, keys, count, into: bins.baseAddress!)
+        var bin = bins.count - 1
+        while bin > 0, rank > Int(bins[bin]) {
+          rank -= Int(bins[bin])
+          bin -= 1
+        }
+        bounds = binBounds(bin, of: bounds, shift: shift)
+        count = collect(bounds, keys, count, into: keys)
       }
+      return bounds.lowerBound
     }
+  }
+
+  /// The keys that `histogram` counts in a bin.
+  package static func binBounds(
+    _ bin: Int, of bounds: ClosedRange<UInt32>, shift: UInt32
+  ) -> ClosedRange<UInt32> {
+    let low = bounds.lowerBound + UInt32(bin) << shift
+    let span = (UInt32(1) << shift) - 1
+    return low...min(bounds.upperBound, low.addingReportingOverflow(span).overflow ? .max : low + span)
   }
 }

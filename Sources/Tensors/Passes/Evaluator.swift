@@ -37,6 +37,8 @@ package final class Evaluator {
     let store: (sink: any ByteSink, dtype: DType)?
     let completion: (Result<Void, any Error>) -> Void
     var stage = 0
+    /// Whether sweeps of the stage have run.
+    var hasBegun = false
     var outstanding = 0
     var failure: (any Error)?
 
@@ -200,11 +202,19 @@ package final class Evaluator {
   }
 
   /// Starts the sweeps of a job's current stage, and goes on while there are none.
+  ///
+  /// A stage comes again while a selection in it has not found its element.
   private func launch(_ job: Job) {
     while job.outstanding == 0 {
+      if job.failure == nil, job.stage < job.plan.stages.count, job.hasBegun,
+        job.plan.stages[job.stage].allSatisfy({ $0.settled.allSatisfy { isKnown($0.node) } })
+      {
+        job.stage += 1
+        job.hasBegun = false
+      }
       guard job.failure == nil, job.stage < job.plan.stages.count else { return end(job) }
       let stage = job.plan.stages[job.stage]
-      job.stage += 1
+      job.hasBegun = true
       do {
         // All are counted before the first can end.
         let sweeps = try stage.compactMap { try sweep($0, of: job) }
@@ -254,7 +264,7 @@ package final class Evaluator {
   /// The sweep as the workers run it, or `nil` if its results are known without.
   private func sweep(_ planned: PassPlan.PlannedSweep, of job: Job) throws -> Sweep? {
     var settled = planned.settled
-    settled.removeAll { settledWithoutSweep($0.node) }
+    try settled.removeAll { try isKnown($0.node) || settledWithoutSweep($0, planned) }
     if settled.isEmpty, planned.output == nil { return nil }
 
     let program = try LaunchedProgram(planned.program, graph: graph, scalar: scalar)
@@ -263,15 +273,11 @@ package final class Evaluator {
     if let output = planned.output, let store = job.store {
       sinks.append(StoreSink(root: output, dtype: store.dtype, sink: store.sink))
     }
-    var histograms: [HistogramKey: HistogramSink] = [:]
+    var keySinks: [Int: KeySink] = [:]
     for barrier in settled {
-      let (sink, finisher) = try makeSink(barrier, planned, program, &histograms)
+      let (sink, finisher) = try makeSink(barrier, planned, &keySinks)
       if let sink { sinks.append(sink) }
       finishers.append(finisher)
-    }
-    if sinks.isEmpty {
-      for finisher in finishers { try finisher() }
-      return nil
     }
     let work: any SweepWork =
       planned.program.precision == .double
@@ -286,42 +292,65 @@ package final class Evaluator {
     }
   }
 
-  private struct HistogramKey: Hashable {
-    var root: Int
-    var prefix: UInt32?
-  }
-
-  /// A tie cut that all or none of the equal elements pass needs no sweep.
-  private func settledWithoutSweep(_ node: NodeID) -> Bool {
-    guard case .tieCut = graph[node].operation,
-      case .selection(_, let above, let equal, let k) = graph[graph[node].inputs[1]].result
-    else { return false }
-    if k <= above {
-      graph[node].result = .cut(0)
-    } else if k - above >= equal {
-      graph[node].result = .cut(.max)
-    } else {
-      return false
+  /// Whether a barrier is known as it is: the bounds of a selection without a sample, the k-th largest if k
+  /// is 0, the cut of ties that all belong or whose last is known.
+  private func settledWithoutSweep(_ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep) throws
+    -> Bool
+  {
+    let node = barrier.node
+    let inputs = graph[node].inputs
+    switch graph[node].operation {
+    case .selectCoarse(let kind):
+      let count = planned.program.count
+      let k = try kind.count(scalar(inputs[1]), of: count)
+      if case .samples = planned.partition, k > 0 { return false }
+      graph[node].result = .search(SelectionSearch(k: k, of: count))
+    case .selectFine:
+      guard search(inputs[2]).k == 0 else { return false }
+      graph[node].result = .selection(.nothing)
+    case .tieCut:
+      let selected = selected(inputs[1])
+      if selected.k <= selected.above {
+        graph[node].result = .cut(0)
+      } else if selected.k - selected.above >= selected.equal {
+        graph[node].result = .cut(.max)
+      } else {
+        guard let place = selected.lastTie else { preconditionFailure("Too few ties") }
+        let program = try LaunchedProgram(planned.program, graph: graph, scalar: scalar)
+        let end = try place.end(threshold: selected.threshold, root: barrier.roots[0], of: program)
+        graph[node].result = .cut(end)
+      }
+    default: return false
     }
     return true
   }
 
+  private func search(_ node: NodeID) -> SelectionSearch {
+    guard case .search(let search) = graph[node].result else { preconditionFailure("No result yet") }
+    return search
+  }
+
+  private func selected(_ node: NodeID) -> Selected {
+    guard case .selection(let selected) = graph[node].result else { preconditionFailure("No result yet") }
+    return selected
+  }
+
   /// The sink that a barrier needs, if no other sink of the sweep serves it too, and what settles it.
   private func makeSink(
-    _ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep, _ program: LaunchedProgram,
-    _ histograms: inout [HistogramKey: HistogramSink]
+    _ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep, _ keySinks: inout [Int: KeySink]
   ) throws -> ((any SweepSink)?, () throws -> Void) {
     let node = barrier.node
     let graph = graph
     let inputs = graph[node].inputs
     let root = barrier.roots[0]
 
-    func histogram(_ prefix: UInt32?) -> (new: HistogramSink?, shared: HistogramSink) {
-      let key = HistogramKey(root: root, prefix: prefix)
-      if let shared = histograms[key] { return (nil, shared) }
-      let sink = HistogramSink(root: root, prefix: prefix, threads: pool.threadCount)
-      histograms[key] = sink
-      return (sink, sink)
+    /// Selections from the same elements share the making of keys.
+    func keySink(for counter: any KeyCounter) -> KeySink? {
+      let shared = keySinks[root]
+      let sink = shared ?? KeySink(root: root)
+      sink.add(counter)
+      keySinks[root] = sink
+      return shared == nil ? sink : nil
     }
 
     switch graph[node].operation {
@@ -342,39 +371,30 @@ package final class Evaluator {
         }
       )
     case .selectCoarse(let kind):
-      let (new, sink) = histogram(nil)
-      let count = graph[inputs[0]].shape.count
+      let shared = keySinks[root]?.counters.lazy.compactMap { $0 as? KeySample }.first
+      let sample = shared ?? KeySample(planned.partition)
       return (
-        new,
+        shared == nil ? keySink(for: sample) : nil,
         { [weak self] in
           guard let self else { return }
-          let k = try kind.count(self.scalar(inputs[1]), of: count)
-          graph[node].result = Selection.coarse(sink.totals(), k: k)
+          let k = try kind.count(self.scalar(inputs[1]), of: planned.program.count)
+          graph[node].result = .search(sample.search(k: k, of: planned.program.count))
         }
       )
     case .selectFine:
-      guard case .coarse(let prefix, let above, let k) = graph[inputs[2]].result else {
-        preconditionFailure("No result yet")
+      let search = search(inputs[2])
+      guard search.collects else {
+        let histogram = KeyHistogram(search, threads: pool.threadCount)
+        return (keySink(for: histogram), { graph[inputs[2]].result = .search(histogram.narrowed()) })
       }
-      if k == 0 {
-        return (nil, { graph[node].result = .selection(threshold: .nan, above: 0, equal: 0, k: 0) })
-      }
-      let (new, sink) = histogram(prefix)
+      let candidates = KeyCandidates(search, partition: planned.partition, threads: pool.threadCount)
       return (
-        new, { graph[node].result = Selection.fine(sink.totals(), prefix: prefix, above: above, k: k) }
-      )
-    case .tieCut:
-      guard case .selection(let threshold, let above, _, let k) = graph[inputs[1]].result else {
-        preconditionFailure("No result yet")
-      }
-      let sink = TieSink(root: root, threshold: threshold, unitCount: planned.partition.unitCount)
-      return (
-        sink,
+        keySink(for: candidates),
         {
-          guard let (unit, number) = sink.locate(k - above) else { preconditionFailure("Too few ties") }
-          graph[node].result = .cut(
-            try Selection.position(
-              ofTie: number, in: planned.partition.range(ofUnit: unit), sink, root, program))
+          switch candidates.outcome() {
+          case .found(let selected): graph[node].result = .selection(selected)
+          case .next(let search): graph[inputs[2]].result = .search(search)
+          }
         }
       )
     default:
@@ -439,9 +459,9 @@ package final class Evaluator {
         stack.removeLast()
         continue
       }
-      if case .selection(let threshold, _, _, _) = graph[node].result {
+      if case .selection(let selected) = graph[node].result {
         // A selection keeps its result: masks ask for more of it than the value.
-        if node == root { return Double(threshold) }
+        if node == root { return Double(selected.threshold) }
         stack.removeLast()
         continue
       }
@@ -460,7 +480,7 @@ package final class Evaluator {
 
   private func value(_ node: NodeID) -> Double? {
     if let value = graph.constantValue(node) { return value }
-    if case .selection(let threshold, _, _, _) = graph[node].result { return Double(threshold) }
+    if case .selection(let selected) = graph[node].result { return Double(selected.threshold) }
     return nil
   }
 

@@ -134,7 +134,7 @@ struct PassPlanner {
       var count: Int
       var isDouble: Bool
       var geometry: ReductionSink.Geometry?
-      var ties: Bool
+      var trip: Trip
     }
     var order: [Space] = []
     var members: [Space: [NodeID]] = [:]
@@ -142,7 +142,7 @@ struct PassPlanner {
       let space = Space(
         count: count(of: node), isDouble: operands(of: node).allSatisfy { graph[$0].precision == .double },
         geometry: geometry(of: node).flatMap { $0.outer == 1 && $0.inner == 1 ? nil : $0 },
-        ties: isTieCut(node))
+        trip: trip(of: node))
       if members[space] == nil { order.append(space) }
       members[space, default: []].append(node)
     }
@@ -161,18 +161,36 @@ struct PassPlanner {
           })
       }
       let program = try compile(roots, own: Set(barriers.filter(materialised.contains)), needs)
-      let partition =
-        barriers.contains { geometry(of: $0) != nil }
-        ? ReductionSink.partition(
+      let partition: Partition
+      if space.trip == .sample, Self.isSampled(program) {
+        partition = KeySample.partition(count: space.count)
+      } else if barriers.contains(where: { geometry(of: $0) != nil }) {
+        partition = ReductionSink.partition(
           of: space.geometry ?? ReductionSink.Geometry(outer: 1, size: space.count, inner: 1),
           preferredUnit: program.readsScattered ? 1 << 20 : Partition.chunk)
-        : Self.partition(for: program)
+      } else {
+        partition = Self.partition(for: program)
+      }
       return PassPlan.PlannedSweep(program: program, partition: partition, settled: settled, output: nil)
     }
   }
 
-  private func isTieCut(_ node: NodeID) -> Bool {
-    if case .tieCut = graph[node].operation { true } else { false }
+  /// Barriers go on different trips that are often not needed, or not over all elements.
+  private enum Trip { case full, sample, ties }
+
+  private func trip(of node: NodeID) -> Trip {
+    if materialised.contains(node) { return .full }
+    switch graph[node].operation {
+    case .selectCoarse: return .sample
+    case .tieCut: return .ties
+    default: return .full
+    }
+  }
+
+  /// Whether a selection begins with a sample: not where all keys are collected at once, nor where a few
+  /// elements cost as much as many.
+  private static func isSampled(_ program: Program) -> Bool {
+    program.count > SelectionSearch.smallCount && program.granularity == 1 && !program.readsScattered
   }
 
   /// The nodes whose elements a barrier's sweep goes over.

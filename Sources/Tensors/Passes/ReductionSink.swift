@@ -40,7 +40,7 @@ final class ReductionSink: SweepSink, @unchecked Sendable {
     self.partition = partition
     partialsPerResult =
       switch partition {
-      case .linear: max(1, (geometry.size + Partition.chunk - 1) / Partition.chunk)
+      case .linear, .samples: max(1, (geometry.size + Partition.chunk - 1) / Partition.chunk)
       case .columns(_, let size, _, let rows): max(1, (size + rows - 1) / rows)
       }
     let count = geometry.resultCount * partialsPerResult

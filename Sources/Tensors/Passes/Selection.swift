@@ -1,48 +1,70 @@
-/// Where the k-th largest element is, from histograms of selection keys.
-enum Selection {
-  /// The high half in which the k-th largest key lies.
-  static func coarse(_ totals: [Int], k: Int) -> BarrierResult {
-    let (bin, above) = find(totals, k)
-    return .coarse(prefix: UInt32(bin), above: above, k: k)
+/// What is known on the way to the k-th largest of some elements.
+///
+/// A sample says where it probably lies. One sweep counts the elements above those bounds and collects the
+/// keys within: their order gives the k-th exactly, or shows that it lies elsewhere. Where too many would be
+/// collected, histograms narrow the bounds. The outcome is the same on every way.
+struct SelectionSearch {
+  /// Keys that are collected at most.
+  static let collectedLimit = 1 << 20
+  /// Elements that are collected without a look at a sample.
+  static let smallCount = 1 << 16
+
+  let k: Int
+  /// Where the key lies, or probably lies.
+  var bounds: ClosedRange<UInt32> = 0...(.max)
+  /// The key that it is most likely to be.
+  var guess: UInt32 = 0
+  /// Elements of keys within the bounds, as far as known.
+  var countWithin: Int
+
+  /// A search of which nothing is known yet.
+  init(k: Int, of count: Int) {
+    self.k = k
+    countWithin = count
   }
 
-  /// The k-th largest element, given the counts of the low halves within its high half.
-  static func fine(_ totals: [Int], prefix: UInt32, above: Int, k: Int) -> BarrierResult {
-    let (bin, within) = find(totals, k - above)
-    return .selection(
-      threshold: SelectionKey.value(prefix << 16 | UInt32(bin)), above: above + within,
-      equal: totals[bin], k: k)
-  }
+  /// Whether the keys within the bounds are few enough to be collected. A single one is only counted.
+  var collects: Bool { countWithin <= Self.collectedLimit || bounds.lowerBound == bounds.upperBound }
+}
 
-  /// The bin that holds the k-th element from the top, and the elements above that bin.
-  private static func find(_ totals: [Int], _ k: Int) -> (bin: Int, above: Int) {
-    var above = 0
-    for bin in stride(from: totals.count - 1, through: 0, by: -1) {
-      if above + totals[bin] >= k { return (bin, above) }
-      above += totals[bin]
-    }
-    return (0, above)
-  }
+/// The outcome of a search.
+struct Selected {
+  /// The k-th largest element.
+  var threshold: Float
+  /// The elements greater than it, and those equal to it.
+  var above: Int
+  var equal: Int
+  var k: Int
+  /// The last of the equal elements that belongs to the k largest; `nil` if k is 0.
+  var lastTie: TiePlace?
 
-  /// The index after the tie number `number` (from 1) of a unit.
-  static func position(
-    ofTie number: Int, in unit: Range<Int>, _ sink: TieSink, _ root: Int, _ program: LaunchedProgram
-  ) throws -> Int {
+  /// The k-th of which there is none: k is 0.
+  static let nothing = Selected(threshold: .nan, above: 0, equal: 0, k: 0)
+}
+
+/// A place among elements equal to a threshold: number `number` (from 1) in a range of the elements.
+struct TiePlace {
+  var unit: Range<Int>
+  var number: Int
+
+  /// The index after it; computes the range's elements, root `root` of the program.
+  func end(threshold: Float, root: Int, of program: LaunchedProgram) throws -> Int {
+    let key = SelectionKey.key(threshold)
     var rest = number
-    var position = unit.upperBound
+    var end = unit.upperBound
     var single = program
     single.roots = [program.roots[root]]
     let instance = ProgramInstance<Float>(single, blockSize: 1024)
     try instance.evaluate(unit) { values, block in
       guard rest > 0 else { return }
-      for (i, index) in block.enumerated() where sink.matches(values[i]) {
+      for (i, index) in block.enumerated() where SelectionKey.key(values[i]) == key {
         rest -= 1
         if rest == 0 {
-          position = index + 1
+          end = index + 1
           return
         }
       }
     }
-    return position
+    return end
   }
 }

@@ -39,11 +39,14 @@ enum Partition: Hashable, Sendable {
   case linear(count: Int, size: Int)
   /// Units of `rows` slices of a dimension of `size`, of `inner` elements each, never across `outer`.
   case columns(outer: Int, size: Int, inner: Int, rows: Int)
+  /// A sample: `size` elements somewhere in each whole run of `every`.
+  case samples(count: Int, size: Int, every: Int)
 
   var unitCount: Int {
     switch self {
     case .linear(let count, let size): (count + size - 1) / size
     case .columns(let outer, let size, _, let rows): outer * ((size + rows - 1) / rows)
+    case .samples(let count, _, let every): count / every
     }
   }
 
@@ -57,6 +60,10 @@ enum Partition: Hashable, Sendable {
       let start = block * size + part * rows
       let end = block * size + min(size, (part + 1) * rows)
       return start * inner..<end * inner
+    case .samples(_, let size, let every):
+      // Multiples of the golden ratio's fraction of 2^32 are spread evenly, whatever the length of a row.
+      let place = Int(UInt32(truncatingIfNeeded: unit) &* 0x9e37_79b9) * (every - size + 1) >> 32
+      return unit * every + place..<unit * every + place + size
     }
   }
 }

@@ -26,8 +26,6 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
   static func mask(
     _ x: UnsafePointer<Self>, threshold: Float, includesEqual: Bool, _ result: UnsafeMutablePointer<Self>,
     count: Int)
-  /// Elements equal to a value; all NaNs are equal.
-  static func countEqual(_ x: UnsafePointer<Self>, to value: Float, count: Int) -> Int
 }
 
 /// An operand of a block: a register, or one value for all elements.
@@ -115,19 +113,6 @@ enum BlockKernels {
       for i in 0..<count { result[i] = x[i] <= threshold ? 0 : 1 }
     }
   }
-
-  @inline(__always)
-  static func countEqual<Element: BlockElement>(_ x: UnsafePointer<Element>, to value: Element, count: Int)
-    -> Int
-  {
-    var equal = 0
-    if value.isNaN {
-      for i in 0..<count { equal &+= x[i] != x[i] ? 1 : 0 }
-    } else {
-      for i in 0..<count { equal &+= x[i] == value ? 1 : 0 }
-    }
-    return equal
-  }
 }
 
 extension Float: BlockElement {
@@ -200,10 +185,6 @@ extension Float: BlockElement {
   ) {
     BlockKernels.mask(x, threshold: Float(threshold), includesEqual: includesEqual, result, count: count)
   }
-
-  static func countEqual(_ x: UnsafePointer<Float>, to value: Float, count: Int) -> Int {
-    BlockKernels.countEqual(x, to: Float(value), count: count)
-  }
 }
 
 extension Double: BlockElement {
@@ -268,9 +249,5 @@ extension Double: BlockElement {
     count: Int
   ) {
     BlockKernels.mask(x, threshold: Double(threshold), includesEqual: includesEqual, result, count: count)
-  }
-
-  static func countEqual(_ x: UnsafePointer<Double>, to value: Float, count: Int) -> Int {
-    BlockKernels.countEqual(x, to: Double(value), count: count)
   }
 }

@@ -73,10 +73,10 @@ extension LaunchedProgram {
     }
     draws = program.draws
     masks = program.masks.map { mask in
-      guard case .selection(let threshold, _, _, _) = graph[mask.selection].result,
+      guard case .selection(let selected) = graph[mask.selection].result,
         case .cut(let cut) = graph[mask.cut].result
       else { preconditionFailure("No result yet") }
-      return Mask(threshold: threshold, cut: cut, map: mask.map)
+      return Mask(threshold: selected.threshold, cut: cut, map: mask.map)
     }
     splices = try program.splices.map { splice in
       let period: Int

@@ -118,6 +118,50 @@ import Testing
     }
   }
 
+  /// A sample of a few runs sees all of what is in one place, or nothing.
+  @Test(arguments: [0, 512, 1024, 1536], [Float(1), -1])
+  func misledSamplesAreCorrected(_ start: Int, _ sign: Float) throws {
+    let bench = Bench()
+    var elements = [Float](repeating: 0, count: 80_000)
+    for index in 0..<700 { elements[start + index] = sign * Float(1 + index % 350) }
+    let order = order(elements)
+    let x = try bench.tensor(elements, [80_000])
+    let counts = [1, 351, 700, 701, 79_300, 79_301, 79_999]
+    let results = try counts.map { k in
+      let k = try bench.number(Double(k))
+      let mask = try bench.graph.topMask(x, k: k)
+      return (mask, try bench.graph.kthLargest(x, k: k))
+    }
+    for (k, (mask, largest)) in zip(counts, results) {
+      var expected = [Float](repeating: 0, count: elements.count)
+      for index in order.prefix(k) { expected[index] = 1 }
+      #expect(try bench.compute(mask) == expected, "k = \(k)")
+      #expect(try bench.value(largest) == Double(elements[order[k - 1]]), "k = \(k)")
+    }
+  }
+
+  /// Large tensors, in more than one round: of many different values, and of few.
+  @Test(arguments: [Float(1e9), 20])
+  func largeTensorsAreSelectedFrom(_ scale: Float) throws {
+    let elements = noise(2_500_000).map { ($0 * scale).rounded() }
+    let sorted = elements.sorted(by: >)
+    let bench = Bench()
+    let x = try bench.tensor(elements, [2_500_000])
+    // Elements that cost a row each have no sample.
+    let rows = try bench.graph.reshape(x, [2500, 1000])
+    let ranks = try bench.graph.ranks(rows, dimension: 1)
+    for k in [1, 1_000_000, 1_250_000] {
+      let count = try bench.number(Double(k))
+      #expect(try bench.value(bench.graph.kthLargest(x, k: count)) == Double(sorted[k - 1]))
+      let mask = try bench.graph.topMask(x, k: count)
+      #expect(try bench.value(bench.graph.reduce(.sum, mask, operation: "sum")) == Double(k))
+      let dot = try bench.value(bench.graph.reduce(.dot, mask, with: x, operation: "dot"))
+      #expect(abs(dot - sorted.prefix(k).reduce(0) { $0 + Double($1) }) <= 1e-9 * abs(dot))
+      let largest = try bench.graph.kthLargest(ranks, k: count)
+      #expect(try bench.value(largest) == Double(1000 - (k - 1) / 2500))
+    }
+  }
+
   @Test func kMayBeLazy() throws {
     let bench = Bench()
     let elements = noise(1000)

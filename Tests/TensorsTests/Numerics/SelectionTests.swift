@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 255, 256, 257, 1000])
-  func histogramsCountTheHalvesOfKeys(_ count: Int) {
+  func blocksAreCountedByTheirKeys(_ count: Int) {
     var generator = TestGenerator(state: 31)
     let values = generator.floats(count)
     let keys = values.map(SelectionKey.key)
@@ -37,19 +37,41 @@ import Testing
     SelectionKey.keys(values, &blockKeys, count)
     #expect(blockKeys == keys)
 
-    var high = [UInt32](repeating: 0, count: SelectionKey.binCount)
-    SelectionKey.histogramHigh(values, count, into: &high)
-    // Adds to what is there.
-    SelectionKey.histogramHigh(values, count, into: &high)
-    var expectedHigh = high.map { _ in UInt32(0) }
-    for key in keys { expectedHigh[Int(key >> 16)] += 2 }
-    #expect(high == expectedHigh)
+    let bounds = SelectionKey.key(-1)...SelectionKey.key(2)
+    for bound in [0, bounds.lowerBound, keys.first ?? 1, .max] {
+      #expect(SelectionKey.countAbove(bound, keys, count) == keys.count { $0 > bound })
+      #expect(SelectionKey.countEqual(bound, keys, count) == keys.count { $0 == bound })
+    }
+    for bounds in [bounds, 0...(.max), 0...0] {
+      var collected = keys
+      let length = SelectionKey.collect(bounds, keys, count, into: &collected)
+      #expect(collected.prefix(length) == keys.filter(bounds.contains)[...])
+    }
 
-    let prefix = SelectionKey.key(1) >> 16
-    var low = [UInt32](repeating: 0, count: SelectionKey.binCount)
-    SelectionKey.histogramLow(values, count, prefix: prefix, into: &low)
-    var expectedLow = low.map { _ in UInt32(0) }
-    for key in keys where key >> 16 == prefix { expectedLow[Int(key & 0xffff)] += 1 }
-    #expect(low == expectedLow)
+    var bins = [UInt32](repeating: 0, count: 1 << 16)
+    let shift: UInt32 = 15
+    SelectionKey.histogram(bounds, shift: shift, keys, count, into: &bins)
+    // Adds to what is there.
+    SelectionKey.histogram(bounds, shift: shift, keys, count, into: &bins)
+    for bin in bins.indices where bin <= (bounds.upperBound - bounds.lowerBound) >> shift {
+      let inBin = SelectionKey.binBounds(bin, of: bounds, shift: shift)
+      #expect(Int(bins[bin]) == 2 * keys.count(where: inBin.contains))
+    }
+    #expect(bins.reduce(0) { $0 + Int($1) } == 2 * keys.count(where: bounds.contains))
+  }
+
+  @Test(arguments: [1, 2, 100, 5000])
+  func selectsByRank(_ count: Int) {
+    var generator = TestGenerator(state: 37)
+    let random = generator.floats(count).map(SelectionKey.key)
+    let close = random.map { 0x8000_0000 | $0 & 0xf }
+    let extremes: [UInt32] = random.map { $0 & 1 == 0 ? 0 : .max }
+    for keys in [random, close, extremes] {
+      let sorted = keys.sorted(by: >)
+      for rank in [1, (count + 1) / 2, count] {
+        var disordered = keys
+        #expect(SelectionKey.select(rank: rank, from: &disordered, count) == sorted[rank - 1])
+      }
+    }
   }
 }
