@@ -1,3 +1,5 @@
+import CKernels
+
 /// Between the bytes of a stored tensor and the registers of the evaluator.
 ///
 /// Bytes are little-endian and need no alignment. Every store rounds to nearest even, once; subnormals,
@@ -13,7 +15,7 @@ package enum Conversion {
   ) {
     switch dtype {
     case .f32: UnsafeMutableRawPointer(destination).copyMemory(from: raw, byteCount: count * 4)
-    case .bf16: load(raw, destination, count) { (code: UInt16) in SmallFloats.float(bf16: code) }
+    case .bf16: block_load_bf16(raw, destination, count)
     case .f16: load(raw, destination, count) { (code: UInt16) in SmallFloats.float(f16: code) }
     case .f64: load(raw, destination, count) { (value: Double) in Float(value) }
     case .f8e4m3: load(raw, destination, count, table: f8e4m3Values) { $0 }
@@ -28,7 +30,7 @@ package enum Conversion {
   ) {
     switch dtype {
     case .f32: store(source, raw, count, SmallFloats.canonical)
-    case .bf16: store(source, raw, count, SmallFloats.bf16)
+    case .bf16: block_store_bf16(source, raw, count)
     case .f16: store(source, raw, count, SmallFloats.f16)
     case .f64: store(source, raw, count) { Double(SmallFloats.canonical($0)) }
     case .f8e4m3: store(source, raw, count, SmallFloats.f8e4m3)

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Elementary functions over Float, the same bits everywhere.
 ///
 /// No libm function is called, because its results differ between versions; multiplications and additions
@@ -104,12 +106,12 @@ package enum ElementaryFunctions {
   /// Exponentials of a block.
   package static func exp(
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int
-  ) { mapBlock(source, destination, count) { exp($0) } }
+  ) { block_exp(source, destination, count) }
 
   /// Natural logarithms of a block.
   package static func log(
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int
-  ) { mapBlock(source, destination, count) { log($0) } }
+  ) { block_log(source, destination, count) }
 
   /// Sines of a block.
   package static func sin(

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A whole number for each Float, in the same order: what exact selection counts instead of sorting.
 ///
 /// -0 and +0 have one key, every NaN has the largest.
@@ -22,33 +24,21 @@ package enum SelectionKey {
   package static func keys(
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<UInt32>, _ count: Int
   ) {
-    for index in 0..<count { destination[index] = key(source[index]) }
+    block_keys(source, destination, count)
   }
 
   /// How many of `count` keys are greater than `bound`.
   package static func countAbove(
     _ bound: UInt32, _ keys: UnsafePointer<UInt32>, _ count: Int
   ) -> Int {
-    // The borrow of bound - key by logic, because LLVM makes branches of sums of comparisons.
-    let rest = ~bound
-    var above: UInt32 = 0
-    for index in 0..<count {
-      let key = keys[index]
-      above &+= ((rest & key) | ((rest | key) & (bound &- key))) &>> 31
-    }
-    return Int(above)
+    block_count_above(bound, keys, count)
   }
 
   /// How many of `count` keys equal `key`.
   package static func countEqual(
     _ key: UInt32, _ keys: UnsafePointer<UInt32>, _ count: Int
   ) -> Int {
-    var different: UInt32 = 0
-    for index in 0..<count {
-      let difference = keys[index] ^ key
-      different &+= (difference | (0 &- difference)) &>> 31
-    }
-    return count - Int(different)
+    block_count_equal(key, keys, count)
   }
 
   /// Copies those of `count` keys that lie in `bounds`, in order, and returns their number. `destination` has

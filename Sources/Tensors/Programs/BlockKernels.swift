@@ -1,3 +1,5 @@
+import CKernels
+
 /// A register's element: Float for tensors, Double for vectors of reductions' results.
 ///
 /// Every loop over elements is a requirement here, so that it is compiled for the element's own type; the
@@ -167,6 +169,9 @@ extension Float: BlockElement {
     if operation == .power, b.isScalar {
       return ElementaryFunctions.power(a.pointer, exponent: b.pointer[0], result, count)
     }
+    if let operation = operation.block {
+      return block_binary(operation, a.pointer, a.isScalar, b.pointer, b.isScalar, result, count)
+    }
     BlockKernels.binary(
       operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
       power: ElementaryFunctions.power)
@@ -176,7 +181,7 @@ extension Float: BlockElement {
     _ condition: UnsafePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
     _ result: UnsafeMutablePointer<Float>, count: Int
   ) {
-    BlockKernels.select(condition, a, b, result, count: count)
+    block_select(condition, a, b, result, count)
   }
 
   static func mask(
@@ -184,6 +189,25 @@ extension Float: BlockElement {
     count: Int
   ) {
     BlockKernels.mask(x, threshold: Float(threshold), includesEqual: includesEqual, result, count: count)
+  }
+}
+
+extension BinaryOperation {
+  /// The operation as `block_binary` knows it.
+  fileprivate var block: block_operation? {
+    switch self {
+    case .add: block_add
+    case .subtract: block_subtract
+    case .multiply: block_multiply
+    case .divide: block_divide
+    case .equal: block_equal
+    case .notEqual: block_not_equal
+    case .less: block_less
+    case .lessOrEqual: block_less_or_equal
+    case .greater: block_greater
+    case .greaterOrEqual: block_greater_or_equal
+    case .power, .minimum, .maximum: nil
+    }
   }
 }
 

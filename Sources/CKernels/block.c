@@ -1,0 +1,169 @@
+#include "block.h"
+
+#include <math.h>
+#include <string.h>
+
+// Multiplications and additions round one by one: results are the same bits on every processor.
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONES
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  return bits;
+}
+
+INLINE float of_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+// A loop over x and y for each form of the operands.
+#define COMBINE(expression)                                                     \
+  if (a_is_scalar && b_is_scalar) {                                             \
+    const float x = a[0], y = b[0], value = (expression);                       \
+    for (ptrdiff_t i = 0; i < count; i++) result[i] = value;                    \
+  } else if (a_is_scalar) {                                                     \
+    const float x = a[0];                                                       \
+    for (ptrdiff_t i = 0; i < count; i++) { const float y = b[i]; result[i] = (expression); } \
+  } else if (b_is_scalar) {                                                     \
+    const float y = b[0];                                                       \
+    for (ptrdiff_t i = 0; i < count; i++) { const float x = a[i]; result[i] = (expression); } \
+  } else {                                                                      \
+    for (ptrdiff_t i = 0; i < count; i++) {                                     \
+      const float x = a[i], y = b[i];                                           \
+      result[i] = (expression);                                                 \
+    }                                                                           \
+  }                                                                             \
+  break
+
+CLONES void block_binary(block_operation operation, const float *a, bool a_is_scalar, const float *b,
+                          bool b_is_scalar, float *restrict result, ptrdiff_t count) {
+  switch (operation) {
+  case block_add: COMBINE(x + y);
+  case block_subtract: COMBINE(x - y);
+  case block_multiply: COMBINE(x * y);
+  case block_divide: COMBINE(x / y);
+  case block_equal: COMBINE(x == y ? 1.0f : 0.0f);
+  case block_not_equal: COMBINE(x != y ? 1.0f : 0.0f);
+  case block_less: COMBINE(x < y ? 1.0f : 0.0f);
+  case block_less_or_equal: COMBINE(x <= y ? 1.0f : 0.0f);
+  case block_greater: COMBINE(x > y ? 1.0f : 0.0f);
+  case block_greater_or_equal: COMBINE(x >= y ? 1.0f : 0.0f);
+  }
+}
+
+CLONES void block_select(const float *condition, const float *a, const float *b, float *restrict result,
+                          ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float x = a[i], y = b[i];
+    result[i] = condition[i] != 0 ? x : y;
+  }
+}
+
+INLINE float power_of_two(int32_t n) { return of_bits((uint32_t)(n + 127) << 23); }
+
+// ElementaryFunctions.exp, step by step.
+INLINE float exponential(float x) {
+  const float above = x < -104.0f ? -104.0f : x;
+  const float clamped = above > 89.0f ? 89.0f : above;
+  const float anchored = clamped * 1.44269504f + 0x1.8p23f;
+  const float n = anchored - 0x1.8p23f;
+  const float r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = (p * (r * r) + r) + 1.0f;
+  const int32_t exponent = (int32_t)(bits_of(anchored) - 0x4b400000u);
+  const int32_t half = exponent >> 1;
+  return (p * power_of_two(half)) * power_of_two((int32_t)((uint32_t)exponent - (uint32_t)half));
+}
+
+// ElementaryFunctions.log, step by step.
+INLINE float logarithm(float x) {
+  const bool is_subnormal = x < 0x1p-126f;
+  const float grown = x * 0x1p23f;
+  const float scaled = is_subnormal ? grown : x;
+  const int32_t offset = (int32_t)(bits_of(scaled) - 0x3f3504f3u);
+  const int32_t e = offset >> 23;
+  const float f = of_bits(((uint32_t)offset & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+  const float n = (float)(is_subnormal ? e - 23 : e);
+  const float square = f * f;
+  float p = 7.0376836292e-2f;
+  p = p * f - 1.1514610310e-1f;
+  p = p * f + 1.1676998740e-1f;
+  p = p * f - 1.2420140846e-1f;
+  p = p * f + 1.4249322787e-1f;
+  p = p * f - 1.6668057665e-1f;
+  p = p * f + 2.0000714765e-1f;
+  p = p * f - 2.4999993993e-1f;
+  p = p * f + 3.3333331174e-1f;
+  const float tail = ((p * f) * square + n * -2.12194440e-4f) - 0.5f * square;
+  const float result = (f + tail) + n * 0.693359375f;
+  const float outside = x == 0 ? -INFINITY : (x > 0 ? x : NAN);
+  return x > 0 ? (x < INFINITY ? result : outside) : outside;
+}
+
+// In place is a loop of its own, so that the other needs no test for overlap.
+#define MAP(function)                                                           \
+  if (source == destination) {                                                  \
+    for (ptrdiff_t i = 0; i < count; i++) destination[i] = function(destination[i]); \
+  } else {                                                                      \
+    float *restrict target = destination;                                       \
+    for (ptrdiff_t i = 0; i < count; i++) target[i] = function(source[i]);      \
+  }
+
+CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) { MAP(exponential) }
+
+CLONES void block_log(const float *source, float *destination, ptrdiff_t count) { MAP(logarithm) }
+
+typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
+
+CLONES void block_load_bf16(const void *source, float *restrict destination, ptrdiff_t count) {
+  const stored16 *codes = source;
+  for (ptrdiff_t i = 0; i < count; i++) destination[i] = of_bits((uint32_t)codes[i] << 16);
+}
+
+// SmallFloats.bf16, step by step.
+CLONES void block_store_bf16(const float *source, void *restrict destination, ptrdiff_t count) {
+  stored16 *restrict codes = destination;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const uint32_t bits = bits_of(source[i]);
+    const int32_t rounded = (int32_t)(bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
+    const bool is_nan = (int32_t)(bits & 0x7fffffffu) > 0x7f800000;
+    codes[i] = (uint16_t)(is_nan ? 0x7fc0 : rounded);
+  }
+}
+
+// SelectionKey.key, step by step.
+CLONES void block_keys(const float *source, uint32_t *restrict destination, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float value = source[i];
+    const uint32_t bits = bits_of(value + 0.0f);
+    const uint32_t flip = (uint32_t)((int32_t)bits >> 31) | 0x80000000u;
+    const uint32_t key = bits ^ flip;
+    destination[i] = value == value ? key : 0xffffffffu;
+  }
+}
+
+CLONES ptrdiff_t block_count_above(uint32_t bound, const uint32_t *keys, ptrdiff_t count) {
+  uint32_t above = 0;
+  for (ptrdiff_t i = 0; i < count; i++) above += keys[i] > bound;
+  return above;
+}
+
+CLONES ptrdiff_t block_count_equal(uint32_t key, const uint32_t *keys, ptrdiff_t count) {
+  uint32_t equal = 0;
+  for (ptrdiff_t i = 0; i < count; i++) equal += keys[i] == key;
+  return equal;
+}

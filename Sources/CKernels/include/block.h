@@ -1,0 +1,31 @@
+// The evaluator's hottest loops over float32 blocks, compiled for AVX-512, AVX2 and the x86-64 baseline; the
+// processor's best is taken when the program starts. Each gives the bits of the Swift loop of the same name.
+#ifndef MERGEKIT_BLOCK_H
+#define MERGEKIT_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+  block_add, block_subtract, block_multiply, block_divide,
+  block_equal, block_not_equal, block_less, block_less_or_equal, block_greater, block_greater_or_equal
+} block_operation;
+
+// result[i] = a[i] op b[i]; a scalar operand is one element for all. Comparisons give 1 or 0.
+void block_binary(block_operation operation, const float *a, bool a_is_scalar, const float *b, bool b_is_scalar,
+                  float *result, ptrdiff_t count);
+// result[i] = condition[i] != 0 ? a[i] : b[i]
+void block_select(const float *condition, const float *a, const float *b, float *result, ptrdiff_t count);
+// Destinations of these are the source or do not overlap it.
+void block_exp(const float *source, float *destination, ptrdiff_t count);
+void block_log(const float *source, float *destination, ptrdiff_t count);
+// bfloat16, at any address.
+void block_load_bf16(const void *source, float *destination, ptrdiff_t count);
+void block_store_bf16(const float *source, void *destination, ptrdiff_t count);
+// Selection keys, and how many are above or equal to one.
+void block_keys(const float *source, uint32_t *destination, ptrdiff_t count);
+ptrdiff_t block_count_above(uint32_t bound, const uint32_t *keys, ptrdiff_t count);
+ptrdiff_t block_count_equal(uint32_t key, const uint32_t *keys, ptrdiff_t count);
+
+#endif
