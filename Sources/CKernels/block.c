@@ -2,6 +2,9 @@
 
 #include <math.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 // Multiplications and additions round one by one: results are the same bits on every processor.
 #pragma STDC FP_CONTRACT OFF
@@ -166,4 +169,40 @@ CLONES ptrdiff_t block_count_equal(uint32_t key, const uint32_t *keys, ptrdiff_t
   uint32_t equal = 0;
   for (ptrdiff_t i = 0; i < count; i++) equal += keys[i] == key;
   return equal;
+}
+
+// Each key is written, and stays if the next one goes elsewhere: a branch would often be mispredicted.
+INLINE ptrdiff_t collect_from(ptrdiff_t i, ptrdiff_t collected, uint32_t low, uint32_t span,
+                              const uint32_t *keys, ptrdiff_t count, uint32_t *destination) {
+  const uint64_t width = (uint64_t)span + 1;
+  for (; i < count; i++) {
+    const uint32_t key = keys[i];
+    destination[collected] = key;
+    collected += (ptrdiff_t)(((uint64_t)(key - low) - width) >> 63);
+  }
+  return collected;
+}
+
+#if defined(__x86_64__)
+// No compiler finds this instruction by itself.
+__attribute__((target("avx512f,popcnt"))) static ptrdiff_t collect_avx512(
+    uint32_t low, uint32_t span, const uint32_t *keys, ptrdiff_t count, uint32_t *destination) {
+  const __m512i lows = _mm512_set1_epi32((int)low), spans = _mm512_set1_epi32((int)span);
+  ptrdiff_t i = 0, collected = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m512i sixteen = _mm512_loadu_si512(keys + i);
+    const __mmask16 within = _mm512_cmple_epu32_mask(_mm512_sub_epi32(sixteen, lows), spans);
+    // All sixteen places are behind what has been read.
+    _mm512_storeu_si512(destination + collected, _mm512_maskz_compress_epi32(within, sixteen));
+    collected += __builtin_popcount(within);
+  }
+  return collect_from(i, collected, low, span, keys, count, destination);
+}
+#endif
+
+ptrdiff_t block_collect(uint32_t low, uint32_t high, const uint32_t *keys, ptrdiff_t count, uint32_t *destination) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return collect_avx512(low, high - low, keys, count, destination);
+#endif
+  return collect_from(0, 0, low, high - low, keys, count, destination);
 }

@@ -27,5 +27,8 @@ void block_store_bf16(const float *source, void *destination, ptrdiff_t count);
 void block_keys(const float *source, uint32_t *destination, ptrdiff_t count);
 ptrdiff_t block_count_above(uint32_t bound, const uint32_t *keys, ptrdiff_t count);
 ptrdiff_t block_count_equal(uint32_t key, const uint32_t *keys, ptrdiff_t count);
+// Copies the keys from `low` to `high` in order, and returns their number. `destination` has room for `count`,
+// and may be `keys`; what lies in it beyond the result is lost.
+ptrdiff_t block_collect(uint32_t low, uint32_t high, const uint32_t *keys, ptrdiff_t count, uint32_t *destination);
 
 #endif

@@ -47,16 +47,7 @@ package enum SelectionKey {
     _ bounds: ClosedRange<UInt32>, _ keys: UnsafePointer<UInt32>, _ count: Int,
     into destination: UnsafeMutablePointer<UInt32>
   ) -> Int {
-    let low = bounds.lowerBound
-    let width = UInt64(bounds.upperBound &- low) &+ 1
-    var collected = 0
-    // Each key is written, and stays if the next one goes elsewhere: a branch would often be mispredicted.
-    for index in 0..<count {
-      let key = keys[index]
-      destination[collected] = key
-      collected &+= Int(truncatingIfNeeded: (UInt64(key &- low) &- width) &>> 63)
-    }
-    return collected
+    block_collect(bounds.lowerBound, bounds.upperBound, keys, count, destination)
   }
 
   /// Counts those of `count` keys that lie in `bounds` by their distance from the lower bound, shifted right

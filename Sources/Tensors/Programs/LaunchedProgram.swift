@@ -6,6 +6,15 @@ struct LaunchedProgram: Sendable {
     var dtype: DType
     var width: Int
     var map: IndexMap
+
+    /// Elements of the iteration space that follow each other and are one stored element, as where a number
+    /// for each row is spread over the rows; `nil` if they are few, or not all alike. Only one is read then.
+    var run: Int? {
+      guard let last = map.axes.last, last.stride == 0, last.size >= 64,
+        map.axes.count == 1 || (map.axes.count == 2 && map.axes[0].stride == 1)
+      else { return nil }
+      return last.size
+    }
   }
 
   struct Mask: Sendable {
@@ -44,7 +53,7 @@ struct LaunchedProgram: Sendable {
 
   /// Bytes of one element of every leaf that a tile holds.
   var bytesPerElement: Int {
-    leaves.reduce(0) { $0 + $1.width } + rankings.count * 4
+    leaves.reduce(0) { $0 + ($1.run == nil ? $1.width : 0) } + rankings.count * 4
       + splices.flatMap(\.pieces).reduce(0) { max($0, $1.bytesPerElement) }
   }
 }

@@ -8,6 +8,7 @@ final class ProgramInstance<Element: BlockElement> {
   private let scalars: UnsafeMutablePointer<Element>
   private let registers: UnsafeMutablePointer<Element>
   private let leafDTypes: [DType]
+  private let leafRuns: [Int?]
   private let leafBytes: [TileBuffer]
   private let splices: [SpliceInstance<Element>]
   private let rankings: [RankInstance<Element>]
@@ -31,6 +32,7 @@ final class ProgramInstance<Element: BlockElement> {
     // Every instruction writes its register before another reads it.
     registers = .allocate(capacity: (program.registerCount + 1) * blockSize)
     leafDTypes = program.leaves.map(\.dtype)
+    leafRuns = program.leaves.map(\.run)
     leafBytes = program.leaves.map { _ in TileBuffer() }
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
     rankings = program.rankings.map { RankInstance($0, blockSize: blockSize) }
@@ -47,10 +49,25 @@ final class ProgramInstance<Element: BlockElement> {
   func prepare(_ tile: Range<Int>) throws {
     self.tile = tile
     for (index, leaf) in program.leaves.enumerated() {
-      try read(leaf, tile, into: leafBytes[index].ensure(tile.count * leaf.width))
+      if let run = leafRuns[index] {
+        try readRuns(leaf, run, tile, into: leafBytes[index])
+      } else {
+        try read(leaf, tile, into: leafBytes[index].ensure(tile.count * leaf.width))
+      }
     }
     for splice in splices { try splice.prepare(tile) }
     for ranking in rankings { try ranking.prepare(tile) }
+  }
+
+  /// Reads one element for each run that the tile touches.
+  private func readRuns(
+    _ leaf: LaunchedProgram.Leaf, _ run: Int, _ tile: Range<Int>, into bytes: TileBuffer
+  ) throws {
+    guard !tile.isEmpty else { return }
+    let first = tile.lowerBound / run
+    let count = ((tile.upperBound - 1) / run - first + 1) * leaf.width
+    let buffer = UnsafeMutableRawBufferPointer(start: bytes.ensure(count), count: count)
+    try leaf.source.read(into: buffer, at: (leaf.map.offset + first) * leaf.width)
   }
 
   private func read(
@@ -102,9 +119,13 @@ final class ProgramInstance<Element: BlockElement> {
       case .load:
         let leaf = Int(instruction.first)
         let dtype = leafDTypes[leaf]
-        Element.load(
-          from: leafBytes[leaf].pointer + inTile * (dtype.bitWidth / 8), dtype: dtype, into: result,
-          count: count)
+        if let run = leafRuns[leaf] {
+          spread(leaf, run, block, into: result)
+        } else {
+          Element.load(
+            from: leafBytes[leaf].pointer + inTile * (dtype.bitWidth / 8), dtype: dtype, into: result,
+            count: count)
+        }
       case .fill:
         Element.fill(result, with: scalars[Int(~instruction.first)], count: count)
       case .unary(let operation):
@@ -129,6 +150,24 @@ final class ProgramInstance<Element: BlockElement> {
       case .fold:
         fold(program.folds[Int(instruction.first)], into: result, count: count)
       }
+    }
+  }
+
+  /// Repeats one element over each run, or the part of it that lies in the block.
+  private func spread(
+    _ leaf: Int, _ run: Int, _ block: Range<Int>, into result: UnsafeMutablePointer<Element>
+  ) {
+    let dtype = leafDTypes[leaf]
+    let firstRead = tile.lowerBound / run
+    var position = block.lowerBound
+    while position < block.upperBound {
+      let index = position / run
+      let count = min((index + 1) * run, block.upperBound) - position
+      let bytes = leafBytes[leaf].pointer + (index - firstRead) * (dtype.bitWidth / 8)
+      let target = result + (position - block.lowerBound)
+      Element.load(from: bytes, dtype: dtype, into: target, count: 1)
+      Element.fill(target, with: target[0], count: count)
+      position += count
     }
   }
 
