@@ -71,6 +71,50 @@ CLONES void block_select(const float *condition, const float *a, const float *b,
   }
 }
 
+CLONES void block_mask(const float *source, float threshold, bool includes_equal, float *restrict result,
+                       ptrdiff_t count) {
+  if (threshold != threshold) {
+    for (ptrdiff_t i = 0; i < count; i++) {
+      const float x = source[i];
+      result[i] = includes_equal && x != x ? 1.0f : 0.0f;
+    }
+  } else if (includes_equal) {
+    for (ptrdiff_t i = 0; i < count; i++) result[i] = source[i] < threshold ? 0.0f : 1.0f;
+  } else {
+    for (ptrdiff_t i = 0; i < count; i++) result[i] = source[i] <= threshold ? 0.0f : 1.0f;
+  }
+}
+
+CLONES void block_negate(const float *source, float *restrict result, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) result[i] = of_bits(bits_of(source[i]) ^ 0x80000000u);
+}
+
+CLONES void block_abs(const float *source, float *restrict result, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) result[i] = of_bits(bits_of(source[i]) & 0x7fffffffu);
+}
+
+// A whole number in the order of the values, and back: Extrema.ordered and Extrema.value.
+INLINE int32_t ordered(float value) {
+  const int32_t bits = (int32_t)bits_of(value);
+  return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+INLINE float of_ordered(int32_t key) { return of_bits((uint32_t)(key ^ ((key >> 31) & 0x7fffffff))); }
+
+// NaNs are gathered apart: a way out of the loop would keep it from vectors.
+#define EXTREMUM(start, relation)                                               \
+  int32_t best = ordered(start), nan_sign = 0;                                  \
+  for (ptrdiff_t i = 0; i < count; i++) {                                       \
+    const int32_t next = ordered(source[i]);                                    \
+    best = next relation best ? next : best;                                    \
+    nan_sign |= 0x7f800000 - (int32_t)(bits_of(source[i]) & 0x7fffffffu);       \
+  }                                                                             \
+  return nan_sign < 0 ? NAN : of_ordered(best)
+
+CLONES float block_minimum(const float *source, ptrdiff_t count) { EXTREMUM(INFINITY, <); }
+
+CLONES float block_maximum(const float *source, ptrdiff_t count) { EXTREMUM(-INFINITY, >); }
+
 INLINE float power_of_two(int32_t n) { return of_bits((uint32_t)(n + 127) << 23); }
 
 // ElementaryFunctions.exp, step by step.

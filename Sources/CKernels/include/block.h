@@ -17,6 +17,13 @@ void block_binary(block_operation operation, const float *a, bool a_is_scalar, c
                   float *result, ptrdiff_t count);
 // result[i] = condition[i] != 0 ? a[i] : b[i]
 void block_select(const float *condition, const float *a, const float *b, float *result, ptrdiff_t count);
+// 1 for elements above the threshold (NaN is above all), and for those equal to it where `includes_equal`; else 0.
+void block_mask(const float *source, float threshold, bool includes_equal, float *result, ptrdiff_t count);
+void block_negate(const float *source, float *result, ptrdiff_t count);
+void block_abs(const float *source, float *result, ptrdiff_t count);
+// The least and the greatest of all in the order of `Extrema`, and of infinity and -infinity; NaN if any is.
+float block_minimum(const float *source, ptrdiff_t count);
+float block_maximum(const float *source, ptrdiff_t count);
 // Destinations of these are the source or do not overlap it.
 void block_exp(const float *source, float *destination, ptrdiff_t count);
 void block_log(const float *source, float *destination, ptrdiff_t count);

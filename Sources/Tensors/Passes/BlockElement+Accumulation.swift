@@ -1,3 +1,5 @@
+import CKernels
+
 /// How blocks of an element type are reduced.
 protocol AccumulableElement {
   static func addSum(_ x: UnsafePointer<Self>, to sum: inout LaneSum, count: Int, startIndex: Int)
@@ -27,11 +29,11 @@ extension Float: AccumulableElement {
   }
 
   static func minimum(of x: UnsafePointer<Float>, count: Int) -> Double {
-    Double(Extrema.minimum(of: x, count: count))
+    Double(block_minimum(x, count))
   }
 
   static func maximum(of x: UnsafePointer<Float>, count: Int) -> Double {
-    Double(Extrema.maximum(of: x, count: count))
+    Double(block_maximum(x, count))
   }
 
   static func accumulateColumns(

@@ -39,19 +39,6 @@ struct BlockOperand<Element: BitwiseCopyable> {
 /// The loops of the evaluator. Destinations never overlap sources.
 enum BlockKernels {
   @inline(__always)
-  static func unary<Element: BlockElement>(
-    _ operation: UnaryOperation, _ a: UnsafePointer<Element>, _ result: UnsafeMutablePointer<Element>,
-    count: Int, other: (UnaryOperation) -> Void
-  ) {
-    switch operation {
-    case .negate: for i in 0..<count { result[i] = -a[i] }
-    case .abs: for i in 0..<count { result[i] = a[i].magnitude }
-    case .sign: for i in 0..<count { result[i] = a[i] > 0 ? 1 : (a[i] < 0 ? -1 : a[i]) }
-    case .sqrt, .exp, .log, .sin, .cos, .acos, .floor, .round: other(operation)
-    }
-  }
-
-  @inline(__always)
   static func binary<Element: BlockElement>(
     _ operation: BinaryOperation, _ a: BlockOperand<Element>, _ b: BlockOperand<Element>,
     _ result: UnsafeMutablePointer<Element>, count: Int, minimum: (Element, Element) -> Element,
@@ -139,18 +126,18 @@ extension Float: BlockElement {
   static func unary(
     _ operation: UnaryOperation, _ a: UnsafePointer<Float>, _ result: UnsafeMutablePointer<Float>, count: Int
   ) {
-    BlockKernels.unary(operation, a, result, count: count) { operation in
-      switch operation {
-      case .sqrt: ElementaryFunctions.sqrt(a, result, count)
-      case .exp: ElementaryFunctions.exp(a, result, count)
-      case .log: ElementaryFunctions.log(a, result, count)
-      case .sin: ElementaryFunctions.sin(a, result, count)
-      case .cos: ElementaryFunctions.cos(a, result, count)
-      case .acos: ElementaryFunctions.acos(a, result, count)
-      case .floor: ElementaryFunctions.floor(a, result, count)
-      case .round: ElementaryFunctions.roundToEven(a, result, count)
-      case .negate, .abs, .sign: break
-      }
+    switch operation {
+    case .negate: block_negate(a, result, count)
+    case .abs: block_abs(a, result, count)
+    case .sign: for i in 0..<count { result[i] = a[i] > 0 ? 1 : (a[i] < 0 ? -1 : a[i]) }
+    case .sqrt: ElementaryFunctions.sqrt(a, result, count)
+    case .exp: ElementaryFunctions.exp(a, result, count)
+    case .log: ElementaryFunctions.log(a, result, count)
+    case .sin: ElementaryFunctions.sin(a, result, count)
+    case .cos: ElementaryFunctions.cos(a, result, count)
+    case .acos: ElementaryFunctions.acos(a, result, count)
+    case .floor: ElementaryFunctions.floor(a, result, count)
+    case .round: ElementaryFunctions.roundToEven(a, result, count)
     }
   }
 
@@ -188,7 +175,7 @@ extension Float: BlockElement {
     _ x: UnsafePointer<Float>, threshold: Float, includesEqual: Bool, _ result: UnsafeMutablePointer<Float>,
     count: Int
   ) {
-    BlockKernels.mask(x, threshold: Float(threshold), includesEqual: includesEqual, result, count: count)
+    block_mask(x, threshold, includesEqual, result, count)
   }
 }
 

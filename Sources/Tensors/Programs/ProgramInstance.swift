@@ -96,6 +96,7 @@ final class ProgramInstance<Element: BlockElement> {
 
   // MARK: Blocks
 
+  @inline(__always)
   private func register(_ index: Int32) -> UnsafeMutablePointer<Element> {
     registers + Int(index) * blockSize
   }
@@ -186,6 +187,7 @@ final class ProgramInstance<Element: BlockElement> {
     }
   }
 
+  @inline(__always)
   private func operand(_ operand: Program.Operand) -> BlockOperand<Element> {
     operand >= 0
       ? BlockOperand(pointer: register(operand), isScalar: false)
