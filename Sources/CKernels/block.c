@@ -244,7 +244,8 @@ __attribute__((target("avx512f,popcnt"))) static ptrdiff_t collect_avx512(
 }
 #endif
 
-ptrdiff_t block_collect(uint32_t low, uint32_t high, const uint32_t *keys, ptrdiff_t count, uint32_t *destination) {
+ptrdiff_t block_collect(uint32_t low, uint32_t high, const uint32_t *keys, ptrdiff_t count,
+                        uint32_t *destination) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f")) return collect_avx512(low, high - low, keys, count, destination);
 #endif

@@ -13,11 +13,12 @@ typedef enum {
 } block_operation;
 
 // result[i] = a[i] op b[i]; a scalar operand is one element for all. Comparisons give 1 or 0.
-void block_binary(block_operation operation, const float *a, bool a_is_scalar, const float *b, bool b_is_scalar,
-                  float *result, ptrdiff_t count);
+void block_binary(block_operation operation, const float *a, bool a_is_scalar, const float *b,
+                  bool b_is_scalar, float *result, ptrdiff_t count);
 // result[i] = condition[i] != 0 ? a[i] : b[i]
 void block_select(const float *condition, const float *a, const float *b, float *result, ptrdiff_t count);
-// 1 for elements above the threshold (NaN is above all), and for those equal to it where `includes_equal`; else 0.
+// 1 for elements above the threshold (NaN is above all), and for those equal to it where `includes_equal`;
+// else 0.
 void block_mask(const float *source, float threshold, bool includes_equal, float *result, ptrdiff_t count);
 void block_negate(const float *source, float *result, ptrdiff_t count);
 void block_abs(const float *source, float *result, ptrdiff_t count);
@@ -34,8 +35,9 @@ void block_store_bf16(const float *source, void *destination, ptrdiff_t count);
 void block_keys(const float *source, uint32_t *destination, ptrdiff_t count);
 ptrdiff_t block_count_above(uint32_t bound, const uint32_t *keys, ptrdiff_t count);
 ptrdiff_t block_count_equal(uint32_t key, const uint32_t *keys, ptrdiff_t count);
-// Copies the keys from `low` to `high` in order, and returns their number. `destination` has room for `count`,
-// and may be `keys`; what lies in it beyond the result is lost.
-ptrdiff_t block_collect(uint32_t low, uint32_t high, const uint32_t *keys, ptrdiff_t count, uint32_t *destination);
+// Copies the keys from `low` to `high` in order, and returns their number. `destination` has room for
+// `count`, and may be `keys`; what lies in it beyond the result is lost.
+ptrdiff_t block_collect(uint32_t low, uint32_t high, const uint32_t *keys, ptrdiff_t count,
+                        uint32_t *destination);
 
 #endif
