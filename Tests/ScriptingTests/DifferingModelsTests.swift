@@ -176,7 +176,8 @@ import Testing
     ("vocab_transform.weight", true), ("model.norm.weight", true), ("embed_out.weight", true),
     ("embeddings.LayerNorm.weight", false), ("model.embed_norm.weight", false),
     ("visual.merger.ln_q.weight", false),
-    ("vision_tower.ln_pre.weight", false), ("patch_conv.weight", false), ("rotary_emb.inv_freq", false),
+    ("vision_tower.ln_pre.weight", false), ("patch_conv.weight", false), ("cls_token", false),
+    ("rotary_emb.inv_freq", false),
   ])
   func whatStandsAroundTheLayers(name: String, follows: Bool) throws {
     for (position, model) in ["first", "last"].enumerated() {

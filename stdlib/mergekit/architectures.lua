@@ -10,7 +10,8 @@ function M.warn_of_mixing(models)
   for _, model in ipairs(models) do
     local name = model.architecture_name
     if name and first and name ~= first then
-      warn(("models of different architectures: %s in '%s', %s in '%s' (allow_crimes, or --allow-crimes, says that this is meant)")
+      warn(("models of different architectures: %s in '%s', %s in '%s' (allow_crimes, or --allow-crimes, says that "
+        .. "this is meant)")
         :format(first, first_label, name, model.name))
       return
     end
@@ -42,10 +43,12 @@ end
 
 -- Parts of names outside of the layers that tell where the tensor stands: before the layers, or after them. The first
 -- that a name has counts.
-local before_layers = { "embed", "patch", "merger", "ln_pre", "layernorm_pre", "norm_pre", "pre_norm", "conv", "projector" }
+local before_layers = {
+  "embed", "patch", "merger", "ln_pre", "layernorm_pre", "norm_pre", "pre_norm", "conv", "projector",
+}
 local after_layers = {
-  "head", "embed_out", "cls", "vocab_transform", "vocab_layer_norm", "vocab_projector", "classif", "pooler", "score", "qa_outputs",
-  "vision_adapter",
+  "head", "embed_out", "cls.", "vocab_transform", "vocab_layer_norm", "vocab_projector", "classif", "pooler", "score",
+  "qa_outputs", "vision_adapter",
 }
 
 --- Whether a tensor outside of the layers follows them: the output layer with all that belongs to it, poolers and
@@ -114,7 +117,8 @@ function M.tied_name(source, tie)
   local known = vocabulary(source)
   if tie.kind == "embedding" then
     for _, embedding in ipairs(known.embeddings) do
-      if is_shared_embedding(embedding.name) and embedding.shape[1] == tie.shape[1] and embedding.shape[2] == tie.shape[2] then
+      local rows, columns = table.unpack(embedding.shape)
+      if is_shared_embedding(embedding.name) and rows == tie.shape[1] and columns == tie.shape[2] then
         return embedding.name
       end
     end

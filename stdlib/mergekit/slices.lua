@@ -328,9 +328,9 @@ end
 -- @param who  a function that gives the beginning of a message for a path
 -- @return the parts, in the order of the modules: `{ whole = slice }` for models that are merged whole,
 --   `{ module = name, whole = slice }` for one module of them, `{ module = name, slices = { … } }` for runs
---   of layers; the model whose files the output gets; and all scopes of settings as { path =, settings = }. A slice has `method`, `sources`, `base` (a source),
---   `inputs` (the sources beside the base), `scopes`, `path` and, if it is a run of layers, `count`. A source has
---   `model`, `label`, `scopes`, `path` and, in a run of layers, `module` and `first`.
+--   of layers; the model whose files the output gets; and all scopes of settings as { path =, settings = }. A slice has
+--   `method`, `sources`, `base` (a source), `inputs` (the sources beside the base), `scopes`, `path` and, if it is a run
+--   of layers, `count`. A source has `model`, `label`, `scopes`, `path` and, in a run of layers, `module` and `first`.
 function M.read(spec, who)
   local given = {}
   for _, field in ipairs { "models", "slices", "modules" } do
@@ -353,7 +353,8 @@ function M.read(spec, who)
   end
 
   if type(spec[given[1]]) ~= "table" then
-    fail(who, given[1], ("expected a %s, got %s"):format(spec.slices and "list of slices" or "table of modules", type(spec[given[1]])))
+    local expected = spec.slices and "list of slices" or "table of modules"
+    fail(who, given[1], ("expected a %s, got %s"):format(expected, type(spec[given[1]])))
   end
   local like = base or first_model(spec)
   if not like then

@@ -53,9 +53,9 @@ package final class Evaluator {
     }
   }
 
-  private let graph: ExpressionGraph
-  private let options: Options
-  private let pool: WorkerPool
+  let graph: ExpressionGraph
+  let options: Options
+  let pool: WorkerPool
   /// Expressions that are under way.
   private var jobs: [ObjectIdentifier: Job] = [:]
   /// Those among them that wait for barriers of others.
@@ -325,132 +325,10 @@ package final class Evaluator {
     return true
   }
 
-  private func search(_ node: NodeID) -> SelectionSearch {
-    guard case .search(let search) = graph[node].result else { preconditionFailure("No result yet") }
-    return search
-  }
-
-  private func selected(_ node: NodeID) -> Selected {
-    guard case .selection(let selected) = graph[node].result else { preconditionFailure("No result yet") }
-    return selected
-  }
-
-  /// The sink that a barrier needs, if no other sink of the sweep serves it too, and what settles it.
-  private func makeSink(
-    _ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep, _ keySinks: inout [Int: KeySink]
-  ) throws -> ((any SweepSink)?, () throws -> Void) {
-    let node = barrier.node
-    let graph = graph
-    let inputs = graph[node].inputs
-    let root = barrier.roots[0]
-
-    /// Selections from the same elements share the making of keys.
-    func keySink(for counter: any KeyCounter) -> KeySink? {
-      let shared = keySinks[root]
-      let sink = shared ?? KeySink(root: root)
-      sink.add(counter)
-      keySinks[root] = sink
-      return shared == nil ? sink : nil
-    }
-
-    switch graph[node].operation {
-    case .reduce(let reduction, let dimension):
-      let sink = try ReductionSink(
-        reduction, roots: (root, barrier.roots.last!),
-        geometry: PassPlanner.geometry(of: graph[inputs[0]].shape, dimension), partition: planned.partition)
-      return (
-        sink,
-        {
-          let results = sink.results()
-          if dimension == nil {
-            graph.settle(node, as: results[0])
-          } else {
-            let leaf = StoredLeaf(source: MemorySource(results), dtype: .f64, count: results.count)
-            graph.settle(node, as: leaf)
-          }
-        }
-      )
-    case .selectCoarse(let kind):
-      let shared = keySinks[root]?.counters.lazy.compactMap { $0 as? KeySample }.first
-      let sample = shared ?? KeySample(planned.partition)
-      return (
-        shared == nil ? keySink(for: sample) : nil,
-        { [weak self] in
-          guard let self else { return }
-          let k = try kind.count(self.scalar(inputs[1]), of: planned.program.count)
-          graph[node].result = .search(sample.search(k: k, of: planned.program.count))
-        }
-      )
-    case .selectFine:
-      let search = search(inputs[2])
-      guard search.collects else {
-        let histogram = KeyHistogram(search, threads: pool.threadCount)
-        return (keySink(for: histogram), { graph[inputs[2]].result = .search(histogram.narrowed()) })
-      }
-      let candidates = KeyCandidates(search, partition: planned.partition, threads: pool.threadCount)
-      return (
-        keySink(for: candidates),
-        {
-          switch candidates.outcome() {
-          case .found(let selected): graph[node].result = .selection(selected)
-          case .next(let search): graph[inputs[2]].result = .search(search)
-          }
-        }
-      )
-    default:
-      // An expression whose elements are put down for others to read in their own order.
-      let dtype: DType = graph[node].precision == .double ? .f64 : .f32
-      let count = graph[node].shape.count
-      let target = try options.makeScratch(count * dtype.byteWidth!)
-      return (
-        StoreSink(root: root, dtype: dtype, sink: target),
-        { graph.settle(node, as: StoredLeaf(source: target, dtype: dtype, count: count)) }
-      )
-    }
-  }
-
-  // MARK: Copies
-
-  /// The copy that stores `node`, if bytes are all that it needs.
-  private func copyWork(_ node: NodeID, as dtype: DType, to sink: any ByteSink) throws -> (
-    partition: Partition, work: CopyWork
-  )? {
-    guard graph.dtype(of: node) == dtype else { return nil }
-    var sources: [NodeID] = [node]
-    if case .identical = graph[node].operation {
-      let inputs = graph[node].inputs
-      sources = (0..<inputs.count).map { inputs[$0] }
-    }
-    var places: [(source: any ByteSource, offset: Int)] = []
-    for source in sources {
-      guard let place = try storedPlace(source, dtype) else { return nil }
-      places.append(place)
-    }
-    guard let bytes = dtype.byteCount(graph[node].shape.count) else { return nil }
-    let work = CopyWork(
-      source: places[0].source, offset: places[0].offset, others: Array(places.dropFirst()), sink: sink)
-    return (.linear(count: bytes, size: CopyWork.unitBytes), work)
-  }
-
-  /// Where a node's elements lie as they are stored, if they do.
-  private func storedPlace(_ node: NodeID, _ dtype: DType) throws -> (source: any ByteSource, offset: Int)? {
-    var node = node
-    var map = IndexMap.identity(count: graph[node].shape.count)
-    while case .view(let view) = graph[node].operation {
-      guard let next = map.followed(by: view) else { return nil }
-      map = next
-      node = graph[node].inputs[0]
-    }
-    guard case .stored(let leaf) = graph[node].operation, leaf.dtype == dtype, map.isLinear,
-      let offset = dtype.byteCount(map.offset)
-    else { return nil }
-    return (leaf.source, offset)
-  }
-
   // MARK: Scalars
 
   /// The value of a scalar all of whose barriers are settled; works off a list, whatever its depth.
-  private func scalar(_ root: NodeID) throws -> Double {
+  func scalar(_ root: NodeID) throws -> Double {
     var stack = [root]
     graph.retain(root)
     defer { graph.release(root) }
