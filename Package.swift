@@ -64,18 +64,25 @@ let package = Package(
     .executableTarget(name: "embed-stdlib"),
     .plugin(name: "EmbedStdlib", capability: .buildTool(), dependencies: ["embed-stdlib"]),
 
+    // What the tests of several targets need: folders of their own, noise, bytes of files.
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "SuggestionsTests", dependencies: ["Suggestions"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    .testTarget(
+      name: "CheckpointsTests",
+      dependencies: [
+        "Checkpoints", "Tensors", "TestSupport", .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     .testTarget(
       name: "MergingTests",
       dependencies: [
-        "Merging", "Checkpoints", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
+        "Merging", "Checkpoints", "Tensors", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(
       name: "ScriptingTests",
       dependencies: [
-        "Scripting", "Merging", "Checkpoints", "Tensors",
+        "Scripting", "Merging", "Checkpoints", "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(name: "ConfigsTests", dependencies: ["Configs"]),
@@ -83,14 +90,15 @@ let package = Package(
     .testTarget(
       name: "GoldenTests",
       dependencies: [
-        "ConfigRecipes", "Configs", "Scripting", "Merging", "Checkpoints", "Tensors",
+        "ConfigRecipes", "Configs", "Scripting", "Merging", "Checkpoints", "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     // Runs the binary, which is built with it.
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "mergekit-lua", "Checkpoints", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
+        "mergekit-lua", "Checkpoints", "Tensors", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
       ]),
   ],
   swiftLanguageModes: [.v6]

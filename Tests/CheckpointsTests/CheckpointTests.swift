@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct CheckpointTests {
@@ -12,12 +13,12 @@ import Testing
   }
 
   private func open(_ name: String = "") throws -> Checkpoint {
-    try Checkpoint(path: name.isEmpty ? directory.path : directory.path.pushing(FilePath(name)))
+    try Checkpoint(path: directory.file(name))
   }
 
   /// The message of opening, without the directory's own path.
   private func rejection(_ name: String = "") -> String {
-    message({ try open(name) }).replacingOccurrences(of: directory.path.string, with: "DIR")
+    message({ try open(name) }).replacingOccurrences(of: directory.path, with: "DIR")
   }
 
   private func writeIndex(_ map: String, to name: String = "model.safetensors.index.json") throws {
@@ -127,8 +128,9 @@ import Testing
 
   @Test func symbolicLinksAreFollowed() throws {
     // As in a hub's cache: the shards and the index are links to blobs elsewhere.
-    let blob = try directory.write(safetensors(tensors: "a"), to: "blobs/1234")
-    let index = try directory.write(#"{"weight_map": {"a": "model-1.safetensors"}}"#, to: "blobs/5678")
+    let blob = FilePath(try directory.write(safetensors(tensors: "a"), to: "blobs/1234"))
+    let index = FilePath(
+      try directory.write(#"{"weight_map": {"a": "model-1.safetensors"}}"#, to: "blobs/5678"))
     try directory.write("{}", to: "snapshot/config.json")
     for (link, target) in [("model-1.safetensors", blob), ("model.safetensors.index.json", index)] {
       try FileManager.default.createSymbolicLink(

@@ -1,5 +1,6 @@
 import Checkpoints
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite struct JSONTests {
@@ -186,7 +187,7 @@ import Testing
 
   @Test func aFilesErrorsNameIt() throws {
     let directory = try TemporaryDirectory()
-    let path = try directory.write("{\"a\": 1,\n  b}", to: "x.json")
+    let path = FilePath(try directory.write("{\"a\": 1,\n  b}", to: "x.json"))
     #expect(
       message { try JSON(contentsOf: path) } == "\(path):2:3: expected a key in quotes, found 'b'")
     #expect(

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsFileTests {
@@ -55,7 +56,7 @@ import Testing
 
   @Test func tensorsKeepTheFileOpen() throws {
     let directory = try TemporaryDirectory()
-    let path = try directory.write(safetensors(tensors: "a", "b"), to: "x.safetensors")
+    let path = FilePath(try directory.write(safetensors(tensors: "a", "b"), to: "x.safetensors"))
     let descriptors = { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") }
     func isOpen() throws -> Bool {
       try descriptors().contains {
@@ -71,10 +72,10 @@ import Testing
 
   @Test func identityIsTheFiles() throws {
     let directory = try TemporaryDirectory()
-    let path = try directory.write(safetensors(tensors: "a"), to: "x.safetensors")
+    let path = FilePath(try directory.write(safetensors(tensors: "a"), to: "x.safetensors"))
     try FileManager.default.createSymbolicLink(
       atPath: directory.file("y.safetensors").string, withDestinationPath: "x.safetensors")
-    let other = try directory.write(safetensors(tensors: "a"), to: "z.safetensors")
+    let other = FilePath(try directory.write(safetensors(tensors: "a"), to: "z.safetensors"))
     let file = try SafetensorsFile(path: path)
     #expect(file.identity.byteCount == safetensors(tensors: "a").count)
     #expect(try SafetensorsFile(path: directory.file("y.safetensors")).identity == file.identity)
@@ -85,7 +86,7 @@ import Testing
   @Test func aFileThatShrinksIsTruncated() throws {
     let directory = try TemporaryDirectory()
     let header = #"{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}"#
-    let path = try directory.write(safetensors(header, dataCount: 8), to: "x.safetensors")
+    let path = FilePath(try directory.write(safetensors(header, dataCount: 8), to: "x.safetensors"))
     let tensor = try SafetensorsFile(path: path).tensors[0]
     let size = 8 + header.utf8.count
     try FileDescriptor.open(path, .writeOnly).closeAfterResizing(to: size + 3)
@@ -103,7 +104,7 @@ import Testing
       "w":{"dtype":"F4","shape":[0],"data_offsets":[4,4]}}
       """
     let directory = try TemporaryDirectory()
-    let path = try directory.write(safetensors(header + "   ", dataCount: 4), to: "x.safetensors")
+    let path = FilePath(try directory.write(safetensors(header + "   ", dataCount: 4), to: "x.safetensors"))
     let tensors = try SafetensorsFile(path: path).tensors
     #expect(tensors.map(\.name) == ["y", "s", "z", "w"])
     #expect(try tensors.map { try $0.bytes() } == [[], [0, 1, 2, 3], [], []])
@@ -112,7 +113,7 @@ import Testing
   @Test func extraFieldsAreIgnored() throws {
     let header = #"{"a":{"x":1,"data_offsets":[0,1],"shape":[1],"dtype":"U8"},"__metadata__":{"b":"c"}}"#
     let directory = try TemporaryDirectory()
-    let path = try directory.write(safetensors(header, dataCount: 1), to: "x.safetensors")
+    let path = FilePath(try directory.write(safetensors(header, dataCount: 1), to: "x.safetensors"))
     let file = try SafetensorsFile(path: path)
     #expect(file.header.metadata == ["b": .string("c")])
     #expect(file.header.entries.map(\.name) == ["a"])
@@ -122,7 +123,7 @@ import Testing
 
   private func rejection(_ bytes: [UInt8]) throws -> String {
     let directory = try TemporaryDirectory()
-    let path = try directory.write(bytes, to: "x.safetensors")
+    let path = FilePath(try directory.write(bytes, to: "x.safetensors"))
     let text = message { try SafetensorsFile(path: path) }
     #expect(text.hasPrefix("\(path): "))
     return String(text.dropFirst("\(path): ".count))
@@ -280,7 +281,8 @@ import Testing
   @Test func onlyRegularFilesAreRead() throws {
     let directory = try TemporaryDirectory()
     #expect(
-      message { try SafetensorsFile(path: directory.path) } == "\(directory.path): expected a regular file")
+      message { try SafetensorsFile(path: directory.file("")) }
+        == "\(directory.path): expected a regular file")
     let pipe = directory.file("pipe")
     #expect(mkfifo(pipe.string, 0o600) == 0)
     #expect(message { try SafetensorsFile(path: pipe) } == "\(pipe): expected a regular file")

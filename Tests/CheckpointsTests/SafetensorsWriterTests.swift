@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import SystemPackage
 import Tensors
+import TestSupport
 import Testing
 
 private typealias Tensor = SafetensorsLayout.Tensor
@@ -150,8 +151,8 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
   }
 
   @Test(arguments: [1_000_000, 100, 1]) func whatIsWrittenReadsBack(maximumShardBytes: Int) throws {
-    let layout = try writeEveryDType(to: directory.path, maximumShardBytes: maximumShardBytes)
-    let checkpoint = try Checkpoint(path: directory.path)
+    let layout = try writeEveryDType(to: directory.file(""), maximumShardBytes: maximumShardBytes)
+    let checkpoint = try Checkpoint(path: directory.file(""))
     #expect(checkpoint.files.count == layout.shards.count)
     #expect(checkpoint.tensors.count == DType.allCases.count + 2)
     #expect(checkpoint.totalBytes == layout.totalBytes)
@@ -171,7 +172,7 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
         $0.header.metadata == ["format": .string("pt"), "made-by": .string("mergekit-lua")]
       })
     let index = layout.shards.count > 1 ? ["model.safetensors.index.json"] : []
-    #expect(try fileNames(in: directory.path) == (layout.shards.map(\.fileName) + index).sorted())
+    #expect(try fileNames(in: directory.file("")) == (layout.shards.map(\.fileName) + index).sorted())
   }
 
   /// For `scripts/make-safetensors-fixtures.py --check`.
@@ -184,13 +185,13 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
 
   @Test func aModelWithoutTensors() throws {
     let layout = try SafetensorsLayout(tensors: [], maximumShardBytes: 100)
-    try SafetensorsWriter(layout: layout, directory: directory.path).finish()
-    #expect(try Checkpoint(path: directory.path).tensors.isEmpty)
+    try SafetensorsWriter(layout: layout, directory: directory.file("")).finish()
+    #expect(try Checkpoint(path: directory.file("")).tensors.isEmpty)
   }
 
   @Test func filesHaveTheirSizeAndModeAtOnce() throws {
     let layout = try SafetensorsLayout(tensors: [bytes("a", 100_000)], maximumShardBytes: 1_000_000)
-    let writer = try SafetensorsWriter(layout: layout, directory: directory.path)
+    let writer = try SafetensorsWriter(layout: layout, directory: directory.file(""))
     let attributes = try FileManager.default.attributesOfItem(
       atPath: directory.file("model.safetensors").string)
     #expect(attributes[.size] as? Int == layout.fileBytes)
@@ -198,7 +199,7 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
     umask(mask)
     #expect(attributes[.posixPermissions] as? Int == 0o644 & ~Int(mask))
     try writer.finish()
-    let tensor = try #require(Checkpoint(path: directory.path).tensor(named: "a"))
+    let tensor = try #require(Checkpoint(path: directory.file("")).tensor(named: "a"))
     #expect(try tensor.bytes() == [UInt8](repeating: 0, count: 100_000))
   }
 
@@ -206,10 +207,10 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
     try directory.write("precious", to: "model-00002-of-00002.safetensors")
     let layout = try SafetensorsLayout(tensors: [bytes("a", 8), bytes("b", 8)], maximumShardBytes: 8)
     #expect(
-      message { try SafetensorsWriter(layout: layout, directory: directory.path) }
+      message { try SafetensorsWriter(layout: layout, directory: directory.file("")) }
         == "\(directory.path)/model-00002-of-00002.safetensors: cannot create: File exists")
     // The shard that was created before is gone again.
-    #expect(try fileNames(in: directory.path) == ["model-00002-of-00002.safetensors"])
+    #expect(try fileNames(in: directory.file("")) == ["model-00002-of-00002.safetensors"])
     let text = try String(
       contentsOfFile: directory.file("model-00002-of-00002.safetensors").string, encoding: .utf8)
     #expect(text == "precious")
@@ -217,10 +218,10 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
 
   @Test func aFullDiskIsNoticedFirst() throws {
     let layout = try SafetensorsLayout(tensors: [bytes("a", 1 << 59)], maximumShardBytes: 8)
-    let found = message { try SafetensorsWriter(layout: layout, directory: directory.path) }
+    let found = message { try SafetensorsWriter(layout: layout, directory: directory.file("")) }
     #expect(found.hasPrefix("\(directory.path): the disk is full: the checkpoint needs 576 PB, "))
     #expect(found.hasSuffix(" were free"))
-    #expect(try fileNames(in: directory.path) == [])
+    #expect(try fileNames(in: directory.file("")) == [])
   }
 
   @Test func aMissingDirectory() throws {
@@ -233,7 +234,7 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
 
   @Test func nothingIsWrittenAfterTheEnd() throws {
     let layout = try SafetensorsLayout(tensors: [bytes("a", 8)], maximumShardBytes: 8)
-    let writer = try SafetensorsWriter(layout: layout, directory: directory.path)
+    let writer = try SafetensorsWriter(layout: layout, directory: directory.file(""))
     try writer.finish()
     #expect(
       message { try writer.sink(0).write([1]) }

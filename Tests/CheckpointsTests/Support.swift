@@ -2,42 +2,15 @@ import Checkpoints
 import Foundation
 import SystemPackage
 import Tensors
+import TestSupport
 
-/// A new directory that goes with the last reference.
-final class TemporaryDirectory: Sendable {
-  let path: FilePath
-
-  init() throws {
-    let url = FileManager.default.temporaryDirectory.appending(path: "checkpoints-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    path = FilePath(url.path(percentEncoded: false))
-  }
-
-  deinit {
-    try? FileManager.default.removeItem(atPath: path.string)
-  }
-
-  func file(_ name: String) -> FilePath { path.appending(name) }
-
-  @discardableResult
-  func write(_ bytes: [UInt8], to name: String) throws -> FilePath {
-    let file = file(name)
-    let parent = file.removingLastComponent().string
-    try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
-    try Data(bytes).write(to: URL(filePath: file.string))
-    return file
-  }
-
-  @discardableResult
-  func write(_ text: String, to name: String) throws -> FilePath {
-    try write(Array(text.utf8), to: name)
-  }
+extension TemporaryDirectory {
+  func file(_ name: String) -> FilePath { FilePath(path(name)) }
 }
 
-/// The bytes of a safetensors file: the header's length, the header, and `dataCount` bytes 0, 1, 2, …
+/// The bytes of a safetensors file with `dataCount` bytes 0, 1, 2, … after the header.
 func safetensors(_ header: String, dataCount: Int = 0) -> [UInt8] {
-  let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian, Array.init)
-  return length + Array(header.utf8) + (0..<dataCount).map { UInt8(truncatingIfNeeded: $0) }
+  safetensors(header: header, data: (0..<dataCount).map { UInt8(truncatingIfNeeded: $0) })
 }
 
 /// The bytes of a safetensors file with U8 tensors of one byte each.

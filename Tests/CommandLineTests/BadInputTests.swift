@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Bad input: a clear error, exit status 1, or 2 for usage, and nothing left behind.

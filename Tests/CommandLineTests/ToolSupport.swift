@@ -1,10 +1,12 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// Runs the built `mergekit-lua` in a directory that goes with the object.
 final class Tool: Sendable {
-  let folder: String
+  private let directory: TemporaryDirectory
+  var folder: String { directory.path }
 
   /// What a run ended with.
   struct Outcome: Equatable {
@@ -31,32 +33,21 @@ final class Tool: Sendable {
 
   /// A directory with the tiny models of Tests/Fixtures below `models`.
   init() throws {
-    var template = Array("\(FileManager.default.temporaryDirectory.path)/mk-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else { throw CocoaError(.fileWriteUnknown) }
-    folder = String(cString: made)
+    directory = try TemporaryDirectory()
     try FileManager.default.copyItem(
       atPath: Self.repository.appendingPathComponent("Tests/Fixtures/models").resolvingSymlinksInPath().path,
       toPath: path("models"))
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
-
   // MARK: Files
 
-  func path(_ name: String) -> String { "\(folder)/\(name)" }
+  func path(_ name: String) -> String { directory.path(name) }
 
-  func write(_ text: String, to name: String) throws { try write(Array(text.utf8), to: name) }
+  func write(_ text: String, to name: String) throws { try directory.write(text, to: name) }
 
-  func write(_ bytes: [UInt8], to name: String) throws {
-    try FileManager.default.createDirectory(
-      atPath: URL(fileURLWithPath: path(name)).deletingLastPathComponent().path,
-      withIntermediateDirectories: true)
-    try Data(bytes).write(to: URL(fileURLWithPath: path(name)))
-  }
+  func write(_ bytes: [UInt8], to name: String) throws { try directory.write(bytes, to: name) }
 
-  func text(_ name: String) -> String? {
-    FileManager.default.contents(atPath: path(name)).map { String(decoding: $0, as: UTF8.self) }
-  }
+  func text(_ name: String) -> String? { directory.text(name) }
 
   /// All files and directories but the models, hidden ones included.
   func tree() -> [String] {
@@ -100,11 +91,6 @@ final class Tool: Sendable {
 
   /// Runs a shell command; `$TOOL` is the binary.
   func shell(_ command: String) throws -> Outcome { try run(["-c", command], executable: "/bin/sh") }
-}
-
-/// The bytes of a safetensors file with a header of one's own.
-func safetensors(header: String, data: [UInt8] = []) -> [UInt8] {
-  withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian, Array.init) + Array(header.utf8) + data
 }
 
 /// A safetensors file of float32 vectors.

@@ -3,26 +3,20 @@ import Configs
 import Foundation
 import Merging
 import Scripting
+import TestSupport
 import Testing
 
 /// Runs configs as the command line does, in a directory that goes with the object.
 final class GoldenBench {
-  let folder: String
+  private let directory: TemporaryDirectory
+  var folder: String { directory.path }
   private(set) var warnings: [String] = []
   private var outputCount = 0
 
   init() throws {
     // Many small models are written: in memory they need not wait for a disk.
-    let memory = "/dev/shm"
-    let parent =
-      FileManager.default.isWritableFile(atPath: memory)
-      ? memory : FileManager.default.temporaryDirectory.path
-    var template = Array("\(parent)/mk-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else { throw CocoaError(.fileWriteUnknown) }
-    folder = String(cString: made)
+    directory = try TemporaryDirectory(inMemory: true)
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   // MARK: Running
 

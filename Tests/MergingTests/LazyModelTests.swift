@@ -110,38 +110,6 @@ func message(_ body: () throws -> some Any) -> String {
   } catch { return "\(error)" }
 }
 
-extension ScratchFolder {
-  /// Writes a checkpoint of one file: float32 vectors, by name, in the names' order.
-  func makeModel(_ name: String, _ tensors: [String: [Float]], config: String? = nil) throws {
-    var entries: [String] = []
-    var data = Data()
-    for (name, elements) in tensors.sorted(by: { $0.key < $1.key }) {
-      let start = data.count
-      elements.withUnsafeBytes { data.append(contentsOf: $0) }
-      entries.append(
-        #""\#(name)":{"dtype":"F32","shape":[\#(elements.count)],"data_offsets":[\#(start),\#(data.count)]}"#)
-    }
-    let header = "{\(entries.joined(separator: ","))}"
-    var file = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
-    file.append(Data(header.utf8))
-    file.append(data)
-    makeDirectory(name)
-    try file.write(to: URL(fileURLWithPath: path("\(name)/model.safetensors").string))
-    if let config { write(config, at: path("\(name)/config.json")) }
-  }
-
-  /// The float32 tensors of a checkpoint.
-  func readModel(_ name: String) throws -> [String: [Float]] {
-    var found: [String: [Float]] = [:]
-    for tensor in try Checkpoint(path: path(name)).tensors {
-      var elements = [Float](repeating: 0, count: tensor.byteCount / 4)
-      try elements.withUnsafeMutableBytes { try tensor.read(into: $0, at: 0) }
-      found[tensor.name] = elements
-    }
-    return found
-  }
-}
-
 extension LazyModel {
   /// A model that a function of each tensor makes.
   func mapped(

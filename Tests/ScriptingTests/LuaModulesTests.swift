@@ -1,23 +1,14 @@
 import Foundation
 import Scripting
+import TestSupport
 import Testing
 
-/// A folder with files for one test.
-private final class Folder {
-  let path: String
-
-  init(_ files: [String: String]) throws {
-    path = NSTemporaryDirectory() + "lua-modules-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    for (name, text) in files {
-      let file = path + "/" + name
-      try FileManager.default.createDirectory(
-        atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-      try text.write(toFile: file, atomically: false, encoding: .utf8)
-    }
+extension TemporaryDirectory {
+  /// With files of these texts.
+  fileprivate convenience init(_ files: [String: String]) throws {
+    try self.init()
+    for (name, text) in files { try write(text, to: name) }
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
 private let library = [
@@ -27,7 +18,7 @@ private let library = [
   "broken.lua": "local x = ",
 ]
 
-private func makeState(_ folder: Folder) throws -> LuaState {
+private func makeState(_ folder: TemporaryDirectory) throws -> LuaState {
   let lua = LuaState()
   let modules = LuaModules(root: folder.path, standardLibraryPaths: library.keys.sorted()) { library[$0] }
   let core = try #require(try lua.run("return { version = 1 }", name: "core").table)
@@ -38,7 +29,7 @@ private func makeState(_ folder: Folder) throws -> LuaState {
 
 @Suite struct LuaModulesTests {
   @Test func modulesComeFromTheHostTheFolderAndTheLibraryInThisOrder() throws {
-    let folder = try Folder([
+    let folder = try TemporaryDirectory([
       "helpers.lua": "return 'helpers'", "deep/er/init.lua": "return 'init of ' .. ...",
       "methods/slerp.lua": "return 'my slerp'", "mergekit/core.lua": "return 'not this'",
     ])
@@ -53,7 +44,7 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   }
 
   @Test func aModuleRunsOnce() throws {
-    let folder = try Folder([
+    let folder = try TemporaryDirectory([
       "m.lua": "count = (count or 0) + 1 return {}", "nothing.lua": "local x = 1", "d/m.lua": "return 1",
     ])
     let lua = try makeState(folder)
@@ -64,14 +55,14 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   }
 
   @Test func aModuleThatFailedMayBeTriedAgain() throws {
-    let folder = try Folder(["m.lua": "if not ready then error 'not ready' end return 5"])
+    let folder = try TemporaryDirectory(["m.lua": "if not ready then error 'not ready' end return 5"])
     let lua = try makeState(folder)
     let result = try lua.run("assert(not pcall(require, 'm')) ready = true return require 'm'", name: "r")
     #expect(result.integer == 5)
   }
 
   @Test func circlesAreShown() throws {
-    let folder = try Folder([
+    let folder = try TemporaryDirectory([
       "a.lua": "return require 'b'", "b.lua": "\nlocal c = require 'c' return c",
       "c.lua": "local x = require 'b' return x", "me.lua": "local me = require 'me' return me",
     ])
@@ -85,7 +76,7 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   }
 
   @Test func errorsCarryTheModulesFileAndLine() throws {
-    let folder = try Folder(["syntax.lua": "\n\nx y", "fails.lua": "\nerror 'inside'"])
+    let folder = try TemporaryDirectory(["syntax.lua": "\n\nx y", "fails.lua": "\nerror 'inside'"])
     let lua = try makeState(folder)
     let syntax = luaError { try lua.run("require 'syntax'", name: "recipe.lua") }
     #expect(syntax?.file?.hasSuffix("/syntax.lua") == true)
@@ -101,7 +92,7 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   }
 
   @Test func whatIsNotFoundSaysWhereItWasLookedFor() throws {
-    let folder = try Folder(["helpers.lua": "", "methods/mine.lua": ""])
+    let folder = try TemporaryDirectory(["helpers.lua": "", "methods/mine.lua": ""])
     let lua = try makeState(folder)
     let root = folder.path
     #expect(
@@ -122,7 +113,7 @@ private func makeState(_ folder: Folder) throws -> LuaState {
 
   @Test(arguments: ["../secret", "/etc/passwd", "a..b", "", ".", "a/../b", "a/", "./a", "a\\0b"])
   func namesStayBelowTheFolder(name: String) throws {
-    let lua = try makeState(Folder([:]))
+    let lua = try makeState(TemporaryDirectory([:]))
     let error = luaError { try lua.run("require '\(name)'", name: "recipe.lua") }
     #expect(
       error?.message.hasSuffix(
@@ -130,7 +121,7 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   }
 
   @Test func onlyRegularFilesAreRead() throws {
-    let folder = try Folder(["real.lua": "return 'linked'"])
+    let folder = try TemporaryDirectory(["real.lua": "return 'linked'"])
     mkfifo(folder.path + "/pipe.lua", 0o600)
     try FileManager.default.createDirectory(
       atPath: folder.path + "/folder.lua", withIntermediateDirectories: true)
@@ -143,7 +134,7 @@ private func makeState(_ folder: Folder) throws -> LuaState {
   }
 
   @Test func requireChecksItsArgument() throws {
-    let lua = try makeState(Folder([:]))
+    let lua = try makeState(TemporaryDirectory([:]))
     #expect(
       luaError { try lua.run("require()", name: "recipe.lua") }?.description
         == "recipe.lua:1: bad argument #1 to 'require' (string expected, got no value)")

@@ -1,6 +1,7 @@
 import Foundation
 import Scripting
 import Tensors
+import TestSupport
 import Testing
 
 /// Models of one tensor `w` each, and merges of them. Specifications name the models as Lua variables.

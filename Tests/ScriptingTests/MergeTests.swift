@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import Scripting
 import Tensors
+import TestSupport
 import Testing
 
 /// `mk.merge`: which tensors, which parameters, what becomes of the others.

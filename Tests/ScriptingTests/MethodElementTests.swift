@@ -1,6 +1,7 @@
 import Foundation
 import Scripting
 import Tensors
+import TestSupport
 import Testing
 
 extension MergeMethodsTests {

@@ -4,54 +4,45 @@ import Merging
 import Scripting
 import SystemPackage
 import Tensors
+import TestSupport
 
 /// Runs Lua text through a `ScriptHost`, with models in a directory that goes with the object.
 ///
 /// Scripts find the API as `mk` and the directory as `here`; both are set on line 1, so that a script's
 /// own lines count from 1. Errors name the script `recipe.lua`.
 final class ScriptBench {
-  let folder: String
+  private let directory: TemporaryDirectory
+  var folder: String { directory.path }
   var options: ScriptHost.Options
   private(set) var warnings: [String] = []
   private(set) var printed: [String] = []
   private var latest: ScriptHost?
 
   init(threads: Int = 2, tileSize: Int? = nil, seed: UInt64 = 42) throws {
-    // Short, as Lua shortens long paths in messages.
-    var template = Array("\(FileManager.default.temporaryDirectory.path)/mk-XXXXXX".utf8CString)
-    guard let made = mkdtemp(&template) else { throw CocoaError(.fileWriteUnknown) }
-    folder = String(cString: made)
+    directory = try TemporaryDirectory()
     options = ScriptHost.Options(threads: threads, seed: seed, tileSize: tileSize)
     try makeModel("one", [TestTensor("x", .f32, [1], [0])])
   }
 
   deinit {
     latest = nil
-    try? FileManager.default.removeItem(atPath: folder)
   }
 
   // MARK: Files
 
-  func write(_ text: String, to name: String) throws {
-    let path = "\(folder)/\(name)"
-    try FileManager.default.createDirectory(
-      atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path, withIntermediateDirectories: true)
-    try text.write(toFile: path, atomically: true, encoding: .utf8)
-  }
+  func write(_ text: String, to name: String) throws { try directory.write(text, to: name) }
 
   /// Writes a checkpoint of one file.
   func makeModel(_ name: String, _ tensors: [TestTensor], config: String? = nil) throws {
     try write(config ?? "{}", to: "\(name)/config.json")
-    try Data(TestTensor.file(tensors)).write(to: URL(fileURLWithPath: "\(folder)/\(name)/model.safetensors"))
+    try directory.write(TestTensor.file(tensors), to: "\(name)/model.safetensors")
   }
 
-  func bytes(_ name: String) throws -> [UInt8] {
-    Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")))
-  }
+  func bytes(_ name: String) throws -> [UInt8] { try directory.bytes(name) }
 
   func text(_ name: String) throws -> String { String(decoding: try bytes(name), as: UTF8.self) }
 
-  func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(name)") }
+  func exists(_ name: String) -> Bool { directory.exists(name) }
 
   /// All names in the directory, hidden ones included, sorted.
   func entries() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
@@ -198,20 +189,7 @@ struct TestTensor: Equatable {
       )
       offset = end
     }
-    let header = "{\(entries.joined(separator: ","))}"
-    return withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian, Array.init) + Array(header.utf8)
-      + tensors.flatMap(\.bytes)
-  }
-}
-
-/// Deterministic pseudo-random floats in [-1, 1), independent of the code under test.
-func noise(_ count: Int, seed: UInt64 = 1) -> [Float] {
-  var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-  return (0..<count).map { _ in
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return Float(Int32(truncatingIfNeeded: state >> 32)) / 0x1p31
+    return safetensors(header: "{\(entries.joined(separator: ","))}", data: tensors.flatMap(\.bytes))
   }
 }
 

@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 /// A tensor as a plain list of elements: what the engine's index maps are checked against.

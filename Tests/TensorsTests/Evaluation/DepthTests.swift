@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 /// Expressions so deep that recursion would overflow a stack, and so long that quadratic time would show.

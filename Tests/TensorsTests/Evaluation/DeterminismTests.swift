@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 /// Expressions over sizes that no block, tile or chunk divides, with the same bits however they are cut.

@@ -1,5 +1,6 @@
 import Synchronization
 import Tensors
+import TestSupport
 import Testing
 
 /// Expressions under way at once: what they share, and what becomes of them when something fails.
