@@ -18,7 +18,7 @@ package enum TensorError: Error, Equatable {
   case identicalComputed(DType)
   case differing(first: String, other: String)
   case resultTooLarge(bytes: Int)
-  case itemInDeferred
+  case inDeferred(operation: String)
   case cancelled
 }
 
@@ -64,8 +64,8 @@ extension TensorError: CustomStringConvertible {
       "\(first) and \(other) differ, and their dtype can only be copied"
     case .resultTooLarge(let bytes):
       "a reduction's result of \(bytes / 1_000_000) MB does not fit in memory; reduce another dimension, or narrow the tensor first"
-    case .itemInDeferred:
-      "item: not within a function given to defer, whose arguments are numbers already"
+    case .inDeferred(let operation):
+      "\(operation): not within a function given to defer, whose arguments are numbers already"
     case .cancelled:
       "interrupted"
     }

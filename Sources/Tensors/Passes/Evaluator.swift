@@ -30,9 +30,9 @@ package final class Evaluator {
   }
 
   /// One expression on its way.
-  private final class Job {
+  final class Job {
     let plan: PassPlan
-    /// Nodes that are kept until the end: the expression's root, and all that the plan names.
+    /// Nodes that are kept until the end: the expression's root, if there is one, and all that the plan names.
     let kept: [NodeID]
     let store: (sink: any ByteSink, dtype: DType)?
     let completion: (Result<Void, any Error>) -> Void
@@ -63,7 +63,7 @@ package final class Evaluator {
   /// Barriers that jobs under way will settle.
   private var inFlight: Set<NodeID> = []
   private var inFlightMaterialised: Set<NodeID> = []
-  private var isInDeferredCall = false
+  private(set) var isInDeferredCall = false
 
   /// Expressions that are under way.
   package var jobCount: Int { jobs.count }
@@ -109,7 +109,7 @@ package final class Evaluator {
     guard graph.shape(of: node).count == 1 else {
       throw TensorError.needsScalar(operation: "item", graph.shape(of: node))
     }
-    guard !isInDeferredCall else { throw TensorError.itemInDeferred }
+    guard !isInDeferredCall else { throw TensorError.inDeferred(operation: "item") }
     if graph.isScalar(node) {
       try wait { try self.start(node, store: nil, completion: $0) }
       return try scalar(node)
@@ -119,7 +119,7 @@ package final class Evaluator {
     return target.withElements(of: Double.self) { $0[0] }
   }
 
-  private func wait(for request: (@escaping (Result<Void, any Error>) -> Void) throws -> Void) throws {
+  func wait(for request: (@escaping (Result<Void, any Error>) -> Void) throws -> Void) throws {
     var outcome: Result<Void, any Error>?
     try request { outcome = $0 }
     while outcome == nil {
@@ -181,11 +181,12 @@ package final class Evaluator {
     }
   }
 
-  private func keep(
-    _ root: NodeID, _ plan: PassPlan, store: (sink: any ByteSink, dtype: DType)?,
+  func keep(
+    _ root: NodeID?, _ plan: PassPlan, store: (sink: any ByteSink, dtype: DType)?,
     _ completion: @escaping (Result<Void, any Error>) -> Void
   ) -> Job {
-    let job = Job(plan: plan, kept: [root] + plan.nodes, store: store, completion: completion)
+    let job = Job(
+      plan: plan, kept: (root.map { [$0] } ?? []) + plan.nodes, store: store, completion: completion)
     job.kept.forEach(graph.retain)
     jobs[ObjectIdentifier(job)] = job
     return job
@@ -225,7 +226,7 @@ package final class Evaluator {
   }
 
   /// After a sweep of a job: `settle` takes its results, if it did not fail.
-  private func ended(_ job: Job, _ failure: (any Error)?, settle: () throws -> Void) {
+  func ended(_ job: Job, _ failure: (any Error)?, settle: () throws -> Void) {
     do {
       if let failure { throw failure }
       try settle()

@@ -215,7 +215,7 @@ import Testing
     #expect(throws: TestFailure(name: "deferred")) { try evaluator.value(of: results[0]) }
     let asking = try bench.graph.deferred(
       [sum], DeferredCall(outputs: 1) { _ in [try evaluator.value(of: lazy)] })
-    #expect(throws: TensorError.itemInDeferred) { try evaluator.value(of: asking[0]) }
+    #expect(throws: TensorError.inDeferred(operation: "item")) { try evaluator.value(of: asking[0]) }
     #expect(throws: TensorError.needsScalar(operation: "defer", Shape([2]))) {
       try bench.graph.deferred([x], DeferredCall(outputs: 1) { $0 })
     }
