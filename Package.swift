@@ -35,10 +35,17 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    // Matrix products by OpenBLAS; the serial build, as the evaluator's workers share the work.
+    .systemLibrary(
+      name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-serial-dev", "pkg-config"])]),
+    // Forward passes of decoders over any lazy model, one matrix at a time.
+    .target(
+      name: "Inference",
+      dependencies: ["CBLAS", "CKernels", "Suggestions", "Tensors", "Checkpoints", "Merging"]),
     .target(
       name: "Scripting",
       dependencies: [
-        "CLua", "CLuaBridge", "Suggestions", "Tensors", "Checkpoints", "Merging",
+        "CLua", "CLuaBridge", "Suggestions", "Tensors", "Checkpoints", "Merging", "Inference",
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -77,6 +84,12 @@ let package = Package(
       name: "MergingTests",
       dependencies: [
         "Merging", "Checkpoints", "Tensors", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
+    .testTarget(
+      name: "InferenceTests",
+      dependencies: [
+        "Inference", "Merging", "Checkpoints", "Tensors",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(

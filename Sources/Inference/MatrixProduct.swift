@@ -1,0 +1,74 @@
+import CBLAS
+import Tensors
+
+/// Products with weights as checkpoints store them: a row of `inner` numbers for each output.
+///
+/// OpenBLAS runs each block on one thread, and blocks are cut by the sizes alone, so that results are the same
+/// bits for every number of workers. Another processor may have other kernels, which round otherwise.
+struct MatrixProduct: Sendable {
+  /// The most rows of input in a block.
+  private static let rowsOfBlock = 512
+  /// The most outputs in a block.
+  private static let outputsOfBlock = 128
+
+  /// Rows of `input` and `result`.
+  var rows: Int
+  /// Numbers in a row of `input` and of the weights.
+  var inner: Int
+  /// Numbers in a row of `result`, rows of the weights.
+  var outputs: Int
+  /// Numbers from one row of `result` to the next.
+  var stride: Int
+
+  init(rows: Int, inner: Int, outputs: Int, stride: Int? = nil) {
+    self.rows = rows
+    self.inner = inner
+    self.outputs = outputs
+    self.stride = stride ?? outputs
+  }
+
+  /// Takes the library's own threads away, if it is a build that has any.
+  static func prepare() { openblas_set_num_threads(1) }
+
+  /// result = input · weightsᵀ + bias, and `sum` += result if there is one; `offset` is where `result` begins.
+  func run(
+    _ input: FloatBuffer, _ weights: FloatBuffer, bias: FloatBuffer? = nil, into result: FloatBuffer,
+    at offset: Int = 0, addingTo sum: FloatBuffer? = nil, on evaluator: Evaluator, for operation: String
+  ) throws {
+    let rowBlocks = Blocks(count: rows, most: Self.rowsOfBlock)
+    let outputBlocks = Blocks(count: outputs, most: Self.outputsOfBlock)
+    try evaluator.perform(units: rowBlocks.number * outputBlocks.number, for: operation) { unit in
+      let rows = rowBlocks[unit / outputBlocks.number]
+      let outputs = outputBlocks[unit % outputBlocks.number]
+      let corner = result.start + offset + rows.lowerBound * stride + outputs.lowerBound
+      cblas_sgemm(
+        CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows.count), Int32(outputs.count), Int32(inner), 1,
+        input.start + rows.lowerBound * inner, Int32(inner), weights.start + outputs.lowerBound * inner,
+        Int32(inner), 0, corner, Int32(stride))
+      for row in 0..<rows.count {
+        let line = corner + row * stride
+        if let bias = bias?.start {
+          for i in 0..<outputs.count { line[i] += bias[outputs.lowerBound + i] }
+        }
+        if let sum {
+          let total = sum.start + (rows.lowerBound + row) * stride + outputs.lowerBound
+          for i in 0..<outputs.count { total[i] += line[i] }
+        }
+      }
+    }
+  }
+}
+
+/// A range cut into blocks of nearly the same size, by its length alone.
+struct Blocks: Sendable {
+  let count: Int
+  let number: Int
+
+  /// As few blocks as are needed for none to have more than `most` elements.
+  init(count: Int, most: Int) {
+    self.count = count
+    number = (count + most - 1) / most
+  }
+
+  subscript(_ block: Int) -> Range<Int> { block * count / number..<(block + 1) * count / number }
+}
