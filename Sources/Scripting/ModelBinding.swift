@@ -6,7 +6,7 @@ import Tensors
 /// The userdata type `model`, and the functions that make models.
 enum ModelBinding {
   static func makeType(in lua: LuaState, _ context: ScriptContext) throws {
-    let methods = methods(context)
+    let methods = methods(context).merging(InferenceBinding.methods(context)) { $1 }
     let names =
       methods.keys.sorted() + [
         "config", "num_layers", "name", "modules", "ties_embeddings", "architecture_name",

@@ -310,6 +310,20 @@ function model:has_vocabulary() end
 --- The chat template of its tokenizer's files, the one called default if there are several.
 ---@return string?
 function model:chat_template() end
+--- Runs the model on prompts, which are lists of token ids (from 0), and gives what enters each layer: [1] is the
+--- embeddings, [i] what layer i - 1 of the checkpoint gets. Each is a float32 tensor of a row for each prompt, which is
+--- the state of the prompt's last position, or the mean over its positions. Prompts do not see one another, and have
+--- no padding. Any Llama, Mistral, Qwen2 or Qwen3, of one checkpoint or made of others; runs now, in float32, with one
+--- matrix in memory at a time. The same bits for any number of threads; another kind of processor may round otherwise.
+---@param prompts integer[][]
+---@param options { pool: "last"|"mean"|nil }?   "last" if nothing is said
+---@return mk.tensor[]
+function model:hidden_states(prompts, options) end
+--- The logits of what follows each prompt: a float32 tensor of a row for each prompt over the vocabulary. Otherwise
+--- as `hidden_states`.
+---@param prompts integer[][]
+---@return mk.tensor
+function model:next_token_logits(prompts) end
 ---@param name string
 ---@return mk.tensor
 function model:tensor(name) end
