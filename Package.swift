@@ -35,9 +35,10 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ]),
-    // Matrix products by OpenBLAS; the serial build, as the evaluator's workers share the work.
-    .systemLibrary(
-      name: "CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-serial-dev", "pkg-config"])]),
+    // Matrix products by OpenBLAS, always as an archive.
+    .target(
+      name: "CBLAS",
+      linkerSettings: [.linkedLibrary(":libopenblas.a"), .linkedLibrary("m"), .linkedLibrary("pthread")]),
     // Forward passes of decoders over any lazy model, one matrix at a time.
     .target(
       name: "Inference",

@@ -1,4 +1,3 @@
-import CBLAS
 import CKernels
 
 /// Causal attention of queries to the keys and values of their own prompt, with several heads of queries for
@@ -50,18 +49,18 @@ struct Attention: Sendable {
 
     let scores = UnsafeMutablePointer<Float>.allocate(capacity: unit.positions.count * keyCount)
     defer { scores.deallocate() }
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(unit.positions.count), Int32(keyCount), Int32(headSize),
-      1 / Float(headSize).squareRoot(), queries.start + queryPlace, Int32(queryStride),
-      keys.start + keyPlace, Int32(keyStride), 0, scores, Int32(keyCount))
+    BLAS.multiply(
+      rows: unit.positions.count, columns: keyCount, inner: headSize, scale: 1 / Float(headSize).squareRoot(),
+      queries.start + queryPlace, stride: queryStride, keys.start + keyPlace, stride: keyStride,
+      isTransposed: true, into: scores, stride: keyCount)
     for (row, position) in unit.positions.enumerated() {
       let visible = firstVisible(from: position) - firstKey..<position + 1 - firstKey
       Self.softmax(scores + row * keyCount, over: visible, of: keyCount)
     }
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(unit.positions.count), Int32(headSize),
-      Int32(keyCount), 1, scores, Int32(keyCount), values.start + keyPlace, Int32(keyStride), 0,
-      result.start + queryPlace, Int32(queryStride))
+    BLAS.multiply(
+      rows: unit.positions.count, columns: headSize, inner: keyCount, scores, stride: keyCount,
+      values.start + keyPlace, stride: keyStride, isTransposed: false, into: result.start + queryPlace,
+      stride: queryStride)
   }
 
   /// The first position that one sees.

@@ -76,7 +76,6 @@ package final class ForwardPass {
     for layer in 0..<config.layers {
       for parameter in tensors.layer(layer).parameters { try weights.check(parameter) }
     }
-    MatrixProduct.prepare()
   }
 
   /// The number of layers.

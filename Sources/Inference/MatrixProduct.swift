@@ -1,4 +1,3 @@
-import CBLAS
 import Tensors
 
 /// Products with weights as checkpoints store them: a row of `inner` numbers for each output.
@@ -27,9 +26,6 @@ struct MatrixProduct: Sendable {
     self.stride = stride ?? outputs
   }
 
-  /// Takes the library's own threads away, if it is a build that has any.
-  static func prepare() { openblas_set_num_threads(1) }
-
   /// result = input · weightsᵀ + bias, and `sum` += result if there is one; `offset` is where `result` begins.
   func run(
     _ input: FloatBuffer, _ weights: FloatBuffer, bias: FloatBuffer? = nil, into result: FloatBuffer,
@@ -41,10 +37,10 @@ struct MatrixProduct: Sendable {
       let rows = rowBlocks[unit / outputBlocks.number]
       let outputs = outputBlocks[unit % outputBlocks.number]
       let corner = result.start + offset + rows.lowerBound * stride + outputs.lowerBound
-      cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows.count), Int32(outputs.count), Int32(inner), 1,
-        input.start + rows.lowerBound * inner, Int32(inner), weights.start + outputs.lowerBound * inner,
-        Int32(inner), 0, corner, Int32(stride))
+      BLAS.multiply(
+        rows: rows.count, columns: outputs.count, inner: inner, input.start + rows.lowerBound * inner,
+        stride: inner, weights.start + outputs.lowerBound * inner, stride: inner, isTransposed: true,
+        into: corner, stride: stride)
       for row in 0..<rows.count {
         let line = corner + row * stride
         if let bias = bias?.start {

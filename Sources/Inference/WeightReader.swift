@@ -97,7 +97,7 @@ final class WeightReader {
   private func locating<Result>(_ name: String, _ body: () throws -> Result) throws -> Result {
     do {
       return try body()
-    } catch let error as TensorError where error == .cancelled {
+    } catch let error as TensorError where error == .cancelled || error == .inDeferred(operation: operation) {
       throw error
     } catch { throw MergeError.locate(error, inTensor: name) }
   }

@@ -21,11 +21,12 @@ import Testing
     #expect(relativeError(try pass.nextTokenLogits(of: InferenceCase.prompts), item.logits) < 2e-6)
   }
 
-  /// Settings matter: the cases differ from one another.
+  /// Settings matter: the cases differ from one another. A Mistral without a window is a Llama.
   @Test func casesOfTheSameWeightsDiffer() {
     for (index, item) in InferenceCase.all.enumerated() {
       for other in InferenceCase.all[(index + 1)...] where item.weights == other.weights {
-        #expect(relativeError(item.logits, other.logits) > 1e-3, "\(item) and \(other)")
+        let isSame = item.name == "llama-head-size" && other.name == "mistral-full"
+        #expect((relativeError(item.logits, other.logits) < 1e-4) == isSame, "\(item) and \(other)")
       }
     }
   }
