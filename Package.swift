@@ -90,7 +90,7 @@ let package = Package(
     .testTarget(
       name: "InferenceTests",
       dependencies: [
-        "Inference", "Merging", "Checkpoints", "Tensors",
+        "Inference", "Merging", "Checkpoints", "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(

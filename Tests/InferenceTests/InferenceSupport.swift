@@ -4,6 +4,7 @@ import Inference
 import Merging
 import SystemPackage
 import Tensors
+import TestSupport
 
 /// What transformers computes of a small model: see scripts/make-inference-fixtures.py.
 struct InferenceCase: CustomStringConvertible, Sendable {
@@ -36,16 +37,10 @@ struct InferenceCase: CustomStringConvertible, Sendable {
 
 /// Models of the cases' weights with configs of any kind, in a directory that goes with the object.
 final class InferenceBench {
-  let folder: FilePath
+  let folder: TemporaryDirectory
   let graph = ExpressionGraph()
 
-  init() throws {
-    let url = FileManager.default.temporaryDirectory.appending(path: "inference-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    folder = FilePath(url.path(percentEncoded: false))
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder.string) }
+  init() throws { folder = try TemporaryDirectory() }
 
   func evaluator(threads: Int = 2) -> Evaluator {
     Evaluator(graph: graph, options: Evaluator.Options(threads: threads))
@@ -55,12 +50,10 @@ final class InferenceBench {
   func model(_ item: InferenceCase, _ changes: [String: JSON?] = [:]) throws -> CheckpointModel {
     var config = item.config.objectValue!
     for (key, value) in changes { config[key] = value }
-    try Data(JSON.object(config).utf8()).write(to: URL(filePath: folder.appending("config.json").string))
-    let weights = folder.appending("model.safetensors").string
-    try? FileManager.default.removeItem(atPath: weights)
-    try FileManager.default.copyItem(
-      atPath: InferenceCase.folder.appending("\(item.weights).safetensors").string, toPath: weights)
-    return try CheckpointModel(reference: folder.string, graph: graph)
+    try folder.write(JSON.object(config).utf8(), to: "config.json")
+    let weights = InferenceCase.folder.appending("\(item.weights).safetensors").string
+    try folder.write(Array(FileManager.default.contents(atPath: weights)!), to: "model.safetensors")
+    return try CheckpointModel(reference: folder.path, graph: graph)
   }
 
   func pass(
@@ -74,7 +67,7 @@ final class InferenceBench {
     do {
       _ = try body()
       return "no error"
-    } catch { return "\(error)".replacingOccurrences(of: folder.string, with: "DIR") }
+    } catch { return "\(error)".replacingOccurrences(of: folder.path, with: "DIR") }
   }
 }
 
