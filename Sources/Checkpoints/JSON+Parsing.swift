@@ -40,6 +40,22 @@ extension JSON {
     self = try result.get()
   }
 
+  /// Parses a text that is an object, and hands over its entries one by one, so that a large one is never held.
+  /// Anything else has no entries.
+  ///
+  /// Every key occurs once. An error may come after entries have been handed over.
+  static func forEachEntry(
+    parsing bytes: [UInt8], _ body: (_ key: String, _ value: JSON) -> Void
+  ) throws(JSONError) {
+    let result = bytes.withUnsafeBufferPointer { bytes in
+      Result { () throws(JSONError) in
+        var parser = JSONParser(bytes: bytes, rejectsDuplicates: true, maximumDepth: 512)
+        try parser.parseEntries(body)
+      }
+    }
+    try result.get()
+  }
+
   /// Parses a text.
   package init(parsing text: String, duplicateKeys: DuplicateKeys = .lastWins) throws(JSONError) {
     try self.init(parsing: Array(text.utf8), duplicateKeys: duplicateKeys)
@@ -68,6 +84,23 @@ private struct JSONParser {
     return value
   }
 
+  mutating func parseEntries(_ body: (String, JSON) -> Void) throws(JSONError) {
+    skipSpace()
+    // A set that grows takes twice its room; most entries of a header are about as long.
+    var keys = Set<ByteKey>(minimumCapacity: bytes.count / 100)
+    if current == UInt8(ascii: "{") {
+      try parseObject(depth: 0) { key, value in
+        guard keys.insert(ByteKey(string: key)).inserted else { return false }
+        body(key, value)
+        return true
+      }
+    } else {
+      _ = try parseValue(depth: 0)
+    }
+    skipSpace()
+    if position < bytes.count { throw failure("expected the end of the text after the value") }
+  }
+
   // MARK: Values
 
   private mutating func parseValue(depth: Int) throws(JSONError) -> JSON {
@@ -91,29 +124,42 @@ private struct JSONParser {
   }
 
   private mutating func parseObject(depth: Int) throws(JSONError) -> JSONObject {
+    var object = JSONObject()
+    let rejectsDuplicates = rejectsDuplicates
+    try parseObject(depth: depth) { key, value in
+      if object.isEmpty { object.reserveCapacity(4) }
+      if object.append(key, value) { return true }
+      if rejectsDuplicates { return false }
+      object[key] = value
+      return true
+    }
+    return object
+  }
+
+  /// Parses an object; `add` takes its entries and tells whether a key may be there.
+  private mutating func parseObject(
+    depth: Int, _ add: (String, JSON) -> Bool
+  ) throws(JSONError) {
     try checkDepth(depth)
     position += 1
-    var object = JSONObject()
     skipSpace()
-    if skip("}") { return object }
-    object.reserveCapacity(4)
+    if skip("}") { return }
+    var isFirst = true
     while true {
       skipSpace()
       let keyPosition = position
       guard current == UInt8(ascii: "\"") else {
-        throw failure(object.isEmpty ? "expected a key in quotes or '}'" : "expected a key in quotes")
+        throw failure(isFirst ? "expected a key in quotes or '}'" : "expected a key in quotes")
       }
+      isFirst = false
       let key = try parseString()
       skipSpace()
       guard skip(":") else { throw failure("expected ':' after the key") }
       let value = try parseValue(depth: depth + 1)
-      if !object.append(key, value) {
-        if rejectsDuplicates { throw failure("duplicate key \"\(key)\"", at: keyPosition, found: false) }
-        object[key] = value
-      }
+      if !add(key, value) { throw failure("duplicate key \"\(key)\"", at: keyPosition, found: false) }
       skipSpace()
       if skip(",") { continue }
-      if skip("}") { return object }
+      if skip("}") { return }
       throw failure("expected ',' or '}' after the value")
     }
   }

@@ -53,34 +53,44 @@ package struct SafetensorsHeader: Sendable {
   package init(parsing text: [UInt8], fileByteCount: Int) throws(SafetensorsProblem) {
     guard let first = text.first else { throw .headerEmpty }
     guard first == UInt8(ascii: "{") else { throw .headerStart(byte: first) }
-    let object: JSONObject
+    let byteCount = Self.prefixLength + text.count
+    let available = fileByteCount - byteCount
+    // Problems of the JSON come first, then those of the metadata, wherever in the text they are.
+    var metadata = Result<JSONObject, SafetensorsProblem>.success(JSONObject())
+    var entries: [Entry] = []
+    // About as many as there are: a header of many tensors is not copied as it grows.
+    entries.reserveCapacity(text.count / 100)
+    var problem: SafetensorsProblem?
     do {
-      object = try JSON(parsing: text, duplicateKeys: .reject).objectValue ?? JSONObject()
+      try JSON.forEachEntry(parsing: text) { name, value in
+        do throws(SafetensorsProblem) {
+          if name == "__metadata__" {
+            metadata = Result { () throws(SafetensorsProblem) in try Self.metadata(value) }
+          } else if problem == nil {
+            entries.append(try Self.entry(name: name, value, dataStart: byteCount, available: available))
+          }
+        } catch { problem = error }
+      }
     } catch {
       throw .headerNotJSON(error)
     }
-
-    byteCount = Self.prefixLength + text.count
-    let available = fileByteCount - byteCount
     guard available >= 0 else {
       throw .headerBeyondEnd(length: text.count, available: max(0, fileByteCount - Self.prefixLength))
     }
-
-    metadata = try Self.metadata(in: object)
-    var entries: [Entry] = []
-    entries.reserveCapacity(object.count)
-    for (name, value) in object where name != "__metadata__" {
-      entries.append(try Self.entry(name: name, value, dataStart: byteCount, available: available))
+    self.byteCount = byteCount
+    self.metadata = try metadata.get()
+    if let problem { throw problem }
+    // Most are in order already.
+    func isBefore(_ left: Entry, _ right: Entry) -> Bool {
+      (left.byteRange.lowerBound, left.byteRange.upperBound)
+        < (right.byteRange.lowerBound, right.byteRange.upperBound)
     }
-    entries.sort {
-      ($0.byteRange.lowerBound, $0.byteRange.upperBound) < ($1.byteRange.lowerBound, $1.byteRange.upperBound)
-    }
+    if !zip(entries, entries.dropFirst()).allSatisfy({ !isBefore($1, $0) }) { entries.sort(by: isBefore) }
     try Self.checkCoverage(of: entries, dataStart: byteCount, available: available)
     self.entries = entries
   }
 
-  private static func metadata(in object: JSONObject) throws(SafetensorsProblem) -> JSONObject {
-    guard let value = object["__metadata__"] else { return JSONObject() }
+  private static func metadata(_ value: JSON) throws(SafetensorsProblem) -> JSONObject {
     guard let metadata = value.objectValue else { throw .metadataNotObject(found: value.kind) }
     for (key, value) in metadata where value.stringValue == nil {
       throw .metadataValueNotString(key: key, found: value.kind)

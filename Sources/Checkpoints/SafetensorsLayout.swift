@@ -110,8 +110,9 @@ package struct SafetensorsLayout: Sendable {
 
   /// The bytes of each tensor and of all, with every check on names and shapes.
   private static func byteCounts(of tensors: [Tensor]) throws(LayoutError) -> (each: [Int], total: Int) {
-    var names: Set<ByteKey> = []
+    var names = Set<ByteKey>(minimumCapacity: tensors.count)
     var each: [Int] = []
+    each.reserveCapacity(tensors.count)
     var total = 0
     for tensor in tensors {
       guard names.insert(ByteKey(string: tensor.name)).inserted else {
@@ -155,25 +156,40 @@ package struct SafetensorsLayout: Sendable {
   private static func header(
     of tensors: [(tensor: Tensor, byteCount: Int)], metadata: JSONObject, fileName: String
   ) throws(LayoutError) -> [UInt8] {
-    var object: JSONObject = ["__metadata__": .object(metadata)]
+    // Entry by entry: the whole as a tree would take many times the room of its text.
+    var text: [UInt8] = []
+    // About what an entry takes beside its name.
+    let entryLength = 96
+    text.reserveCapacity(tensors.reduce(1024) { $0 + $1.tensor.name.utf8.count + entryLength })
+    // The length, which is known in the end.
+    text += repeatElement(0, count: SafetensorsHeader.prefixLength)
+    text += #"{"__metadata__":"#.utf8
+    text += JSON.object(metadata).utf8(.compact)
     var begin = 0
     for (tensor, byteCount) in tensors {
       // The sum of all sizes has been checked.
       let end = begin + byteCount
-      object[tensor.name] = .object([
+      let entry: JSON = .object([
         "dtype": .string(tensor.dtype.rawValue),
         "shape": .array(tensor.shape.map { JSON($0) }),
         "data_offsets": .array([JSON(begin), JSON(end)]),
       ])
+      text.append(UInt8(ascii: ","))
+      text += JSON.string(tensor.name).utf8(.compact)
+      text.append(UInt8(ascii: ":"))
+      text += entry.utf8(.compact)
       begin = end
     }
-    var text = JSON.object(object).utf8(.compact)
+    text.append(UInt8(ascii: "}"))
     text += repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
-    guard text.count <= SafetensorsHeader.maximumLength else {
-      throw .headerTooLong(fileName: fileName, length: text.count)
+    let length = text.count - SafetensorsHeader.prefixLength
+    guard length <= SafetensorsHeader.maximumLength else {
+      throw .headerTooLong(fileName: fileName, length: length)
     }
-    let prefix = withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init)
-    return prefix + text
+    withUnsafeBytes(of: UInt64(length).littleEndian) {
+      text.replaceSubrange(..<SafetensorsHeader.prefixLength, with: $0)
+    }
+    return text
   }
 
   /// The index as transformers writes it: two-space indent, names sorted by their bytes.

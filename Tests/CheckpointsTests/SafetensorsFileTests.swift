@@ -174,6 +174,8 @@ import Testing
     ),
     (#"{"a":[]}"#, "tensor \"a\": expected an object with dtype, shape and data_offsets, found an array"),
     (#"{"a":{"shape":[],"data_offsets":[0,1]}}"#, "tensor \"a\" has no dtype"),
+    (#"{"a":{},"b":[]}"#, "tensor \"a\" has no dtype"),
+    (#"{"a":[],"__metadata__":1}"#, "\"__metadata__\": expected an object of strings, found a number"),
     (#"{"a":{"dtype":"U8","data_offsets":[0,1]}}"#, "tensor \"a\" has no shape"),
     (#"{"a":{"dtype":"U8","shape":[1]}}"#, "tensor \"a\" has no data_offsets"),
     (
