@@ -55,14 +55,23 @@ enum TensorKind {
 
   /// `norm`, `input_layernorm`, `LayerNorm`, `q_norm`, `norm_f`; `ln`, `ln_1`, `ln_f`, `ln2`.
   private static func isNorm(_ owner: Substring) -> Bool {
-    let owner = owner.lowercased()
     var rest = owner.utf8[...]
-    while let start = rest.firstIndex(of: UInt8(ascii: "n")) {
+    while let start = rest.firstIndex(where: { $0 | 0x20 == UInt8(ascii: "n") }) {
       rest = rest[start...]
-      if rest.starts(with: "norm".utf8) { return true }
+      if hasPrefix(rest, "norm") { return true }
       rest.removeFirst()
     }
-    guard owner.hasPrefix("ln") else { return false }
+    guard hasPrefix(owner.utf8[...], "ln") else { return false }
     return owner.dropFirst(2).first.map { $0 == "_" || $0.isNumber } ?? true
+  }
+
+  /// Whether a name begins with a word, in any case.
+  private static func hasPrefix(_ name: Substring.UTF8View.SubSequence, _ word: StaticString) -> Bool {
+    var position = name.startIndex
+    for index in 0..<word.utf8CodeUnitCount {
+      guard position < name.endIndex, name[position] | 0x20 == word.utf8Start[index] else { return false }
+      position = name.index(after: position)
+    }
+    return true
   }
 }

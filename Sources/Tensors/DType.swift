@@ -81,6 +81,10 @@ package enum DType: String, Sendable, Hashable, CaseIterable {
   /// The dtype of a safetensors name (`BF16`), Torch name (`bfloat16`) or short name (`bf16`,
   /// `half`, `float`, `double`), in any case.
   package init?(name: String) {
+    if let dtype = Self.torchNames[name] {
+      self = dtype
+      return
+    }
     let name = name.lowercased()
     guard
       let match = DType.allCases.first(where: {
@@ -99,6 +103,8 @@ package enum DType: String, Sendable, Hashable, CaseIterable {
       return result.bitWidth > dtype.bitWidth ? result : dtype
     }
   }
+
+  private static let torchNames = Dictionary(uniqueKeysWithValues: allCases.map { ($0.torchName, $0) })
 
   private static let aliases: [String: DType] = [
     "half": .f16, "float": .f32, "double": .f64, "fp16": .f16, "fp32": .f32, "fp64": .f64,
