@@ -60,11 +60,13 @@ enum DerivedModelBinding {
       },
       build: { name in
         try ModelBinding.building(name, position, context) {
-          try state.withBalancedStack {
-            try state.push(build)
-            try state.push(name)
-            try context.notSaving("a merge") { try state.call(arguments: 1, results: 1) }
-            return try ModelBinding.takeTensor("build", state, context)
+          try context.withStream(name) {
+            try state.withBalancedStack {
+              try state.push(build)
+              try state.push(name)
+              try context.notSaving("a merge") { try state.call(arguments: 1, results: 1) }
+              return try ModelBinding.takeTensor("build", state, context)
+            }
           }
         }
       })

@@ -132,6 +132,19 @@ enum ModelBinding {
         let directory = try model(call, 1, context).companionDirectory
         return try call.result(directory.flatMap(TokenizerVocabulary.init(in:)) != nil)
       },
+      "has_same_names": { call in
+        let models = try [1, 2].map { try model(call, $0, context) }
+        let (first, second) = (models[0], models[1])
+        return try call.result(
+          first === second || first.names.count == second.names.count && second.names.allSatisfy(first.has))
+      },
+      // The shape and the dtype alone, which cost less than all of `info`.
+      "specification": { call in
+        let specification = try model(call, 1, context).requireSpecification(of: call.string(2))
+        try call.lua.push(specification.shape.dimensions)
+        try call.lua.push(specification.dtype.torchName)
+        return 2
+      },
       "info": { call in
         let model = try model(call, 1, context)
         try pushInfo(call.string(2), of: model, to: call.lua)

@@ -68,6 +68,24 @@ import Testing
       ])
   }
 
+  @Test func specificationAndNamesInCommon() throws {
+    try bench.makeModel("ab", [TestTensor("a", .f32, [2, 1], [0, 0]), TestTensor("b", .bf16, [], [0])])
+    try bench.makeModel("ba", [TestTensor("b", .f32, [1], [0]), TestTensor("a", .f32, [1], [0])])
+    try bench.makeModel("ac", [TestTensor("a", .f32, [1], [0]), TestTensor("c", .f32, [1], [0])])
+    try bench.makeModel("abc", ["a", "b", "c"].map { TestTensor($0, .f32, [1], [0]) })
+    let lines = try bench.lines(
+      """
+      local function model(name) return mk.model(here .. name) end
+      local ab, ba, ac, abc = model "ab", model "ba", model "ac", model "abc"
+      local shape, dtype = ab:specification("a")
+      print(table.concat(shape, "x"), dtype, #ab:specification("b"), select(2, ab:specification("b")))
+      print(ab:has_same_names(ab), ab:has_same_names(ba), ab:has_same_names(ac))
+      print(ab:has_same_names(abc), abc:has_same_names(ab))
+      """)
+    #expect(lines == ["2x1\tfloat32\t0\tbfloat16", "true\ttrue\tfalse", "false\tfalse"])
+    #expect(bench.error("mk.model(here .. 'ab'):specification('x')").contains("has no tensor 'x'"))
+  }
+
   @Test func depthInASingleLayerIsOne() throws {
     try bench.makeModel(
       "m",

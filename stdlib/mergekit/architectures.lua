@@ -142,6 +142,7 @@ end
 function M.config_changes(like, names, tie_of, specify)
   local changes = {}
   local ties = like.ties_embeddings
+  if not ties and not specify then return changes end
   for _, name in ipairs(names) do
     if not like:has(name) then
       local tie = ties and tie_of(name)

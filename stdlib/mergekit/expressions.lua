@@ -7,21 +7,24 @@ local presence = require "mergekit.presence"
 local settings = require "mergekit.settings"
 local specification = require "mergekit.specification"
 
--- Fields of `info` that may be nil.
-local optional_info = { "layer" }
+-- Of `info`, only the layer may be nil.
+local strict_info = methods.strictness("info", { "layer" })
 
---- The fields that a method's argument and its inputs may lack.
-local function optional_fields(method)
+-- The metatables of each method's argument and of its inputs, which may lack the layer and the parameters.
+local strict_of = setmetatable({}, { __mode = "k", __index = function(known, method)
   local shared, input = { "layer", "base", "base_input" }, { "layer" }
   for _, parameter in ipairs(method.parameters) do shared[#shared + 1] = parameter.name end
   for _, parameter in ipairs(method.per_input) do input[#input + 1] = parameter.name end
-  return { shared = shared, input = input }
-end
+  known[method] = {
+    argument = methods.strictness("the method's argument", shared), input = methods.strictness("an input", input),
+  }
+  return known[method]
+end })
 
 --- The tensor of an entry, cut to the rows that all inputs have.
 local function tensor_of(entry, place, specified)
   local tensor = entry.source.model:tensor(entry.name or place.name)
-  local rows = specified.shape[1]
+  local rows = specified.is_cut and specified.shape[1]
   if rows and tensor.shape[1] > rows then return tensor:narrow(1, 1, rows) end
   return tensor
 end
@@ -30,22 +33,31 @@ end
 local function shared_info(place, found, specified)
   local entry = found.base or found.inputs[1]
   local info = entry.source.model:info(entry.name or place.name)
-  info.name, info.shape, info.dtype = place.name, specified.shape, specified.dtype
+  info.name, info.dtype = place.name, specified.dtype
+  -- Methods and rules get a table of their own.
+  if specified.is_cut then info.shape = { table.unpack(specified.shape) } end
   if place.offset then
     info.layer, info.depth, info.num_layers = place.layer, place.depth, place.slice.part.count
     info.template = place.template
   end
-  return methods.strict(info, "info", optional_info)
+  return setmetatable(info, strict_info)
+end
+
+--- A new table with the fields of an `info`.
+local function with_fields(info)
+  return {
+    name = info.name, shape = info.shape, dtype = info.dtype, kind = info.kind, module = info.module,
+    template = info.template, layer = info.layer, num_layers = info.num_layers, depth = info.depth,
+  }
 end
 
 --- `info` as the rules of one input see it: with the name of the input's tensor. One that stands in for a tied tensor
 --- has that one's.
 local function input_info(info, entry)
   if not entry.name or entry.is_stand_in or entry.name == info.name then return info end
-  local own = {}
-  for key, value in pairs(info) do own[key] = value end
+  local own = with_fields(info)
   own.name = entry.name
-  return methods.strict(own, "info", optional_info)
+  return setmetatable(own, strict_info)
 end
 
 local M = {}
@@ -74,11 +86,11 @@ function M.builder(specify, filter_name)
   local function argument(place, found, specified)
     local slice = place.slice
     local method = slice.method
-    slice.optional_fields = slice.optional_fields or optional_fields(method)
+    local strict = strict_of[method]
     local info = shared_info(place, found, specified)
     local alias = filter_name and filter_name(place.name)
-    local t = { inputs = {} }
-    for key, value in pairs(info) do t[key] = value end
+    local t = with_fields(info)
+    t.inputs = {}
     for _, parameter in ipairs(method.parameters) do
       t[parameter.name] = settings.resolve(parameter, slice.scopes, info, alias, slice)
     end
@@ -87,10 +99,9 @@ function M.builder(specify, filter_name)
       t.base = t.base_input.tensor
     end
     for index, entry in ipairs(found.inputs) do
-      t.inputs[index] = methods.strict(
-        input_fields(entry, place, info, specified), "an input", slice.optional_fields.input)
+      t.inputs[index] = setmetatable(input_fields(entry, place, info, specified), strict.input)
     end
-    return methods.strict(t, "the method's argument", slice.optional_fields.shared)
+    return setmetatable(t, strict.argument)
   end
 
   local function merged(place, found, specified)
@@ -115,7 +126,7 @@ function M.builder(specify, filter_name)
       for index, entry in ipairs(presence.entries(found)) do copies[index] = tensor_of(entry, place, specified) end
       return core.identical(copies)
     end
-    return core.stream(place.name, function() return merged(place, found, specified) end)
+    return merged(place, found, specified)
   end
 end
 

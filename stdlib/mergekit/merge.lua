@@ -110,7 +110,12 @@ function M.run(spec, who)
   local function specify(name)
     if not specifications[name] then
       local place = list.by_name[name]
-      specifications[name] = place.kept and place.kept:info(name) or specification.of(place, spec.truncate_embeddings)
+      if place.kept then
+        local shape, dtype = place.kept:specification(name)
+        specifications[name] = { shape = shape, dtype = dtype }
+      else
+        specifications[name] = specification.of(place, spec.truncate_embeddings)
+      end
     end
     return specifications[name]
   end

@@ -57,17 +57,17 @@ function M.unknown(what, name, list)
   return ("unknown %s '%s' (expected one of %s)"):format(what, tostring(name), table.concat(list, ", "))
 end
 
---- Makes reading a field that an object cannot have an error.
+--- A metatable that makes reading a field which an object cannot have an error.
 -- @param what  what messages call the object
 -- @param names  a list of the fields that it may lack
-function M.strict(object, what, names)
-  return setmetatable(object, { __index = function(_, key)
+function M.strictness(what, names)
+  return { __index = function(object, key)
     if contains(names, key) then return nil end
     local known = {}
     for name in pairs(object) do known[#known + 1] = name end
     for _, name in ipairs(names) do known[#known + 1] = name end
     core.fail(("%s has no field '%s'%s"):format(what, tostring(key), M.hint(key, known)))
-  end })
+  end }
 end
 
 --- ` (did you mean 'x'?)`, or nothing.

@@ -42,7 +42,7 @@ end
 
 --- Whether a source's tensor is another one, which stands in because it is tied.
 function M.is_stand_in(place, source, name)
-  return own_name(source.model, place.name) ~= name
+  return name ~= place.name and own_name(source.model, place.name) ~= name
 end
 
 --- The name that filters know an input's tensor by: the output's, with the layer's number of the input.
@@ -77,6 +77,7 @@ end
 -- @param names_of  gives the names of a source's tensors that belong here
 local function add_named(list, slice, like, names_of)
   local sources = naming_order(slice, like)
+  if slice.is_uniform then sources = { sources[1] } end
   for index, source in ipairs(sources) do
     for _, own in ipairs(names_of(source)) do
       local name = source.model ~= like and own_name(like, own) or nil
@@ -204,6 +205,18 @@ local function check_layer_counts(part, fail)
   for _, source in ipairs(part.whole.inputs) do check(source) end
 end
 
+--- Whether the model that gives the files and all sources of a slice have the same names: then each source has every
+--- tensor under the output's own name.
+local function is_uniform(slice, like)
+  local has_like = slice.base ~= nil and slice.base.model == like
+  if slice.base and not like:has_same_names(slice.base.model) then return false end
+  for _, source in ipairs(slice.inputs) do
+    has_like = has_like or source.model == like
+    if not like:has_same_names(source.model) then return false end
+  end
+  return has_like
+end
+
 --- Places the tensors of the parts that `slices.read` gives.
 --
 -- @param like  the model that gives the files
@@ -219,6 +232,7 @@ function M.place(parts, like, fail)
       add_slices(list, part, like)
     else
       check_layer_counts(part, fail)
+      part.whole.is_uniform = part.module == nil and is_uniform(part.whole, like)
       add_named(list, part.whole, like, function(source) return names_of_module(source.model, part.module) end)
     end
   end

@@ -5,12 +5,21 @@ local placement = require "mergekit.placement"
 
 local M = {}
 
+--- The base, if there is one, and the inputs as one list.
+function M.entries(found)
+  if found.entries then return found.entries end
+  local list = { found.base }
+  for _, entry in ipairs(found.inputs) do list[#list + 1] = entry end
+  return list
+end
+
 --- The inputs of a slice for the tensors that all of them have under the output's own name, which are most.
 local function everywhere(slice)
   if not slice.everywhere then
     local inputs = {}
     for index, source in ipairs(slice.inputs) do inputs[index] = { source = source } end
     slice.everywhere = { how = "merge", base = slice.base and { source = slice.base }, inputs = inputs }
+    slice.everywhere.entries = M.entries(slice.everywhere)
   end
   return slice.everywhere
 end
@@ -58,15 +67,9 @@ end
 -- `how` is "merge", "copy" (the one tensor that is there passes through) or "skip", as the policies of mergekit 0.1.5
 -- have it. `base` and `inputs` are entries { source =, name = }; an entry without a name has the place's.
 function M.of(place)
+  if place.slice.is_uniform then return everywhere(place.slice) end
   if not place.presence then place.presence = find(place) end
   return place.presence
-end
-
---- The base, if there is one, and the inputs as one list.
-function M.entries(found)
-  local list = { found.base }
-  for _, entry in ipairs(found.inputs) do list[#list + 1] = entry end
-  return list
 end
 
 local outcomes = {

@@ -11,8 +11,8 @@ function M.shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
 
 function M.same_shape(a, b)
   if #a ~= #b then return false end
-  for index, size in ipairs(a) do
-    if size ~= b[index] then return false end
+  for index = 1, #a do
+    if a[index] ~= b[index] then return false end
   end
   return true
 end
@@ -32,36 +32,52 @@ local function fail_of_vocabularies(a, a_label, b, b_label)
     :format(M.shape_text(a), a_label, M.shape_text(b), b_label))
 end
 
+-- Many tensors are alike: the last few tables that were given are given again.
+local recent, oldest = {}, 1
+
+local function shared(shape, dtype, is_cut)
+  for _, known in ipairs(recent) do
+    if known.dtype == dtype and known.is_cut == is_cut and M.same_shape(known.shape, shape) then return known end
+  end
+  local specified = { shape = shape, dtype = dtype, is_cut = is_cut }
+  recent[oldest] = specified
+  oldest = oldest % 8 + 1
+  return specified
+end
+
 --- The shape and dtype of the tensor at a place, from the models that have it; fails unless they agree.
 --
 -- @param truncates  whether vocabularies may differ, and are cut to the smallest
+-- @return { shape =, dtype =, is_cut = }, which other tensors may share; `is_cut` says that an input has more rows
 function M.of(place, truncates)
   local found = presence.of(place)
-  local first, first_label, rows
-  local dtypes = {}
+  local first, first_dtype, first_label, rows, dtypes
+  local is_cut = false
   for index, entry in ipairs(presence.entries(found)) do
     local model, label, name = entry.source.model, entry.source.label, entry.name or place.name
-    local info = model:info(name)
-    dtypes[index] = info.dtype
+    local shape, dtype = model:specification(name)
     if not first then
-      first, first_label, rows = info, label, info.shape[1]
-    elseif differ_in_rows(first.shape, info.shape) and architectures.is_vocabulary(model, name, info) then
-      if not truncates then fail_of_vocabularies(first.shape, first_label, info.shape, label) end
-      rows = math.min(rows, info.shape[1])
-    elseif not M.same_shape(first.shape, info.shape) then
-      core.fail(("shapes differ: %s in model '%s', %s in model '%s'")
-        :format(M.shape_text(first.shape), first_label, M.shape_text(info.shape), label))
-    elseif core.is_float(first.dtype) ~= core.is_float(info.dtype)
-      or (not core.is_float(info.dtype) and info.dtype ~= first.dtype) then
+      first, first_dtype, first_label, rows = shape, dtype, label, shape[1]
+    elseif not M.same_shape(first, shape) then
+      if not (differ_in_rows(first, shape) and architectures.is_vocabulary(model, name, model:info(name))) then
+        core.fail(("shapes differ: %s in model '%s', %s in model '%s'")
+          :format(M.shape_text(first), first_label, M.shape_text(shape), label))
+      end
+      if not truncates then fail_of_vocabularies(first, first_label, shape, label) end
+      rows, is_cut = math.min(rows, shape[1]), true
+    elseif dtype ~= first_dtype and not (core.is_float(dtype) and core.is_float(first_dtype)) then
       core.fail(("dtypes differ: %s in model '%s', %s in model '%s'")
-        :format(first.dtype, first_label, info.dtype, label))
+        :format(first_dtype, first_label, dtype, label))
+    end
+    if dtypes or dtype ~= first_dtype then
+      dtypes = dtypes or { first_dtype }
+      dtypes[#dtypes + 1] = dtype
     end
   end
-  local shape = first.shape
+  local shape, dtype = first, first_dtype
   if rows ~= shape[1] then shape = { rows, table.unpack(shape, 2) } end
-  local dtype = first.dtype
-  if found.how == "merge" and core.is_float(dtype) then dtype = core.promote(dtypes) end
-  return { shape = shape, dtype = dtype }
+  if dtypes and found.how == "merge" and core.is_float(dtype) then dtype = core.promote(dtypes) end
+  return shared(shape, dtype, is_cut)
 end
 
 return M

@@ -334,6 +334,15 @@ function model:tensors() end
 ---@param name string
 ---@return mk.info
 function model:info(name) end
+--- The shape and the dtype alone.
+---@param name string
+---@return integer[]
+---@return mk.dtype
+function model:specification(name) end
+--- Whether another model has the same names as this one.
+---@param other mk.model
+---@return boolean
+function model:has_same_names(other) end
 --- A model whose tensors are what `f` makes of these; of any shape. `f` may run more than once for a
 --- tensor, so it should depend on its arguments only.
 ---@param f fun(tensor: mk.tensor, info: mk.info): mk.tensor
