@@ -69,7 +69,7 @@ package final class DerivedModel: LazyModel {
   private let definition: Definition
   private let graph: ExpressionGraph
   private let known: Set<String>
-  private var cached: [String: ExpressionGraph.WeakNode] = [:]
+  private var cached = NodeCache()
   private var specifications: [String: TensorSpecification] = [:]
   /// Expressions built to learn their shapes, kept for their turn as long as there are few.
   private var kept: [String: NodeID] = [:]
@@ -119,6 +119,7 @@ package final class DerivedModel: LazyModel {
       }
     }
     if let dtype = definition.dtype, specification.dtype.isArithmetic { specification.dtype = dtype }
+    if specifications.isEmpty { specifications.reserveCapacity(names.count) }
     specifications[name] = specification
     return specification
   }
@@ -126,7 +127,7 @@ package final class DerivedModel: LazyModel {
   /// A stage's dtype rounds what later stages read, as storing and loading it would.
   package func expression(for name: String) throws -> NodeID {
     if let node = kept.removeValue(forKey: name) { return node }
-    if let node = cached[name].flatMap(graph.strong) { return node }
+    if let node = cached.node(named: name, in: graph) { return node }
     guard known.contains(name) else {
       throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
     }
@@ -136,7 +137,7 @@ package final class DerivedModel: LazyModel {
       defer { graph.release(built) }
       node = try graph.convert(built, to: dtype)
     }
-    cached[name] = graph.weak(node)
+    cached.add(node, named: name, in: graph)
     return node
   }
 

@@ -76,8 +76,7 @@ package final class CheckpointModel: LazyModel {
   package let warnings: [String]
   package private(set) lazy var aliases = NameAliases(names)
   private let graph: ExpressionGraph
-  /// Nodes that are alive, so that a tensor asked for twice is one leaf.
-  private var cached: [String: ExpressionGraph.WeakNode] = [:]
+  private var cached = NodeCache()
 
   /// Opens a checkpoint; reads headers and config.json. The reference is a path, whatever characters it has;
   /// one that leads nowhere and looks like something else gets an error that says so.
@@ -111,14 +110,14 @@ package final class CheckpointModel: LazyModel {
   }
 
   package func expression(for name: String) throws -> NodeID {
-    if let node = cached[name].flatMap(graph.strong) { return node }
+    if let node = cached.node(named: name, in: graph) { return node }
     guard let tensor = checkpoint.tensor(named: name) else {
       throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
     }
     let shape = Shape(tensor.shape)
     let leaf = StoredLeaf(source: tensor, dtype: tensor.dtype, count: shape.count)
     let node = try graph.stored(leaf, shape: shape)
-    cached[name] = graph.weak(node)
+    cached.add(node, named: name, in: graph)
     return node
   }
 

@@ -18,6 +18,7 @@ package struct MergePlan {
   /// `dtype` stands in for every floating-point dtype; shards hold up to `maximumShardBytes`.
   package init(model: any LazyModel, dtype: DType?, maximumShardBytes: Int) throws {
     var tensors: [Tensor] = []
+    tensors.reserveCapacity(model.names.count)
     for name in model.names {
       let specification: TensorSpecification
       do {

@@ -43,6 +43,21 @@ import Testing
     graph.release(other)
   }
 
+  /// What is known of nodes is thrown away now and then, but not of those that live.
+  @Test func nodesThatLiveAreKnownAmongManyThatAreGone() throws {
+    let names = (0..<2000).map { "t\($0)" }
+    try folder.makeModel("m", Dictionary(uniqueKeysWithValues: names.map { ($0, [1]) }))
+    let model = try CheckpointModel(reference: folder.path("m").string, graph: graph)
+    let first = try model.expression(for: "t0")
+    let held = try names[600..<900].map(model.expression)
+    for name in names.dropFirst(1) where !(600..<900).contains(Int(name.dropFirst())!) {
+      graph.release(try model.expression(for: name))
+    }
+    #expect(graph.liveCount == 301)
+    #expect(try model.expression(for: "t0") == first)
+    #expect(try names[600..<900].map(model.expression) == held)
+  }
+
   @Test func unknownTensorsNameTheNearest() throws {
     try folder.makeModel("m", ["weight": [1]])
     let model = try CheckpointModel(reference: folder.path("m").string, graph: graph)
