@@ -50,6 +50,15 @@ enum Partition: Hashable, Sendable {
     }
   }
 
+  /// Elements in all, or bytes of a copy.
+  var size: Int {
+    switch self {
+    case .linear(let count, _): count
+    case .columns(let outer, let size, let inner, _): outer * size * inner
+    case .samples(let count, let size, let every): count / every * size
+    }
+  }
+
   func range(ofUnit unit: Int) -> Range<Int> {
     switch self {
     case .linear(let count, let size):

@@ -11,6 +11,10 @@ final class WorkerPool: @unchecked Sendable {
   private var ended: [Sweep] = []
   private var threads: [pthread_t] = []
   private var running = 0
+  /// Threads that wait for work.
+  private var idle = 0
+  /// Elements, or bytes of copies, in sweeps that were queued since threads were last woken.
+  private var unannounced = 0
   private var closing = false
   let threadCount: Int
 
@@ -51,6 +55,9 @@ final class WorkerPool: @unchecked Sendable {
     return try body()
   }
 
+  /// What is worth waking a thread for; smaller sweeps wait for others, or for `nextEnded` to wait.
+  private static let worthWaking = 1 << 16
+
   /// Queues a sweep; a sweep without units has ended at once.
   func submit(_ sweep: Sweep) {
     if threads.isEmpty { start() }
@@ -61,6 +68,18 @@ final class WorkerPool: @unchecked Sendable {
         return
       }
       queue.append(sweep)
+      unannounced += sweep.partition.size
+      if unannounced >= Self.worthWaking { announce() }
+    }
+  }
+
+  /// Wakes as many threads as there is work for. Within the lock.
+  private func announce() {
+    unannounced = 0
+    guard idle > 0, let first = queue.first else { return }
+    if queue.count == 1, first.partition.unitCount - first.nextUnit == 1 {
+      pthread_cond_signal(workArrived)
+    } else {
       pthread_cond_broadcast(workArrived)
     }
   }
@@ -69,6 +88,7 @@ final class WorkerPool: @unchecked Sendable {
   func nextEnded(waiting milliseconds: Int) -> Sweep? {
     locked {
       if ended.isEmpty, milliseconds > 0 {
+        announce()
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)
         deadline.tv_nsec += milliseconds % 1000 * 1_000_000
@@ -132,7 +152,9 @@ final class WorkerPool: @unchecked Sendable {
       guard let sweep = queue.first else {
         current = nil
         if closing { break }
+        idle += 1
         pthread_cond_wait(workArrived, mutex)
+        idle -= 1
         continue
       }
       let unit = sweep.nextUnit
