@@ -87,7 +87,7 @@ private struct JSONParser {
   mutating func parseEntries(_ body: (String, JSON) -> Void) throws(JSONError) {
     skipSpace()
     // A set that grows takes twice its room; most entries of a header are about as long.
-    var keys = Set<ByteKey>(minimumCapacity: bytes.count / 100)
+    var keys = Set<ByteKey>(minimumCapacity: bytes.count / 128)
     if current == UInt8(ascii: "{") {
       try parseObject(depth: 0) { key, value in
         guard keys.insert(ByteKey(string: key)).inserted else { return false }

@@ -1,15 +1,15 @@
 import SystemPackage
 import Tensors
 
-/// A safetensors file, open for reading: its validated header and its tensors.
+/// A safetensors file, open for reading: what its validated header says.
 ///
 /// The file stays open for as long as this or one of its tensors lives.
 package struct SafetensorsFile: Sendable {
   /// The path that the file was opened with.
   package let path: FilePath
 
-  /// The tensors and the metadata that the header lists.
-  package let header: SafetensorsHeader
+  /// The strings of the header's `__metadata__`, such as `format`; empty if there is none.
+  package let metadata: JSONObject
 
   /// The tensors, in the order of their data.
   package let tensors: [StoredTensor]
@@ -23,6 +23,7 @@ package struct SafetensorsFile: Sendable {
   package init(path: FilePath) throws {
     let file = try InputFile(path: path)
     let fileByteCount = file.identity.byteCount
+    let header: SafetensorsHeader
     do {
       let prefix = try file.bytes(at: 0, count: min(SafetensorsHeader.prefixLength, fileByteCount))
       let length = try SafetensorsHeader.checkedLength(prefix: prefix, fileByteCount: fileByteCount)
@@ -35,6 +36,7 @@ package struct SafetensorsFile: Sendable {
       throw SafetensorsError(path: path, problem: problem)
     }
     self.path = path
+    metadata = header.metadata
     identity = file.identity
     tensors = header.entries.map { StoredTensor($0, in: file) }
   }

@@ -59,7 +59,8 @@ package struct SafetensorsHeader: Sendable {
     var metadata = Result<JSONObject, SafetensorsProblem>.success(JSONObject())
     var entries: [Entry] = []
     // About as many as there are: a header of many tensors is not copied as it grows.
-    entries.reserveCapacity(text.count / 100)
+    entries.reserveCapacity(text.count / 128)
+    var shapes = RecentShapes()
     var problem: SafetensorsProblem?
     do {
       try JSON.forEachEntry(parsing: text) { name, value in
@@ -67,7 +68,9 @@ package struct SafetensorsHeader: Sendable {
           if name == "__metadata__" {
             metadata = Result { () throws(SafetensorsProblem) in try Self.metadata(value) }
           } else if problem == nil {
-            entries.append(try Self.entry(name: name, value, dataStart: byteCount, available: available))
+            entries.append(
+              try Self.entry(
+                name: name, value, dataStart: byteCount, available: available, sharing: &shapes))
           }
         } catch { problem = error }
       }
@@ -99,7 +102,7 @@ package struct SafetensorsHeader: Sendable {
   }
 
   private static func entry(
-    name: String, _ value: JSON, dataStart: Int, available: Int
+    name: String, _ value: JSON, dataStart: Int, available: Int, sharing shapes: inout RecentShapes
   ) throws(SafetensorsProblem) -> Entry {
     guard let fields = value.objectValue else { throw .entryNotObject(tensor: name, found: value.kind) }
     func field(_ key: String) throws(SafetensorsProblem) -> JSON {
@@ -149,7 +152,8 @@ package struct SafetensorsHeader: Sendable {
         tensor: name, dtype: dtype, shape: shape, expected: bitCount / 8, found: end - begin)
     }
     guard end <= available else { throw .outOfBounds(tensor: name, end: end, available: available) }
-    return Entry(name: name, dtype: dtype, shape: shape, byteRange: dataStart + begin..<dataStart + end)
+    return Entry(
+      name: name, dtype: dtype, shape: shapes.shared(shape), byteRange: dataStart + begin..<dataStart + end)
   }
 
   /// Checks that the ranges, in order, follow on each other from the first byte of the data to the last.
@@ -168,6 +172,25 @@ package struct SafetensorsHeader: Sendable {
       last = entry.name
     }
     if covered < available { throw .bytesAfterLastTensor(count: available - covered) }
+  }
+}
+
+/// The last few shapes: tensors that are alike hold one array.
+private struct RecentShapes {
+  private var shapes: [[Int]] = []
+  private var oldest = 0
+  private static let count = 8
+
+  /// A shape, the same array as before if it is one of those.
+  mutating func shared(_ shape: [Int]) -> [Int] {
+    if let known = shapes.first(where: { $0 == shape }) { return known }
+    if shapes.count < Self.count {
+      shapes.append(shape)
+    } else {
+      shapes[oldest] = shape
+      oldest = (oldest + 1) % Self.count
+    }
+    return shape
   }
 }
 

@@ -8,7 +8,7 @@ import Testing
 @Suite struct SafetensorsFileTests {
   @Test func pythonsFileOfEveryDType() throws {
     let file = try SafetensorsFile(path: fixture("every-dtype.safetensors"))
-    #expect(file.header.metadata == ["note": .string("ünïcode \" \\ \n")])
+    #expect(file.metadata == ["note": .string("ünïcode \" \\ \n")])
     let byName = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0) })
     // The package cannot write the two of six bits.
     #expect(byName.count == DType.allCases.count - 2)
@@ -22,7 +22,7 @@ import Testing
 
   @Test func pythonsValues() throws {
     let file = try SafetensorsFile(path: fixture("values.safetensors"))
-    #expect(file.header.metadata.isEmpty)
+    #expect(file.metadata.isEmpty)
     let byName = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0) })
     #expect(byName.count == 4)
     let matrix = try #require(byName["matrix"])
@@ -115,8 +115,8 @@ import Testing
     let directory = try TemporaryDirectory()
     let path = FilePath(try directory.write(safetensors(header, dataCount: 1), to: "x.safetensors"))
     let file = try SafetensorsFile(path: path)
-    #expect(file.header.metadata == ["b": .string("c")])
-    #expect(file.header.entries.map(\.name) == ["a"])
+    #expect(file.metadata == ["b": .string("c")])
+    #expect(file.tensors.map(\.name) == ["a"])
   }
 
   // MARK: Rejections

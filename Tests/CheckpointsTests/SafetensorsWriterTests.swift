@@ -169,7 +169,7 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
     #expect(checkpoint.tensor(named: "nothing")?.shape == [0, 3])
     #expect(
       checkpoint.files.allSatisfy {
-        $0.header.metadata == ["format": .string("pt"), "made-by": .string("mergekit-lua")]
+        $0.metadata == ["format": .string("pt"), "made-by": .string("mergekit-lua")]
       })
     let index = layout.shards.count > 1 ? ["model.safetensors.index.json"] : []
     #expect(try fileNames(in: directory.file("")) == (layout.shards.map(\.fileName) + index).sorted())
