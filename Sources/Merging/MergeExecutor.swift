@@ -11,6 +11,10 @@ package struct MergeExecutor {
   /// Expressions that are built ahead.
   private static let ahead = 32
 
+  /// Outputs whose inputs are worth asking for ahead; those of smaller ones come with what the system reads
+  /// ahead by itself, and asking costs more than reading them.
+  private static let worthAdvising = 1 << 17
+
   package init(model: any LazyModel, plan: MergePlan, graph: ExpressionGraph, evaluator: Evaluator) {
     self.model = model
     self.plan = plan
@@ -37,8 +41,10 @@ package struct MergeExecutor {
           guard graph.shape(of: node) == tensor.shape else {
             throw MergeError.shapeChanged(planned: tensor.shape, found: graph.shape(of: node))
           }
-          for leaf in graph.storedLeaves(below: node) {
-            (leaf.source as? StoredTensor).map { $0.advise(0..<$0.byteCount) }
+          if bytes >= Self.worthAdvising {
+            for leaf in graph.storedLeaves(below: node) {
+              (leaf.source as? StoredTensor).map { $0.advise(0..<$0.byteCount) }
+            }
           }
           try evaluator.store(node, as: tensor.dtype, to: sinks(index)) { result in
             switch result {

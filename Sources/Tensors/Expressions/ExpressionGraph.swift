@@ -168,8 +168,8 @@ package final class ExpressionGraph {
 
   /// The node, with a reference for the caller, or `nil` if it is gone.
   package func strong(_ weak: WeakNode) -> NodeID? {
-    let node = nodes[Int(weak.node.index)]
-    guard node.generation == weak.generation, node.references > 0 else { return nil }
+    let index = Int(weak.node.index)
+    guard nodes[index].generation == weak.generation, nodes[index].references > 0 else { return nil }
     retain(weak.node)
     return weak.node
   }
