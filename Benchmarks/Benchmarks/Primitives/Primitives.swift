@@ -5,7 +5,7 @@ import Tensors
 /// What the evaluator's primitives reach on one thread, beside `memcpy`.
 let benchmarks: @Sendable () -> Void = {
   Benchmark.defaultConfiguration = .init(
-    metrics: [bandwidth], units: [bandwidth: .count], warmupIterations: 2, maxDuration: .milliseconds(1500),
+    metrics: [bandwidth], units: [bandwidth: .count], warmupIterations: 2, maxDuration: .seconds(1),
     maxIterations: 200)
   memory()
   conversions()
