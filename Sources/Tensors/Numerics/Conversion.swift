@@ -7,7 +7,8 @@ import CKernels
 /// as one positive quiet NaN: which NaN an operation makes depends on the instruction set. Each element's
 /// result depends on that element alone.
 ///
-/// `dtype` is one for which `isArithmetic` holds; the caller checks.
+/// `dtype` is one for which `isArithmetic` holds; the caller checks. Between Float and BOOL there is a way for
+/// masks that the evaluator keeps: 1 for what is not zero.
 package enum Conversion {
   /// Reads `count` elements of `dtype` at `raw` as Float. F64 rounds to nearest even.
   package static func loadFloats(
@@ -20,6 +21,7 @@ package enum Conversion {
     case .f64: load(raw, destination, count) { (value: Double) in Float(value) }
     case .f8e4m3: load(raw, destination, count, table: f8e4m3Values) { $0 }
     case .f8e5m2: load(raw, destination, count, table: f8e5m2Values) { $0 }
+    case .bool: block_load_bool(raw, destination, count)
     default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
     }
   }
@@ -35,6 +37,7 @@ package enum Conversion {
     case .f64: store(source, raw, count) { Double(SmallFloats.canonical($0)) }
     case .f8e4m3: store(source, raw, count, SmallFloats.f8e4m3)
     case .f8e5m2: store(source, raw, count, SmallFloats.f8e5m2)
+    case .bool: block_store_bool(source, raw, count)
     default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
     }
   }

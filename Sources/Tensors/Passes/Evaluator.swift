@@ -36,16 +36,21 @@ package final class Evaluator {
     let kept: [NodeID]
     let store: (sink: any ByteSink, dtype: DType)?
     let completion: (Result<Void, any Error>) -> Void
+    /// How many jobs there were before it.
+    let order: Int
     var stage = 0
     /// Whether sweeps of the stage have run.
     var hasBegun = false
     var outstanding = 0
     var failure: (any Error)?
+    /// Masks that sweeps have kept for later ones.
+    var masks: [NodeID: StoredLeaf] = [:]
 
     init(
-      plan: PassPlan, kept: [NodeID], store: (sink: any ByteSink, dtype: DType)?,
+      plan: PassPlan, kept: [NodeID], order: Int, store: (sink: any ByteSink, dtype: DType)?,
       completion: @escaping (Result<Void, any Error>) -> Void
     ) {
+      self.order = order
       self.plan = plan
       self.kept = kept
       self.store = store
@@ -56,6 +61,7 @@ package final class Evaluator {
   let graph: ExpressionGraph
   let options: Options
   let pool: WorkerPool
+  private var nextOrder = 0
   /// Expressions that are under way.
   private var jobs: [ObjectIdentifier: Job] = [:]
   /// Those among them that wait for barriers of others.
@@ -93,7 +99,9 @@ package final class Evaluator {
       let job = keep(node, PassPlan(stages: [], awaited: []), store: nil, completion)
       job.outstanding = 1
       pool.submit(
-        Sweep(partition: copy.partition, work: copy.work) { [weak self] in self?.ended(job, $0) {} })
+        Sweep(partition: copy.partition, work: copy.work, order: job.order) { [weak self] in
+          self?.ended(job, $0) {}
+        })
       return
     }
     if let own = graph[node].dtype, !own.isArithmetic {
@@ -186,7 +194,9 @@ package final class Evaluator {
     _ completion: @escaping (Result<Void, any Error>) -> Void
   ) -> Job {
     let job = Job(
-      plan: plan, kept: (root.map { [$0] } ?? []) + plan.nodes, store: store, completion: completion)
+      plan: plan, kept: (root.map { [$0] } ?? []) + plan.nodes, order: nextOrder, store: store,
+      completion: completion)
+    nextOrder += 1
     job.kept.forEach(graph.retain)
     jobs[ObjectIdentifier(job)] = job
     return job
@@ -265,10 +275,11 @@ package final class Evaluator {
   /// The sweep as the workers run it, or `nil` if its results are known without.
   private func sweep(_ planned: PassPlan.PlannedSweep, of job: Job) throws -> Sweep? {
     var settled = planned.settled
-    try settled.removeAll { try isKnown($0.node) || settledWithoutSweep($0, planned) }
-    if settled.isEmpty, planned.output == nil { return nil }
+    try settled.removeAll { try isKnown($0.node) || settledWithoutSweep($0, planned, job) }
+    let masks = planned.masks.filter { job.masks[$0.node] == nil }
+    if settled.isEmpty, masks.isEmpty, planned.output == nil { return nil }
 
-    let program = try LaunchedProgram(planned.program, graph: graph, scalar: scalar)
+    let program = try LaunchedProgram(planned.program, graph: graph, masks: job.masks, scalar: scalar)
     var sinks: [any SweepSink] = []
     var finishers: [() throws -> Void] = []
     if let output = planned.output, let store = job.store {
@@ -280,6 +291,12 @@ package final class Evaluator {
       if let sink { sinks.append(sink) }
       finishers.append(finisher)
     }
+    for mask in masks {
+      let target = BitMask(count: planned.program.count)
+      sinks.append(StoreSink(root: mask.roots[0], dtype: .bool, sink: target))
+      let leaf = StoredLeaf(source: target, dtype: .bool, count: target.byteCount)
+      finishers.append { job.masks[mask.node] = leaf }
+    }
     let work: any SweepWork =
       planned.program.precision == .double
       ? ProgramWork<Double>(
@@ -288,16 +305,16 @@ package final class Evaluator {
       : ProgramWork<Float>(
         program: program, sinks: sinks, tileSize: options.tileSize,
         readsScattered: planned.program.readsScattered)
-    return Sweep(partition: planned.partition, work: work) { [weak self] in
+    return Sweep(partition: planned.partition, work: work, order: job.order) { [weak self] in
       self?.ended(job, $0) { for finisher in finishers { try finisher() } }
     }
   }
 
   /// Whether a barrier is known as it is: the bounds of a selection without a sample, the k-th largest if k
   /// is 0, the cut of ties that all belong or whose last is known.
-  private func settledWithoutSweep(_ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep) throws
-    -> Bool
-  {
+  private func settledWithoutSweep(
+    _ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep, _ job: Job
+  ) throws -> Bool {
     let node = barrier.node
     let inputs = graph[node].inputs
     switch graph[node].operation {
@@ -317,7 +334,7 @@ package final class Evaluator {
         graph[node].result = .cut(.max)
       } else {
         guard let place = selected.lastTie else { preconditionFailure("Too few ties") }
-        let program = try LaunchedProgram(planned.program, graph: graph, scalar: scalar)
+        let program = try LaunchedProgram(planned.program, graph: graph, masks: job.masks, scalar: scalar)
         let end = try place.end(threshold: selected.threshold, root: barrier.roots[0], of: program)
         graph[node].result = .cut(end)
       }

@@ -11,8 +11,12 @@ struct PassPlan {
     var program: Program
     var partition: Partition
     var settled: [Settled]
+    /// Masks that the sweep keeps for the sweeps of later stages.
+    var masks: [Settled] = []
     /// The root that is the expression's own result, in the last stage.
     var output: Int?
+    /// Whether it looks for ties only, which are mostly known without it.
+    var settlesTies = false
   }
 
   var stages: [[PlannedSweep]]
@@ -38,6 +42,8 @@ struct PassPlanner {
   private let inFlightMaterialised: Set<NodeID>
   /// Nodes that are put down for this expression.
   private var materialised: Set<NodeID> = []
+  /// Masks that sweeps keep.
+  private var kept = KeptMasks()
 
   init(graph: ExpressionGraph, inFlight: Set<NodeID>, inFlightMaterialised: Set<NodeID>) {
     self.graph = graph
@@ -48,10 +54,15 @@ struct PassPlanner {
   /// The plan for `root`; `stores` says whether its elements are wanted, or only its barriers' values.
   mutating func plan(_ root: NodeID, stores: Bool) throws -> PassPlan {
     while true {
-      let needs = Materialisation(inFlightMaterialised.union(materialised))
+      let needs = Materialisation(inFlightMaterialised.union(materialised).union(kept.nodes))
       let plan = try attempt(root, stores: stores, needs)
       var found = needs.takeAdded()
-      if found.isEmpty { return plan }
+      if found.isEmpty {
+        if kept.isDecided { return plan }
+        kept.decide(for: plan)
+        if kept.nodes.isEmpty { return plan }
+        continue
+      }
       // What is put down needs other nodes put down in turn; those are found here, so that the number of
       // attempts does not grow with the depth of the nest.
       while let node = found.popLast() {
@@ -65,7 +76,9 @@ struct PassPlanner {
   private func attempt(_ root: NodeID, stores: Bool, _ needs: Materialisation) throws -> PassPlan {
     let (stages, level, awaited) = sort(root)
     var plan = PassPlan(stages: [], awaited: awaited)
-    for barriers in stages { plan.stages.append(try group(barriers, needs)) }
+    for (stage, barriers) in stages.enumerated() {
+      plan.stages.append(try group(barriers, stage, needs))
+    }
     if stores {
       let program = try compile([root], own: [], needs)
       let partition = Self.partition(for: program)
@@ -129,7 +142,9 @@ struct PassPlanner {
   }
 
   /// Barriers of one stage, those over one space in one sweep.
-  private func group(_ barriers: [NodeID], _ needs: Materialisation) throws -> [PassPlan.PlannedSweep] {
+  private func group(_ barriers: [NodeID], _ stage: Int, _ needs: Materialisation) throws
+    -> [PassPlan.PlannedSweep]
+  {
     struct Space: Hashable {
       var count: Int
       var isDouble: Bool
@@ -146,7 +161,7 @@ struct PassPlanner {
       if members[space] == nil { order.append(space) }
       members[space, default: []].append(node)
     }
-    return try order.map { space in
+    return try order.enumerated().map { place, space in
       let barriers = members[space]!
       var roots: [NodeID] = []
       var places: [NodeID: Int] = [:]
@@ -160,7 +175,12 @@ struct PassPlanner {
             return roots.count - 1
           })
       }
-      let program = try compile(roots, own: Set(barriers.filter(materialised.contains)), needs)
+      let masks = kept.nodes(by: KeptMasks.Place(stage: stage, sweep: place)).map { mask in
+        roots.append(mask)
+        return PassPlan.Settled(node: mask, roots: [roots.count - 1])
+      }
+      let own = kept.nodes(from: stage).union(barriers.filter(materialised.contains))
+      let program = try compile(roots, own: own, needs)
       let partition: Partition
       if space.trip == .sample, Self.isSampled(program) {
         partition = KeySample.partition(count: space.count)
@@ -171,7 +191,9 @@ struct PassPlanner {
       } else {
         partition = Self.partition(for: program)
       }
-      return PassPlan.PlannedSweep(program: program, partition: partition, settled: settled, output: nil)
+      return PassPlan.PlannedSweep(
+        program: program, partition: partition, settled: settled, masks: masks, output: nil,
+        settlesTies: space.trip == .ties)
     }
   }
 

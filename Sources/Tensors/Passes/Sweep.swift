@@ -4,6 +4,8 @@
 final class Sweep: @unchecked Sendable {
   let partition: Partition
   let work: any SweepWork
+  /// Sweeps of lower order go first.
+  let order: Int
   /// Runs on the thread that builds expressions, once all units are done or one has failed.
   let finished: ((any Error)?) -> Void
 
@@ -12,9 +14,12 @@ final class Sweep: @unchecked Sendable {
   var unitsDone = 0
   var failure: (any Error)?
 
-  init(partition: Partition, work: any SweepWork, finished: @escaping ((any Error)?) -> Void) {
+  init(
+    partition: Partition, work: any SweepWork, order: Int = 0, finished: @escaping ((any Error)?) -> Void
+  ) {
     self.partition = partition
     self.work = work
+    self.order = order
     self.finished = finished
   }
 }

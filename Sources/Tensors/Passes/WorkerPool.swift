@@ -1,6 +1,6 @@
 import Glibc
 
-/// Threads that run the units of sweeps, first come first served.
+/// Threads that run the units of sweeps, those of the oldest expression first.
 ///
 /// `@unchecked Sendable`: every mutable member is guarded by `mutex`.
 final class WorkerPool: @unchecked Sendable {
@@ -67,7 +67,11 @@ final class WorkerPool: @unchecked Sendable {
         pthread_cond_signal(sweepEnded)
         return
       }
-      queue.append(sweep)
+      // An expression that has begun goes on before those after it: its inputs may still lie in a cache, and
+      // what it holds is soon let go. A sweep that has begun is ended first.
+      let begun = queue.first.map { $0.nextUnit > 0 } ?? false
+      let place = queue.dropFirst(begun ? 1 : 0).firstIndex { $0.order > sweep.order }
+      queue.insert(sweep, at: place ?? queue.count)
       unannounced += sweep.partition.size
       if unannounced >= Self.worthWaking { announce() }
     }

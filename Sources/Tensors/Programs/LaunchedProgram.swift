@@ -60,15 +60,18 @@ struct LaunchedProgram: Sendable {
 
 extension LaunchedProgram {
   /// Looks up everything that `program` left open; `scalar` gives the values of scalar nodes, all of
-  /// whose sweeps have ended.
-  init(_ program: Program, graph: ExpressionGraph, scalar: (NodeID) throws -> Double) throws {
+  /// whose sweeps have ended, and `masks` are those that such sweeps have kept.
+  init(
+    _ program: Program, graph: ExpressionGraph, masks kept: [NodeID: StoredLeaf] = [:],
+    scalar: (NodeID) throws -> Double
+  ) throws {
     count = program.count
     leaves = program.leaves.map { leaf in
       let stored: StoredLeaf
       switch leaf.origin {
       case .stored(let leaf): stored = leaf
       case .result(let node):
-        guard case .stored(let leaf) = graph[node].operation else { preconditionFailure("No result yet") }
+        guard let leaf = kept[node] ?? graph.storedLeaf(node) else { preconditionFailure("No result yet") }
         stored = leaf
       }
       return Leaf(
@@ -95,13 +98,15 @@ extension LaunchedProgram {
       }
       return Splice(
         layout: splice.layout,
-        pieces: try splice.pieces.map { try LaunchedProgram($0, graph: graph, scalar: scalar) },
+        pieces: try splice.pieces.map {
+          try LaunchedProgram($0, graph: graph, masks: kept, scalar: scalar)
+        },
         offset: splice.offset, period: period)
     }
     rankings = try program.rankings.map {
       Ranking(
-        program: try LaunchedProgram($0.program, graph: graph, scalar: scalar), row: $0.row,
-        offset: $0.offset)
+        program: try LaunchedProgram($0.program, graph: graph, masks: kept, scalar: scalar),
+        row: $0.row, offset: $0.offset)
     }
     folds = program.folds
     instructions = program.instructions

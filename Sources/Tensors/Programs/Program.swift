@@ -93,6 +93,8 @@ struct Program {
   var registerCount = 0
   /// What was asked for, in order.
   var roots: [Operand] = []
+  /// Comparisons of what random numbers or ranks decide: a bit an element, and dear to compute again.
+  var costlyMasks: [NodeID] = []
 
   /// Tiles that hold a multiple of this many elements do no work twice.
   var granularity: Int { max(1, rankings.map(\.row).max() ?? 1) }

@@ -51,6 +51,8 @@ struct ProgramCompiler {
   private var scalarSlots: [NodeID: Int] = [:]
   /// Instructions on virtual registers, one of its own for each result.
   private var instructions: [Program.Instruction] = []
+  /// Whether a virtual register holds random numbers, ranks, or what is computed from them.
+  private var isCostly: [Bool] = []
 
   /// Splices and rankings nest as deep as this; beyond it they are materialised.
   private static let deepest = 24
@@ -213,7 +215,12 @@ struct ProgramCompiler {
       return append(.unary(operation), register(value(0, of: key)))
     case .binary(let operation):
       let (first, second) = (value(0, of: key), value(1, of: key))
-      return append(.binary(operation), first < 0 && second < 0 ? register(first) : first, second)
+      let result = append(.binary(operation), first < 0 && second < 0 ? register(first) : first, second)
+      if operation.isComparison, isCostly[Int(result)], key.map == 0, depth == 0 {
+        program.costlyMasks.append(key.node)
+        isCostly[Int(result)] = false
+      }
+      return result
     case .select:
       return append(
         .select, register(value(0, of: key)), register(value(1, of: key)), register(value(2, of: key)))
@@ -301,9 +308,16 @@ struct ProgramCompiler {
     _ third: Program.Operand = 0, dtype: DType = .f32
   ) -> Program.Operand {
     let register = Int32(instructions.count)
-    instructions.append(
-      Program.Instruction(
-        code: code, destination: register, first: first, second: second, third: third, dtype: dtype))
+    let instruction = Program.Instruction(
+      code: code, destination: register, first: first, second: second, third: third, dtype: dtype)
+    instructions.append(instruction)
+    var isCostly =
+      switch code {
+      case .random, .rank: true
+      default: false
+      }
+    program.forEachRegister(of: instruction) { isCostly = isCostly || self.isCostly[Int($0)] }
+    self.isCostly.append(isCostly)
     return register
   }
 

@@ -1,0 +1,57 @@
+/// Masks that one sweep of an expression keeps, at a bit an element, so that later sweeps need not draw
+/// random numbers or rank rows again.
+struct KeptMasks {
+  /// A sweep of a plan: its stage, and its place there.
+  struct Place: Equatable {
+    var stage: Int
+    var sweep: Int
+  }
+
+  /// Elements below which nothing is gained.
+  private static let leastCount = Partition.chunk
+  /// Bits that the masks of one expression may take: 40 MB, and what is beyond it is computed again.
+  private static let mostBits = 320 << 20
+
+  private var places: [NodeID: Place] = [:]
+  /// Whether a plan has been looked at.
+  private(set) var isDecided = false
+
+  var nodes: Set<NodeID> { Set(places.keys) }
+
+  /// Finds the masks that sweeps of several stages compute; the first full sweep among them is to keep them.
+  mutating func decide(for plan: PassPlan) {
+    isDecided = true
+    var first: [NodeID: Place] = [:]
+    var bits = 0
+    for (stage, sweeps) in plan.stages.enumerated() {
+      for (index, sweep) in sweeps.enumerated() where sweep.program.count >= Self.leastCount {
+        for mask in sweep.program.costlyMasks {
+          guard let place = first[mask] else {
+            if Self.mayKeep(sweep) { first[mask] = Place(stage: stage, sweep: index) }
+            continue
+          }
+          guard place.stage < stage, places[mask] == nil, bits + sweep.program.count <= Self.mostBits
+          else { continue }
+          bits += sweep.program.count
+          places[mask] = place
+        }
+      }
+    }
+  }
+
+  /// Whether a sweep goes over all elements, and always.
+  private static func mayKeep(_ sweep: PassPlan.PlannedSweep) -> Bool {
+    if case .samples = sweep.partition { return false }
+    return !sweep.settled.isEmpty && !sweep.settlesTies
+  }
+
+  /// Those that a sweep keeps, in a fixed order.
+  func nodes(by place: Place) -> [NodeID] {
+    places.filter { $0.value == place }.keys.sorted { $0.index < $1.index }
+  }
+
+  /// Those that are not known yet in a stage.
+  func nodes(from stage: Int) -> Set<NodeID> {
+    Set(places.filter { $0.value.stage >= stage }.keys)
+  }
+}
