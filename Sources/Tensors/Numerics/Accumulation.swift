@@ -1,3 +1,5 @@
+import CKernels
+
 /// A float64 sum whose order of additions depends on element indices alone.
 ///
 /// Sixteen sums run side by side: element i of the sequence goes to lane i % 16, in ascending order; the
@@ -19,21 +21,19 @@ package struct LaneSum: Sendable {
 
   /// Adds `count` values, the first of which has index `startIndex` in the sequence.
   package mutating func addSum(_ x: UnsafePointer<Float>, count: Int, startIndex: Int) {
-    add(count, startIndex, { Double(x[$0]) }, vector: { Self.widen(x + $0) })
+    withLanes { lanes_add_sum(x, $0, count, startIndex) }
   }
 
   /// Adds the squares of `count` values, the first of which has index `startIndex` in the sequence.
   package mutating func addSquares(_ x: UnsafePointer<Float>, count: Int, startIndex: Int) {
-    add(count, startIndex, { Self.square(Double(x[$0])) }, vector: { Self.square(Self.widen(x + $0)) })
+    withLanes { lanes_add_squares(x, $0, count, startIndex) }
   }
 
   /// Adds `count` products, the first of which has index `startIndex` in the sequence.
   package mutating func addDot(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int, startIndex: Int
   ) {
-    add(
-      count, startIndex, { Double(x[$0]) * Double(y[$0]) },
-      vector: { Self.widen(x + $0) * Self.widen(y + $0) })
+    withLanes { lanes_add_dot(x, y, $0, count, startIndex) }
   }
 
   /// Adds `count` values, the first of which has index `startIndex` in the sequence.
@@ -51,6 +51,11 @@ package struct LaneSum: Sendable {
     _ x: UnsafePointer<Double>, _ y: UnsafePointer<Double>, count: Int, startIndex: Int
   ) {
     add(count, startIndex, { x[$0] * y[$0] }, vector: { Self.load(x + $0) * Self.load(y + $0) })
+  }
+
+  @inline(__always)
+  private mutating func withLanes(_ body: (UnsafeMutablePointer<Double>) -> Void) {
+    withUnsafeMutableBytes(of: &lanes) { body($0.baseAddress!.assumingMemoryBound(to: Double.self)) }
   }
 
   @inline(__always)
@@ -82,11 +87,6 @@ package struct LaneSum: Sendable {
 
   @inline(__always)
   private static func square(_ values: SIMD8<Double>) -> SIMD8<Double> { values * values }
-
-  @inline(__always)
-  private static func widen(_ pointer: UnsafePointer<Float>) -> SIMD8<Double> {
-    SIMD8<Double>(UnsafeRawPointer(pointer).loadUnaligned(as: SIMD8<Float>.self))
-  }
 
   @inline(__always)
   private static func load(_ pointer: UnsafePointer<Double>) -> SIMD8<Double> {

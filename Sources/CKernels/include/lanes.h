@@ -1,0 +1,14 @@
+// Sums of float32 blocks in float64, in sixteen lanes: the loops of `LaneSum`, compiled for AVX-512, AVX2 and the
+// x86-64 baseline.
+#ifndef MERGEKIT_LANES_H
+#define MERGEKIT_LANES_H
+
+#include <stddef.h>
+
+// Adds x[i], its square, or x[i]·y[i], which are exact, to lane (start + i) % 16, in ascending order. `start` is
+// not negative.
+void lanes_add_sum(const float *x, double *lanes, ptrdiff_t count, ptrdiff_t start);
+void lanes_add_squares(const float *x, double *lanes, ptrdiff_t count, ptrdiff_t start);
+void lanes_add_dot(const float *x, const float *y, double *lanes, ptrdiff_t count, ptrdiff_t start);
+
+#endif
