@@ -2,21 +2,43 @@
 ///
 /// `prepare` reads a tile (a range of the iteration space); `run` then computes a block within it.
 final class ProgramInstance<Element: BlockElement> {
+  /// An instruction with its registers found: what the loop over a block's instructions needs, without
+  /// references that would be counted.
+  private struct Step {
+    var code: Program.Code
+    var result: UnsafeMutablePointer<Element>
+    var first: BlockOperand<Element>
+    var second: BlockOperand<Element>
+    var third: BlockOperand<Element>
+    var dtype: DType
+    /// `first` as it stands in the instruction.
+    var index: Int
+  }
+
+  /// What a leaf has of the prepared tile.
+  private struct LeafTile {
+    var dtype: DType
+    var width: Int
+    /// As `LaunchedProgram.Leaf.run`; 0 if every element is read.
+    var run: Int
+    var bytes: UnsafeMutableRawPointer
+  }
+
   private let program: LaunchedProgram
   private let blockSize: Int
   /// Of scalars, one element each.
   private let scalars: UnsafeMutablePointer<Element>
   private let registers: UnsafeMutablePointer<Element>
-  private let leafDTypes: [DType]
-  private let leafRuns: [Int?]
+  private let steps: UnsafeMutableBufferPointer<Step>
   private let leafBytes: [TileBuffer]
+  private let leafTiles: UnsafeMutableBufferPointer<LeafTile>
   private let splices: [SpliceInstance<Element>]
   private let rankings: [RankInstance<Element>]
   private let scratch = TileBuffer()
   private var tile = 0..<0
 
   /// Bytes that the registers of one block may take: within a level-one cache beside the tiles' lines.
-  private static var registerBytes: Int { 24_576 }
+  private static var registerBytes: Int { 32_768 }
 
   /// Elements of a block: as many as let all registers stay in the level-one cache.
   static func blockSize(of program: LaunchedProgram) -> Int {
@@ -31,32 +53,82 @@ final class ProgramInstance<Element: BlockElement> {
     for (index, value) in program.scalars.enumerated() { scalars[index] = Element(value) }
     // Every instruction writes its register before another reads it.
     registers = .allocate(capacity: (program.registerCount + 1) * blockSize)
-    leafDTypes = program.leaves.map(\.dtype)
-    leafRuns = program.leaves.map(\.run)
-    leafBytes = program.leaves.map { _ in TileBuffer() }
+    let leafBytes = program.leaves.map { _ in TileBuffer() }
+    self.leafBytes = leafBytes
+    leafTiles = .allocate(capacity: program.leaves.count)
+    _ = leafTiles.initialize(
+      from: zip(program.leaves, leafBytes).map { leaf, bytes in
+        LeafTile(dtype: leaf.dtype, width: leaf.width, run: leaf.run ?? 0, bytes: bytes.pointer)
+      })
+    let (registers, scalars) = (registers, scalars)
+    func operand(_ operand: Program.Operand) -> BlockOperand<Element> {
+      operand >= 0
+        ? BlockOperand(pointer: registers + Int(operand) * blockSize, isScalar: false)
+        : BlockOperand(pointer: scalars + Int(~operand), isScalar: true)
+    }
+    steps = .allocate(capacity: program.instructions.count)
+    _ = steps.initialize(
+      from: program.instructions.map { instruction in
+        var step = Step(
+          code: instruction.code, result: registers + Int(instruction.destination) * blockSize,
+          first: operand(0), second: operand(0), third: operand(0), dtype: instruction.dtype,
+          index: Int(instruction.first))
+        switch instruction.code {
+        case .load, .random, .splice, .rank, .fold: break
+        case .mask: step.second = operand(instruction.second)
+        case .fill, .unary, .convert: step.first = operand(instruction.first)
+        case .binary: (step.first, step.second) = (operand(instruction.first), operand(instruction.second))
+        case .select:
+          (step.first, step.second) = (operand(instruction.first), operand(instruction.second))
+          step.third = operand(instruction.third)
+        }
+        return step
+      })
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
     rankings = program.rankings.map { RankInstance($0, blockSize: blockSize) }
   }
 
   deinit {
+    steps.deallocate()
+    leafTiles.deallocate()
     registers.deallocate()
     scalars.deallocate()
   }
 
   // MARK: Tiles
 
-  /// Reads what the elements of `tile` need.
-  func prepare(_ tile: Range<Int>) throws {
+  /// Reads what the elements of `tile` need, but for what lies in the tile of `outer`, which stays as it is
+  /// until this one's next.
+  func prepare(_ tile: Range<Int>, beside outer: ProgramInstance? = nil) throws {
     self.tile = tile
     for (index, leaf) in program.leaves.enumerated() {
-      if let run = leafRuns[index] {
+      if let bytes = outer?.bytes(of: leaf, tile) {
+        leafTiles[index].bytes = bytes
+        continue
+      }
+      let run = leafTiles[index].run
+      if run > 0 {
         try readRuns(leaf, run, tile, into: leafBytes[index])
       } else {
         try read(leaf, tile, into: leafBytes[index].ensure(tile.count * leaf.width))
       }
+      leafTiles[index].bytes = leafBytes[index].pointer
     }
     for splice in splices { try splice.prepare(tile) }
-    for ranking in rankings { try ranking.prepare(tile) }
+    for ranking in rankings { try ranking.prepare(tile, beside: self) }
+  }
+
+  /// Where the elements of another program's leaf at the positions of `range` lie, if the tile has them.
+  private func bytes(of leaf: LaunchedProgram.Leaf, _ range: Range<Int>) -> UnsafeMutableRawPointer? {
+    guard leaf.map.isLinear else { return nil }
+    for (own, held) in zip(program.leaves, leafTiles)
+    where own.source === leaf.source && own.dtype == leaf.dtype && own.map.isLinear {
+      let first = range.lowerBound + leaf.map.offset - own.map.offset
+      if first >= tile.lowerBound, first + range.count <= tile.upperBound {
+        return held.bytes + (first - tile.lowerBound) * own.width
+      }
+    }
+    return nil
   }
 
   /// Reads one element for each run that the tile touches.
@@ -87,6 +159,13 @@ final class ProgramInstance<Element: BlockElement> {
   /// Prepares and runs a whole range, and hands over the first root block by block.
   func evaluate(_ range: Range<Int>, _ body: (UnsafePointer<Element>, Range<Int>) throws -> Void) throws {
     try prepare(range)
+    try evaluatePrepared(range, body)
+  }
+
+  /// Runs a range within the prepared tile, and hands over the first root block by block.
+  func evaluatePrepared(
+    _ range: Range<Int>, _ body: (UnsafePointer<Element>, Range<Int>) throws -> Void
+  ) rethrows {
     for start in stride(from: range.lowerBound, to: range.upperBound, by: blockSize) {
       let block = start..<min(start + blockSize, range.upperBound)
       run(block)
@@ -114,59 +193,51 @@ final class ProgramInstance<Element: BlockElement> {
   func run(_ block: Range<Int>) {
     let count = block.count
     let inTile = block.lowerBound - tile.lowerBound
-    for instruction in program.instructions {
-      let result = register(instruction.destination)
-      switch instruction.code {
+    for step in steps {
+      let result = step.result
+      switch step.code {
       case .load:
-        let leaf = Int(instruction.first)
-        let dtype = leafDTypes[leaf]
-        if let run = leafRuns[leaf] {
-          spread(leaf, run, block, into: result)
+        let leaf = leafTiles[step.index]
+        if leaf.run > 0 {
+          spread(leaf, block, into: result)
         } else {
-          Element.load(
-            from: leafBytes[leaf].pointer + inTile * (dtype.bitWidth / 8), dtype: dtype, into: result,
-            count: count)
+          Element.load(from: leaf.bytes + inTile * leaf.width, dtype: leaf.dtype, into: result, count: count)
         }
       case .fill:
-        Element.fill(result, with: scalars[Int(~instruction.first)], count: count)
+        Element.fill(result, with: step.first.pointer[0], count: count)
       case .unary(let operation):
-        Element.unary(operation, register(instruction.first), result, count: count)
+        Element.unary(operation, step.first.pointer, result, count: count)
       case .binary(let operation):
-        Element.binary(
-          operation, operand(instruction.first), operand(instruction.second), result, count: count)
+        Element.binary(operation, step.first, step.second, result, count: count)
       case .select:
-        Element.select(
-          register(instruction.first), register(instruction.second), register(instruction.third), result,
-          count: count)
+        Element.select(step.first.pointer, step.second.pointer, step.third.pointer, result, count: count)
       case .convert:
-        Element.round(register(instruction.first), result, dtype: instruction.dtype, count: count)
+        Element.round(step.first.pointer, result, dtype: step.dtype, count: count)
       case .random:
-        draw(program.draws[Int(instruction.first)], block, result)
+        draw(program.draws[step.index], block, result)
       case .mask:
-        mask(program.masks[Int(instruction.first)], register(instruction.second), block, result)
+        mask(program.masks[step.index], step.second.pointer, block, result)
       case .splice:
-        splices[Int(instruction.first)].run(block, into: result)
+        splices[step.index].run(block, into: result)
       case .rank:
-        rankings[Int(instruction.first)].run(block, into: result)
+        rankings[step.index].run(block, into: result)
       case .fold:
-        fold(program.folds[Int(instruction.first)], into: result, count: count)
+        fold(program.folds[step.index], into: result, count: count)
       }
     }
   }
 
   /// Repeats one element over each run, or the part of it that lies in the block.
-  private func spread(
-    _ leaf: Int, _ run: Int, _ block: Range<Int>, into result: UnsafeMutablePointer<Element>
-  ) {
-    let dtype = leafDTypes[leaf]
+  private func spread(_ leaf: LeafTile, _ block: Range<Int>, into result: UnsafeMutablePointer<Element>) {
+    let run = leaf.run
     let firstRead = tile.lowerBound / run
     var position = block.lowerBound
     while position < block.upperBound {
       let index = position / run
       let count = min((index + 1) * run, block.upperBound) - position
-      let bytes = leafBytes[leaf].pointer + (index - firstRead) * (dtype.bitWidth / 8)
       let target = result + (position - block.lowerBound)
-      Element.load(from: bytes, dtype: dtype, into: target, count: 1)
+      Element.load(
+        from: leaf.bytes + (index - firstRead) * leaf.width, dtype: leaf.dtype, into: target, count: 1)
       Element.fill(target, with: target[0], count: count)
       position += count
     }
@@ -185,13 +256,6 @@ final class ProgramInstance<Element: BlockElement> {
       if fold.takesRoot { ElementaryFunctions.sqrt(columns, columns, count) }
       Element.load(from: columns, dtype: .f64, into: result, count: count)
     }
-  }
-
-  @inline(__always)
-  private func operand(_ operand: Program.Operand) -> BlockOperand<Element> {
-    operand >= 0
-      ? BlockOperand(pointer: register(operand), isScalar: false)
-      : BlockOperand(pointer: scalars + Int(~operand), isScalar: true)
   }
 
   /// Draws are float32, in programs of float32.

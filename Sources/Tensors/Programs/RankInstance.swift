@@ -19,10 +19,18 @@ final class RankInstance<Element: BlockElement> {
     input = ProgramInstance(ranking.program, blockSize: blockSize)
   }
 
-  /// Computes the rows that the tile touches, and their ranks.
-  func prepare(_ tile: Range<Int>) throws {
+  /// Computes the rows that the tile of `outer` touches, and their ranks.
+  func prepare(_ tile: Range<Int>, beside outer: ProgramInstance<Element>) throws {
     tileStart = tile.lowerBound
     let target = shown.ensure(tile.count * 4).assumingMemoryBound(to: Float.self)
+    // Rows are read at once, but for one that the tile before had a part of.
+    let (first, end) = (tile.lowerBound + offset, tile.upperBound + offset)
+    var rows = first / row * row..<(end + row - 1) / row * row
+    let isPart = first > rows.lowerBound || end < rows.lowerBound + row
+    if isPart, rows.lowerBound == rankedRow {
+      rows = min(rows.lowerBound + row, rows.upperBound)..<rows.upperBound
+    }
+    if !rows.isEmpty { try input.prepare(rows, beside: outer) }
     var position = tile.lowerBound
     while position < tile.upperBound {
       let element = position + offset
@@ -30,29 +38,27 @@ final class RankInstance<Element: BlockElement> {
       let count = min(start + row - element, tile.upperBound - position)
       let destination = target + (position - tile.lowerBound)
       if count == row {
-        try rank(rowAt: start, into: destination)
+        rank(rowAt: start, into: destination)
       } else {
-        destination.update(from: try ranks(ofRow: start) + (element - start), count: count)
+        destination.update(from: ranks(ofRow: start) + (element - start), count: count)
       }
       position += count
     }
   }
 
   /// The ranks of a row of which a tile has a part.
-  private func ranks(ofRow start: Int) throws -> UnsafePointer<Float> {
+  private func ranks(ofRow start: Int) -> UnsafePointer<Float> {
     let result = ranks.ensure(row * 4).assumingMemoryBound(to: Float.self)
     if start != rankedRow {
-      // What a failure leaves behind is no row's.
-      rankedRow = -1
-      try rank(rowAt: start, into: result)
+      rank(rowAt: start, into: result)
       rankedRow = start
     }
     return UnsafePointer(result)
   }
 
-  private func rank(rowAt start: Int, into result: UnsafeMutablePointer<Float>) throws {
+  private func rank(rowAt start: Int, into result: UnsafeMutablePointer<Float>) {
     let values = values.ensure(row * 4).assumingMemoryBound(to: Float.self)
-    try input.evaluate(start..<start + row) { block, range in
+    input.evaluatePrepared(start..<start + row) { block, range in
       Element.storeFloats(block, to: values + (range.lowerBound - start), count: range.count)
     }
     let words = scratch.ensure(Ranks.scratchCount(row) * 8).assumingMemoryBound(to: UInt64.self)
