@@ -1,3 +1,5 @@
+import CKernels
+
 /// A row of values on its way to ranks by counting cut values: see `Ranks`.
 struct CutRow {
   private let count: Int
@@ -6,7 +8,7 @@ struct CutRow {
   private let least: Int32
   private let greatest: Int32
 
-  // In the scratch, 14 bytes a value.
+  // In the scratch, 12 bytes a value.
 
   /// Selection keys less 2^31, by index: SSE2 compares signed numbers only.
   private let keys: UnsafeMutablePointer<Int32>
@@ -16,8 +18,6 @@ struct CutRow {
   private let order: UnsafeMutablePointer<UInt16>
   /// Bins, by index.
   private let bins: UnsafeMutablePointer<UInt16>
-  /// How many values of lower index share the bin, by index.
-  private let offsets: UnsafeMutablePointer<UInt16>
 
   /// Computes the keys; `scratch` has 2 words for each value.
   init(
@@ -30,14 +30,8 @@ struct CutRow {
     sorted = keys + count
     order = (raw + 8 * count).assumingMemoryBound(to: UInt16.self)
     bins = order + count
-    offsets = bins + count
     var (least, greatest) = (Int32.max, Int32.min)
-    for index in 0..<count {
-      let key = Int32(bitPattern: SelectionKey.key(source[index]) ^ 0x8000_0000)
-      keys[index] = key
-      least = min(least, key)
-      greatest = max(greatest, key)
-    }
+    rank_keys(source, keys, count, &least, &greatest)
     (self.least, self.greatest) = (least, greatest)
   }
 
@@ -72,11 +66,7 @@ struct CutRow {
     let scale = Float(1 &<< bits &- 1) / width
     // Not so if there are infinities or NaN, or nothing but the smallest numbers.
     guard width.isFinite, scale.isFinite else { return false }
-    for index in 0..<count {
-      // The sum's low bits are the product, rounded.
-      let sum = (source[index] - low) * scale + 0x1p23
-      bins[index] = UInt16(truncatingIfNeeded: sum.bitPattern)
-    }
+    rank_bins(source, bins, count, low, scale)
     return true
   }
 
@@ -90,20 +80,11 @@ struct CutRow {
       let words = buffer.baseAddress.unsafelyUnwrapped
       words.update(repeating: 0, count: binCount / 4)
       words.withMemoryRebound(to: UInt16.self, capacity: binCount) { table in
-        for index in 0..<count {
-          let slot = table + Int(bins[index])
-          offsets[index] = slot.pointee
-          slot.pointee &+= 1
-        }
+        rank_count(bins, count, table)
       }
       Self.makeStarts(words, binCount / 4)
       words.withMemoryRebound(to: UInt16.self, capacity: binCount) { table in
-        for index in 0..<count {
-          let position = table[Int(bins[index])] &+ offsets[index]
-          sorted[Int(position)] = keys[index]
-          order[Int(position)] = UInt16(truncatingIfNeeded: index)
-          destination[index] = Float(Int32(position) &+ 1)
-        }
+        rank_place(bins, keys, count, table, sorted, order, destination)
       }
     }
   }
@@ -125,35 +106,13 @@ struct CutRow {
   private func mend() -> Bool {
     // Where moving values comes to cost as much as sorting the row.
     var budget = count
-    var position = 1
+    var position = rank_descent(sorted, 1, count)
     while position < count {
-      let end = min(count, position &+ Self.chunk)
-      // Nearly all chunks are in order, which is quickly seen.
-      if end &- position < Self.chunk || Self.hasDescent(sorted + position) {
-        while position < end {
-          if sorted[position] < sorted[position &- 1] { budget &-= 8 &+ sink(position) }
-          position &+= 1
-        }
-        if budget < 0 { return false }
-      }
-      position = end
+      budget &-= 8 &+ sink(position)
+      if budget < 0 { return false }
+      position = rank_descent(sorted, position &+ 1, count)
     }
     return true
-  }
-
-  private static var chunk: Int { 32 }
-
-  /// Whether one of the keys of a chunk is less than the one before it. A plain loop is not vectorised.
-  @inline(__always)
-  private static func hasDescent(_ keys: UnsafePointer<Int32>) -> Bool {
-    let raw = UnsafeRawPointer(keys)
-    var descents = SIMDMask<SIMD8<Int32>>(repeating: false)
-    for offset in stride(from: 0, to: 4 &* chunk, by: 32) {
-      let here = raw.loadUnaligned(fromByteOffset: offset, as: SIMD8<Int32>.self)
-      let before = raw.loadUnaligned(fromByteOffset: offset &- 4, as: SIMD8<Int32>.self)
-      descents .|= here .< before
-    }
-    return any(descents)
   }
 
   /// Moves the value at a position below the greater ones before it; returns how far.
