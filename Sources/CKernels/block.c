@@ -28,6 +28,26 @@ INLINE float of_bits(uint32_t bits) {
   return value;
 }
 
+// A whole number in the order of the values, and back: Extrema.ordered and Extrema.value.
+INLINE int32_t ordered(float value) {
+  const int32_t bits = (int32_t)bits_of(value);
+  return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+INLINE float of_ordered(int32_t key) { return of_bits((uint32_t)(key ^ ((key >> 31) & 0x7fffffff))); }
+
+INLINE float smaller(float a, float b) {
+  const int32_t first = ordered(a), second = ordered(b);
+  const float least = of_ordered(first < second ? first : second);
+  return a == a ? (b == b ? least : NAN) : NAN;
+}
+
+INLINE float larger(float a, float b) {
+  const int32_t first = ordered(a), second = ordered(b);
+  const float greatest = of_ordered(first > second ? first : second);
+  return a == a ? (b == b ? greatest : NAN) : NAN;
+}
+
 // A loop over x and y for each form of the operands.
 #define COMBINE(expression)                                                     \
   if (a_is_scalar && b_is_scalar) {                                             \
@@ -54,6 +74,8 @@ CLONES void block_binary(block_operation operation, const float *a, bool a_is_sc
   case block_subtract: COMBINE(x - y);
   case block_multiply: COMBINE(x * y);
   case block_divide: COMBINE(x / y);
+  case block_smaller: COMBINE(smaller(x, y));
+  case block_larger: COMBINE(larger(x, y));
   case block_equal: COMBINE(x == y ? 1.0f : 0.0f);
   case block_not_equal: COMBINE(x != y ? 1.0f : 0.0f);
   case block_less: COMBINE(x < y ? 1.0f : 0.0f);
@@ -85,6 +107,10 @@ CLONES void block_mask(const float *source, float threshold, bool includes_equal
   }
 }
 
+CLONES void block_fill(float *destination, float value, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) destination[i] = value;
+}
+
 CLONES void block_negate(const float *source, float *restrict result, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) result[i] = of_bits(bits_of(source[i]) ^ 0x80000000u);
 }
@@ -92,14 +118,6 @@ CLONES void block_negate(const float *source, float *restrict result, ptrdiff_t 
 CLONES void block_abs(const float *source, float *restrict result, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) result[i] = of_bits(bits_of(source[i]) & 0x7fffffffu);
 }
-
-// A whole number in the order of the values, and back: Extrema.ordered and Extrema.value.
-INLINE int32_t ordered(float value) {
-  const int32_t bits = (int32_t)bits_of(value);
-  return bits ^ ((bits >> 31) & 0x7fffffff);
-}
-
-INLINE float of_ordered(int32_t key) { return of_bits((uint32_t)(key ^ ((key >> 31) & 0x7fffffff))); }
 
 // NaNs are gathered apart: a way out of the loop would keep it from vectors.
 #define EXTREMUM(start, relation)                                               \

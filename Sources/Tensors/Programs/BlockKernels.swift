@@ -146,7 +146,7 @@ extension Float: BlockElement {
   ) { destination.update(from: source, count: count) }
 
   static func fill(_ destination: UnsafeMutablePointer<Float>, with value: Float, count: Int) {
-    destination.update(repeating: value, count: count)
+    block_fill(destination, value, count)
   }
 
   static func binary(
@@ -159,9 +159,10 @@ extension Float: BlockElement {
     if let operation = operation.block {
       return block_binary(operation, a.pointer, a.isScalar, b.pointer, b.isScalar, result, count)
     }
-    BlockKernels.binary(
-      operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
-      power: ElementaryFunctions.power)
+    // Powers whose exponents differ.
+    for i in 0..<count {
+      result[i] = ElementaryFunctions.power(a.isScalar ? a.pointer[0] : a.pointer[i], b.pointer[i])
+    }
   }
 
   static func select(
@@ -187,13 +188,15 @@ extension BinaryOperation {
     case .subtract: block_subtract
     case .multiply: block_multiply
     case .divide: block_divide
+    case .minimum: block_smaller
+    case .maximum: block_larger
     case .equal: block_equal
     case .notEqual: block_not_equal
     case .less: block_less
     case .lessOrEqual: block_less_or_equal
     case .greater: block_greater
     case .greaterOrEqual: block_greater_or_equal
-    case .power, .minimum, .maximum: nil
+    case .power: nil
     }
   }
 }

@@ -18,7 +18,7 @@ import Testing
     (.add, { $0 + $1 }), (.subtract, { $0 - $1 }), (.multiply, { $0 * $1 }), (.divide, { $0 / $1 }),
     (.equal, { $0 == $1 ? 1 : 0 }), (.notEqual, { $0 != $1 ? 1 : 0 }), (.less, { $0 < $1 ? 1 : 0 }),
     (.lessOrEqual, { $0 <= $1 ? 1 : 0 }), (.greater, { $0 > $1 ? 1 : 0 }),
-    (.greaterOrEqual, { $0 >= $1 ? 1 : 0 }),
+    (.greaterOrEqual, { $0 >= $1 ? 1 : 0 }), (.minimum, Extrema.minimum), (.maximum, Extrema.maximum),
   ]
 
   @Test func binaryOperationsAreThoseOfSwift() throws {
