@@ -3,8 +3,8 @@ import Synchronization
 
 /// Products of float32 matrices by OpenBLAS, on the thread that calls.
 enum BLAS {
-  /// Held by calls of a library that cannot bear several at once: the builds without POSIX threads hand one
-  /// buffer to two callers now and then (0.3.21).
+  /// Held by calls of a library that is not made for several at once: the serial build hands one buffer to two
+  /// callers now and then (0.3.21).
   private static let turn = Mutex(())
   private static let takesTurns = openblas_get_parallel() != OPENBLAS_THREAD
 
