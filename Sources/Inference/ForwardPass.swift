@@ -2,11 +2,11 @@ import Checkpoints
 import Merging
 import Tensors
 
-/// Runs prompts through a decoder: any lazy model of a supported architecture, whose weights are read matrix by
-/// matrix, used for all prompts, and let go.
+/// Runs prompts through a decoder: any lazy model of a supported architecture, whose weights are read matrix
+/// by matrix, used for all prompts, and let go.
 ///
-/// Arithmetic is float32. Prompts stand one after the other without padding: products take all their positions
-/// at once, attention goes prompt by prompt. Results are the same bits for every number of workers.
+/// Arithmetic is float32. Prompts stand one after the other without padding: products take all their
+/// positions at once, attention goes prompt by prompt. Results are the same bits for every number of workers.
 package final class ForwardPass {
   /// How the positions of a prompt become one row.
   package enum Pooling: String, Sendable, CaseIterable {
@@ -87,10 +87,11 @@ package final class ForwardPass {
 
   // MARK: Asking
 
-  /// What enters each layer, from 0: a row of `hiddenSize` for each prompt, pooled over its positions. The first
-  /// layer is entered by embeddings; what the last one gives is not computed.
+  /// What enters each layer, from 0: a row of `hiddenSize` for each prompt, pooled over its positions. The
+  /// first layer is entered by embeddings; what the last one gives is not computed.
   ///
-  /// Prompts are lists of token ids. Throws `InferenceError` for an empty one and for ids without an embedding.
+  /// Prompts are lists of token ids. Throws `InferenceError` for an empty one and for ids without an
+  /// embedding.
   package func hiddenStates(of prompts: [[Int]], pooling: Pooling) throws -> [[Float]] {
     try check(prompts)
     let rowCount = prompts.count * hiddenSize
@@ -107,7 +108,8 @@ package final class ForwardPass {
     return states
   }
 
-  /// How likely each token of the vocabulary is to follow each prompt, as logits: a row of `vocabularySize` for each.
+  /// How likely each token of the vocabulary is to follow each prompt, as logits: a row of `vocabularySize`
+  /// for each.
   ///
   /// The output layer is read in parts. Throws as `hiddenStates` does.
   package func nextTokenLogits(of prompts: [[Int]]) throws -> [Float] {

@@ -2,8 +2,8 @@ import Tensors
 
 /// Products with weights as checkpoints store them: a row of `inner` numbers for each output.
 ///
-/// OpenBLAS runs each block on one thread, and blocks are cut by the sizes alone, so that results are the same
-/// bits for every number of workers. Another processor may have other kernels, which round otherwise.
+/// OpenBLAS runs each block on one thread, and blocks are cut by the sizes alone, so that results are the
+/// same bits for every number of workers. Another processor may have other kernels, which round otherwise.
 struct MatrixProduct: Sendable {
   /// The most rows of input in a block.
   private static let rowsOfBlock = 512
@@ -26,7 +26,8 @@ struct MatrixProduct: Sendable {
     self.stride = stride ?? outputs
   }
 
-  /// result = input · weightsᵀ + bias, and `sum` += result if there is one; `offset` is where `result` begins.
+  /// result = input · weightsᵀ + bias, and `sum` += result if there is one; `offset` is where `result`
+  /// begins.
   func run(
     _ input: FloatBuffer, _ weights: FloatBuffer, bias: FloatBuffer? = nil, into result: FloatBuffer,
     at offset: Int = 0, addingTo sum: FloatBuffer? = nil, on evaluator: Evaluator, for operation: String

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// `hidden_states` and `next_token_logits` in scripts. Numbers are compared with transformers in InferenceTests.
+/// `hidden_states` and `next_token_logits` in scripts. Numbers are compared with transformers in
+/// InferenceTests.
 @Suite struct InferenceBindingTests {
   let bench: ScriptBench
 

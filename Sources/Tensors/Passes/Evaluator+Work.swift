@@ -10,8 +10,8 @@ extension Evaluator {
 
   /// Runs `work` for each number below `units` on the workers, and waits for all.
   ///
-  /// Which worker runs a unit, and in which order, is open, so results must not depend on it. Throws the first
-  /// error; units that have not begun by then are left out.
+  /// Which worker runs a unit, and in which order, is open, so results must not depend on it. Throws the
+  /// first error; units that have not begun by then are left out.
   package func perform(
     units: Int, for operation: String, _ work: @escaping @Sendable (_ unit: Int) throws -> Void
   ) throws {

@@ -32,7 +32,8 @@ package final class Evaluator {
   /// One expression on its way.
   final class Job {
     let plan: PassPlan
-    /// Nodes that are kept until the end: the expression's root, if there is one, and all that the plan names.
+    /// Nodes that are kept until the end: the expression's root, if there is one, and all that the plan
+    /// names.
     let kept: [NodeID]
     let store: (sink: any ByteSink, dtype: DType)?
     let completion: (Result<Void, any Error>) -> Void
