@@ -28,10 +28,14 @@ let package = Package(
     .target(
       name: "Checkpoints",
       dependencies: ["Suggestions", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+    // Tokenizer files: their vocabularies, and text to ids and back.
+    .target(
+      name: "Tokenizers",
+      dependencies: ["Suggestions", "Checkpoints", .product(name: "SystemPackage", package: "swift-system")]),
     .target(
       name: "Merging",
       dependencies: [
-        "Suggestions", "Tensors", "Checkpoints",
+        "Suggestions", "Tensors", "Checkpoints", "Tokenizers",
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -46,7 +50,7 @@ let package = Package(
     .target(
       name: "Scripting",
       dependencies: [
-        "CLua", "CLuaBridge", "Suggestions", "Tensors", "Checkpoints", "Merging", "Inference",
+        "CLua", "CLuaBridge", "Suggestions", "Tensors", "Checkpoints", "Tokenizers", "Merging", "Inference",
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -104,7 +108,8 @@ let package = Package(
     .testTarget(
       name: "GoldenTests",
       dependencies: [
-        "ConfigRecipes", "Configs", "Scripting", "Merging", "Checkpoints", "Tensors", "TestSupport",
+        "ConfigRecipes", "Configs", "Scripting", "Merging", "Tokenizers", "Checkpoints", "Tensors",
+        "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     // Runs the binary, which is built with it.

@@ -1,23 +1,23 @@
 import Glibc
 
 /// A string that hashes and compares by its bytes; `String` itself equates canonically equivalent ones.
-struct ByteKey: Hashable {
-  let string: String
+package struct ByteKey: Hashable {
+  package let string: String
   /// Kept, so that a growing dictionary does not read every key again.
   let bytesHash: Int
 
-  init(string: String) {
+  package init(string: String) {
     self.string = string
     var hasher = Hasher()
     string.withBytes { hasher.combine(bytes: $0) }
     bytesHash = hasher.finalize()
   }
 
-  static func == (left: ByteKey, right: ByteKey) -> Bool {
+  package static func == (left: ByteKey, right: ByteKey) -> Bool {
     left.bytesHash == right.bytesHash && left.string.hasSameBytes(as: right.string)
   }
 
-  func hash(into hasher: inout Hasher) {
+  package func hash(into hasher: inout Hasher) {
     hasher.combine(bytesHash)
   }
 }

@@ -2,6 +2,7 @@ import Checkpoints
 import Suggestions
 import SystemPackage
 import Tensors
+import Tokenizers
 
 /// A model that a script makes of others: names, what their tensors are like, and how to build each.
 package final class DerivedModel: LazyModel {
@@ -37,6 +38,8 @@ package final class DerivedModel: LazyModel {
     package var base: (any LazyModel)?
     /// What the output's config.json says of its vocabulary.
     package var vocabulary: OutputConfig.Vocabulary
+    /// The tokenizer that the output gets; `nil` keeps that of `like`.
+    package var tokenizer: TokenizerFiles?
     /// The Jinja text that the output's tokenizer gets; `nil` keeps that of `like`.
     package var chatTemplate: String?
     /// What a tensor is like, where that is known before it is built.
@@ -47,7 +50,8 @@ package final class DerivedModel: LazyModel {
     package init(
       label: String, names: [String], like: any LazyModel, sources: [any LazyModel], dtype: DType? = nil,
       layers: [String: [Layer]] = [:], methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
-      vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(), chatTemplate: String? = nil,
+      vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(), tokenizer: TokenizerFiles? = nil,
+      chatTemplate: String? = nil,
       specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
       build: @escaping (String) throws -> NodeID
     ) {
@@ -60,6 +64,7 @@ package final class DerivedModel: LazyModel {
       self.methods = methods
       self.base = base
       self.vocabulary = vocabulary
+      self.tokenizer = tokenizer
       self.chatTemplate = chatTemplate
       self.specify = specify
       self.build = build
@@ -98,6 +103,7 @@ package final class DerivedModel: LazyModel {
   package var names: [String] { definition.names }
   package var companionDirectory: FilePath? { definition.like.companionDirectory }
   package var companionLabel: String { definition.like.companionLabel }
+  package var newTokenizer: TokenizerFiles? { definition.tokenizer ?? definition.like.newTokenizer }
   package var newChatTemplate: String? { definition.chatTemplate ?? definition.like.newChatTemplate }
   package var base: CheckpointModel? { definition.base as? CheckpointModel }
 

@@ -2,6 +2,7 @@ import Checkpoints
 import Suggestions
 import SystemPackage
 import Tensors
+import Tokenizers
 
 /// What is known of a model's tensor before any of it is read or computed.
 package struct TensorSpecification: Hashable, Sendable {
@@ -38,6 +39,8 @@ package protocol LazyModel: AnyObject {
   var companionDirectory: FilePath? { get }
   /// What messages call the model that these files come from.
   var companionLabel: String { get }
+  /// The tokenizer that takes the place of the one among these files, if one does.
+  var newTokenizer: TokenizerFiles? { get }
   /// The chat template that takes the place of the one in these files, if one does.
   var newChatTemplate: String? { get }
   /// The checkpoints that it is made of.
@@ -56,7 +59,7 @@ extension LazyModel {
 
   /// The Jinja text by which its tokenizer writes conversations, if it has one.
   package var chatTemplate: String? {
-    newChatTemplate ?? companionDirectory.flatMap(ChatTemplate.read)
+    newChatTemplate ?? (newTokenizer?.directory ?? companionDirectory).flatMap(ChatTemplate.read)
   }
 
   /// The specification of a tensor that must be there.
@@ -123,6 +126,7 @@ package final class CheckpointModel: LazyModel {
 
   package var companionDirectory: FilePath? { checkpoint.directory }
   package var companionLabel: String { label }
+  package var newTokenizer: TokenizerFiles? { nil }
   package var newChatTemplate: String? { nil }
   package var base: CheckpointModel? { nil }
   package var checkpoints: [CheckpointModel] { [self] }

@@ -2,6 +2,7 @@ import Checkpoints
 import Glibc
 import SystemPackage
 import Tensors
+import Tokenizers
 
 /// Writes a lazy model as a checkpoint directory, which appears under its name only when it is whole.
 package struct ModelWriter {
@@ -141,23 +142,45 @@ package struct ModelWriter {
   private func writeCompanions(
     of model: any LazyModel, _ options: Options, _ output: OutputDirectory
   ) throws {
-    guard let directory = model.companionDirectory else { return }
-    let companions = try CompanionFiles(in: directory)
-    try companions.copy(
-      to: output.path, excluding: options.copiesTokenizer ? [] : Set(companions.tokenizerFiles))
-    for folder in companions.modulesWithWeights {
-      warn("\(directory)/\(folder) holds weights of a further module, which are not copied")
-    }
-    if let template = model.newChatTemplate {
-      if !options.copiesTokenizer {
-        warn("chat_template: the tokenizer is not copied, so it is not saved")
-      } else if !companions.hasTokenizer {
-        warn("chat_template: model '\(model.companionLabel)' has no tokenizer, so it is not saved")
-      } else {
-        for (name, text) in try ChatTemplate.files(setting: template, in: directory) {
-          try write(text, to: output.file(name))
-        }
+    let tokenizer = model.newTokenizer
+    var hasTokenizer = tokenizer != nil
+    if let directory = model.companionDirectory {
+      let companions = try CompanionFiles(in: directory)
+      let copiesTokenizer = options.copiesTokenizer && tokenizer == nil
+      try companions.copy(to: output.path, excluding: copiesTokenizer ? [] : Set(companions.tokenizerFiles))
+      for folder in companions.modulesWithWeights {
+        warn("\(directory)/\(folder) holds weights of a further module, which are not copied")
       }
+      hasTokenizer = hasTokenizer || companions.hasTokenizer
+    }
+    if let tokenizer { try write(tokenizer, output) }
+    guard let template = model.newChatTemplate else { return }
+    if tokenizer == nil, !options.copiesTokenizer {
+      warn("chat_template: the tokenizer is not copied, so it is not saved")
+    } else if !hasTokenizer {
+      warn("chat_template: model '\(model.companionLabel)' has no tokenizer, so it is not saved")
+    } else {
+      for (name, text) in try ChatTemplate.files(
+        setting: template, in: tokenizer == nil ? model.companionDirectory ?? output.path : output.path)
+      {
+        try write(text, to: output.file(name))
+      }
+    }
+  }
+
+  /// Writes a tokenizer of the merge's own, whether tokenizers are copied or not.
+  private func write(_ tokenizer: TokenizerFiles, _ output: OutputDirectory) throws {
+    let companions = try CompanionFiles(in: tokenizer.directory)
+    let changed = try tokenizer.changedFiles()
+    let all = Set(companions.names)
+    try companions.copy(
+      to: output.path, excluding: all.subtracting(companions.tokenizerFiles).union(changed.map(\.name)))
+    for file in changed {
+      if let text = file.text { try write(text, to: output.file(file.name)) }
+    }
+    for file in changed where file.text == nil {
+      warn(
+        "tokenizer: \(file.name) of '\(tokenizer.label)' has tokens that the output lacks, and is left out")
     }
   }
 

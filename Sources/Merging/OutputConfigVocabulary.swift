@@ -1,5 +1,15 @@
 import Checkpoints
 
+extension LazyModel {
+  /// The rows of the token embedding by the config, if it says how many.
+  package var vocabularySize: Int? {
+    guard let config = (try? config) ?? nil else { return nil }
+    return architecture.main.configSections.reversed().lazy.compactMap { section in
+      config[path: section + ["vocab_size"]]?.intValue
+    }.first
+  }
+}
+
 extension OutputConfig {
   /// What a merge decides of the vocabulary, whatever the config of the base says.
   package struct Vocabulary: Sendable, Equatable {

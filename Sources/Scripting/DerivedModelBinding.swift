@@ -1,12 +1,13 @@
 import Checkpoints
 import Merging
 import Tensors
+import Tokenizers
 
 /// The function that makes a model of tables and functions of Lua, in which mk.merge, mk.stack and their like
 /// all end.
 enum DerivedModelBinding {
   /// `define_model{label=, names=, like=, sources=, dtype=, layers=, methods=, base=, config=,
-  /// chat_template=, specify=, build=}`.
+  /// tokenizer=, chat_template=, specify=, build=}`.
   static func define(_ call: LuaCall, _ context: ScriptContext) throws -> Int {
     let lua = call.lua
     try call.table(1)
@@ -46,6 +47,7 @@ enum DerivedModelBinding {
       sources: try models("sources"), dtype: dtype, layers: try layers(lua, context),
       methods: try methods(lua),
       base: try base(lua, context), vocabulary: try vocabulary(lua),
+      tokenizer: try tokenizer(lua, context),
       chatTemplate: try lua.field("chat_template", at: 1).string,
       specify: { name in
         guard let specify else { return nil }
@@ -130,6 +132,16 @@ enum DerivedModelBinding {
         throw LuaError("base: model expected, got \(lua.typeName(at: -1))")
       }
       return handle.model
+    }
+  }
+
+  private static func tokenizer(_ lua: LuaState, _ context: ScriptContext) throws -> TokenizerFiles? {
+    try lua.withBalancedStack {
+      guard try lua.pushField("tokenizer", at: 1) != .nil else { return nil }
+      guard let files = lua.object(at: -1, of: context.vocabularyType) else {
+        throw LuaError("tokenizer: vocabulary expected, got \(lua.typeName(at: -1))")
+      }
+      return files
     }
   }
 

@@ -9,7 +9,7 @@ enum ModelBinding {
     let methods = methods(context).merging(InferenceBinding.methods(context)) { $1 }
     let names =
       methods.keys.sorted() + [
-        "config", "num_layers", "name", "modules", "ties_embeddings", "architecture_name",
+        "config", "num_layers", "name", "vocab_size", "modules", "ties_embeddings", "architecture_name",
       ]
     context.modelType = try lua.makeObjectType(
       LuaTypeDefinition(
@@ -46,6 +46,7 @@ enum ModelBinding {
     let key = call.kind(2) == .string ? try call.string(2) : ""
     switch key {
     case "name": return try call.result(model.label)
+    case "vocab_size": return try call.result(model.vocabularySize)
     case "num_layers": return try call.result(model.architecture.numLayers)
     case "ties_embeddings": return try call.result(model.architecture.tiesEmbeddings)
     case "architecture_name":
@@ -116,21 +117,12 @@ enum ModelBinding {
       "chat_template": { call in
         try call.result(model(call, 1, context).chatTemplate)
       },
-      // How the vocabulary of another model's tokenizer differs, in words; nil if it does not.
-      "vocabulary_difference": { call in
-        let models = try [1, 2].map { try model(call, $0, context) }
-        let vocabularies = try models.map { model in
-          guard let found = try model.companionDirectory.flatMap(TokenizerVocabulary.init(in:)) else {
-            throw LuaError("model '\(model.label)' has no tokenizer with a vocabulary")
-          }
-          return found
+      // The tokens of its tokenizer; nil if it has none.
+      "vocabulary": { call in
+        guard let files = try context.tokenizer(of: model(call, 1, context)) else {
+          return try call.result(String?.none)
         }
-        return try call.result(
-          vocabularies[0].difference(from: vocabularies[1], ours: models[0].label, theirs: models[1].label))
-      },
-      "has_vocabulary": { call in
-        let directory = try model(call, 1, context).companionDirectory
-        return try call.result(directory.flatMap(TokenizerVocabulary.init(in:)) != nil)
+        return try VocabularyBinding.push(files, to: call.lua, context)
       },
       "has_same_names": { call in
         let models = try [1, 2].map { try model(call, $0, context) }
@@ -255,6 +247,9 @@ enum ModelBinding {
       },
       "is_model": { call in
         try call.result(call.count > 0 && call.lua.object(at: 1, of: context.modelType) != nil)
+      },
+      "is_vocabulary": { call in
+        try call.result(call.count > 0 && call.lua.object(at: 1, of: context.vocabularyType) != nil)
       },
       "is_tensor": { call in
         try call.result(call.count > 0 && call.lua.handle(at: 1, of: context.tensorType) != nil)

@@ -1,6 +1,8 @@
 import Merging
 import Suggestions
+import SystemPackage
 import Tensors
+import Tokenizers
 
 /// A model in a script's hands.
 final class ModelHandle {
@@ -29,6 +31,9 @@ final class ScriptContext {
   var modelType: LuaObjectType<ModelHandle>!
   /// The iterator of `model:tensors()`.
   var nextTensor: LuaReference!
+  var vocabularyType: LuaObjectType<TokenizerFiles>!
+  /// Tokenizers that were read, by their directories.
+  private var tokenizers: [FilePath: TokenizerFiles] = [:]
   /// Checkpoints by the reference that opened them.
   var checkpoints: [String: CheckpointModel] = [:]
   /// Numbers that scripts used lately, so that a loop over `t + 1` makes one node of the 1.
@@ -84,6 +89,16 @@ final class ScriptContext {
   /// Throws where models cannot be saved: a failure would take down what is under way outside.
   func requireSaving() throws {
     if let notSaving { throw LuaError("save: not within \(notSaving)") }
+  }
+
+  /// The tokenizer of a model, if it has one; its files are read once.
+  func tokenizer(of model: any LazyModel) throws -> TokenizerFiles? {
+    if let new = model.newTokenizer { return new }
+    guard let directory = model.companionDirectory else { return nil }
+    if let known = tokenizers[directory] { return known }
+    let found = try TokenizerFiles(in: directory, label: model.companionLabel)
+    tokenizers[directory] = found
+    return found
   }
 
   // MARK: Nodes on Lua's stack

@@ -130,6 +130,7 @@ package final class ScriptHost {
   private func install() throws {
     try TensorBinding.makeType(in: lua, context)
     try ModelBinding.makeType(in: lua, context)
+    try VocabularyBinding.makeType(in: lua, context)
     try modules.install(in: lua)
     try lua.withBalancedStack {
       try CoreModule.push(to: lua, context)

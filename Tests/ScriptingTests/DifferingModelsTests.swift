@@ -210,7 +210,7 @@ import Testing
     #expect(
       bench.outputError(linear("small", "large"))
         == "recipe.lua:2: tensor 'model.embed_tokens.weight': the vocabularies differ: [2, 1] in model 'small', "
-        + "[3, 1] in model 'large': the tokenizer option, which is to align them, cannot do so yet; "
+        + "[3, 1] in model 'large': the option tokenizer brings them together; "
         + "truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
     let script = linear("large", "small", fields: "truncate_embeddings = true")
     let output = try bench.output(script)
@@ -293,44 +293,6 @@ import Testing
     #expect(
       bench.outputError(output("1.5"))
         == "recipe.lua:3: merge: parameters.steps: expected an integer, got number '1.5'")
-  }
-
-  @Test func vocabulariesMustAgree() throws {
-    for name in ["a", "b", "c", "d", "e"] { try makeModel(name, embedding: 1, head: 1) }
-    try bench.write(
-      #"{"model": {"vocab": {"hi": 0, "you": 1}}, "added_tokens": [{"content": "<s>", "id": 2}]}"#,
-      to: "a/tokenizer.json")
-    try bench.write(
-      #"{"added_tokens": [{"id": 2, "content": "<s>"}], "model": {"vocab": {"you": 1, "hi": 0}}}"#,
-      to: "b/tokenizer.json")
-    try bench.write(#"{"model": {"vocab": {"hi": 1, "you": 0}}}"#, to: "c/tokenizer.json")
-    try bench.write("hi\nyou\n<s>\nmore\n", to: "d/vocab.txt")
-    func error(_ names: [String], _ tokenizer: String) -> String {
-      let list = names.map { "{ mk.model(here .. '\($0)'), weight = 1 }" }.joined(separator: ", ")
-      return bench.error(
-        "\nlocal _ = mk.merge { method = 'linear', models = { \(list) }, tokenizer = \(tokenizer) }")
-    }
-    #expect(error(["a", "b"], "'union'") == "no error")
-    #expect(error(["a", "b"], "{ source = 'base' }") == "no error")
-    #expect(error(["a"], "mk.model(here .. 'b')") == "no error")
-    #expect(error(["a", "c"], "nil") == "no error")
-    #expect(bench.warnings.isEmpty)
-    let differ =
-      "recipe.lua:2: merge: tokenizer: the vocabularies differ, and merging vocabularies is not there yet: "
-    #expect(error(["a", "c"], "'union'") == differ + "token 'hi' is 0 in 'a' and 1 in 'c'")
-    #expect(error(["a"], "mk.model(here .. 'd')") == differ + "token 'more' is 3 in 'd' and unknown to 'a'")
-    #expect(
-      error(["a"], "'onion'")
-        == "recipe.lua:2: merge: tokenizer: expected 'union', 'base' or a model, got 'onion'")
-    #expect(
-      error(["a"], "{ tokens = {} }")
-        == "recipe.lua:2: merge: tokenizer.tokens: tokens of the vocabulary cannot be changed yet: leave it out"
-    )
-    #expect(error(["a", "e"], "'union'") == "no error")
-    #expect(
-      bench.warnings.map { $0.replacingOccurrences(of: bench.folder + "/", with: "") } == [
-        "tokenizer: model 'e' has no tokenizer, so its vocabulary is not checked"
-      ])
   }
 
   @Test func chatTemplates() throws {

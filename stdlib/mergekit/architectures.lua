@@ -75,6 +75,25 @@ function M.is_vocabulary(model, name, info)
   return (model:has(weight) and model:info(weight).kind == "head") or name:find("predictions%.bias$") ~= nil
 end
 
+--- Whether a tensor has a row for each token of the tokenizer: as `is_vocabulary`, but not the labels of a classifier.
+function M.has_token_rows(model, name, info)
+  if not M.is_vocabulary(model, name, info) then return false end
+  for _, part in ipairs { "classif", "score", "qa_outputs" } do
+    if name:find(part, 1, true) then return false end
+  end
+  return true
+end
+
+--- The rows that all of a model's embeddings and output layers have; nil if it has none.
+function M.vocabulary_rows(model)
+  local rows
+  for _, name in ipairs(model:names()) do
+    local info = model:info(name)
+    if M.has_token_rows(model, name, info) then rows = math.min(rows or info.shape[1], info.shape[1]) end
+  end
+  return rows
+end
+
 --- The embeddings of tokens and the output layers of a source's model, found once.
 local function vocabulary(source)
   if not source.vocabulary then
@@ -139,15 +158,16 @@ end
 -- @param names  of the tensors of the merge
 -- @param tie_of  gives what a tensor may be tied to
 -- @param specify  gives a tensor's shape and dtype; nil if vocabularies are not cut
-function M.config_changes(like, names, tie_of, specify)
-  local changes = {}
+-- @param rows  of a vocabulary of the merge's own, or nil
+function M.config_changes(like, names, tie_of, specify, rows)
+  local changes = { vocab_size = rows }
   local ties = like.ties_embeddings
   if not ties and not specify then return changes end
   for _, name in ipairs(names) do
     if not like:has(name) then
       local tie = ties and tie_of(name)
       if tie and tie.kind == "head" then changes.tie_word_embeddings = false end
-    elseif specify then
+    elseif specify and not changes.vocab_size then
       local info = like:info(name)
       local rows = info.kind == "embedding" and specify(name).shape[1]
       if rows and rows ~= info.shape[1] then changes.vocab_size = rows end

@@ -21,8 +21,10 @@ local strict_of = setmetatable({}, { __mode = "k", __index = function(known, met
   return known[method]
 end })
 
---- The tensor of an entry, cut to the rows that all inputs have.
-local function tensor_of(entry, place, specified)
+--- The tensor of an entry: with its rows in the order of the merge's vocabulary, or cut to those that all inputs have.
+-- @param aligned  gives the first by the model, for tensors with a row for each token
+local function tensor_of(entry, place, specified, aligned)
+  if aligned then return aligned(entry.source.model) end
   local tensor = entry.source.model:tensor(entry.name or place.name)
   local rows = specified.is_cut and specified.shape[1]
   if rows and tensor.shape[1] > rows then return tensor:narrow(1, 1, rows) end
@@ -65,11 +67,18 @@ local M = {}
 --- What gives the expression of the tensor at a place.
 -- @param specify  gives a place's shape and dtype
 -- @param filter_name  gives a second name that filters see, or nil
-function M.builder(specify, filter_name)
+-- @param vocabulary  the plan of token_rows, or nil
+function M.builder(specify, filter_name, vocabulary)
+  --- What `tensor_of` needs for a tensor with a row for each token; nil for others.
+  local function reader(place, model, name)
+    if place.offset or not vocabulary or not vocabulary:is_vocabulary(model, name) then return nil end
+    return vocabulary:reader(place)
+  end
+
   --- An input as methods see it.
-  local function input_fields(entry, place, info, specified, only_base)
+  local function input_fields(entry, place, info, specified, aligned, only_base)
     local source, method = entry.source, place.slice.method
-    local fields = { tensor = tensor_of(entry, place, specified), model = source.model, layer = info.layer }
+    local fields = { tensor = tensor_of(entry, place, specified, aligned), model = source.model, layer = info.layer }
     if place.offset then fields.layer = source.first + place.offset end
     local own = input_info(info, entry)
     local alias = filter_name and filter_name(own.name)
@@ -83,7 +92,7 @@ function M.builder(specify, filter_name)
   end
 
   --- The argument of a method for one tensor.
-  local function argument(place, found, specified)
+  local function argument(place, found, specified, aligned)
     local slice = place.slice
     local method = slice.method
     local strict = strict_of[method]
@@ -95,18 +104,18 @@ function M.builder(specify, filter_name)
       t[parameter.name] = settings.resolve(parameter, slice.scopes, info, alias, slice)
     end
     if found.base then
-      t.base_input = input_fields(found.base, place, info, specified, true)
+      t.base_input = input_fields(found.base, place, info, specified, aligned, true)
       t.base = t.base_input.tensor
     end
     for index, entry in ipairs(found.inputs) do
-      t.inputs[index] = setmetatable(input_fields(entry, place, info, specified), strict.input)
+      t.inputs[index] = setmetatable(input_fields(entry, place, info, specified, aligned), strict.input)
     end
     return setmetatable(t, strict.argument)
   end
 
-  local function merged(place, found, specified)
+  local function merged(place, found, specified, aligned)
     local method = place.slice.method
-    local result = method.merge(argument(place, found, specified))
+    local result = method.merge(argument(place, found, specified, aligned))
     if not core.is_tensor(result) then
       core.fail(("method '%s' gave a %s, expected a tensor"):format(method.name, type(result)))
     end
@@ -118,15 +127,20 @@ function M.builder(specify, filter_name)
   end
 
   return function(place)
-    if place.kept then return place.kept:tensor(place.name) end
+    if place.kept then
+      local aligned = reader(place, place.kept, place.name)
+      return aligned and aligned(place.kept) or place.kept:tensor(place.name)
+    end
     local found, specified = presence.of(place), specify(place.name)
-    if found.how == "copy" then return tensor_of(found.base or found.inputs[1], place, specified) end
+    local first = found.base or found.inputs[1]
+    local aligned = reader(place, first.source.model, first.name or place.name)
+    if found.how == "copy" then return tensor_of(first, place, specified, aligned) end
     if not core.is_float(specified.dtype) then
       local copies = {}
-      for index, entry in ipairs(presence.entries(found)) do copies[index] = tensor_of(entry, place, specified) end
+      for index, entry in ipairs(presence.entries(found)) do copies[index] = tensor_of(entry, place, specified, aligned) end
       return core.identical(copies)
     end
-    return merged(place, found, specified)
+    return merged(place, found, specified, aligned)
   end
 end
 

@@ -13,6 +13,8 @@ mk.method = core.entry(method.define)
 mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)
 
+mk.tokenizer = { union = core.entry(require("mergekit.tokenizer").union) }
+
 -- `mk.stack` has two meanings, told apart by what is given: tensors become slices of a new dimension,
 -- layers of models become a model.
 local stack_models = require "mergekit.stack"

@@ -92,7 +92,7 @@ function M.run(spec, who)
   local function fail(path, words) core.fail(("%s: %s"):format(who(path), words)) end
   local sources = sources_of(parts)
   if not spec.allow_crimes then architectures.warn_of_mixing(sources) end
-  tokenizer.check(spec.tokenizer, sources, fail)
+  local vocabulary = tokenizer.plan(spec.tokenizer, sources, spec.base, fail)
   local dtype = methods.check_dtype(spec.dtype, who("dtype"))
   dtype = methods.check_dtype(spec.out_dtype, who("out_dtype")) or dtype
   local list = placement.place(parts, like, fail)
@@ -104,6 +104,7 @@ function M.run(spec, who)
     local place = list.by_name[name]
     if place.kept or presence.of(place).how ~= "skip" then names[#names + 1] = name end
   end
+  if vocabulary then vocabulary:check(list, names) end
 
   -- The plan asks first, then the expression.
   local specifications = {}
@@ -111,15 +112,14 @@ function M.run(spec, who)
     if not specifications[name] then
       local place = list.by_name[name]
       if place.kept then
-        local shape, dtype = place.kept:specification(name)
-        specifications[name] = { shape = shape, dtype = dtype }
+        specifications[name] = specification.of_kept(place, vocabulary)
       else
-        specifications[name] = specification.of(place, spec.truncate_embeddings)
+        specifications[name] = specification.of(place, spec.truncate_embeddings, vocabulary)
       end
     end
     return specifications[name]
   end
-  local build = expressions.builder(specify, filter_name)
+  local build = expressions.builder(specify, filter_name, vocabulary)
   local used = methods_of(parts)
 
   return core.define_model {
@@ -134,7 +134,8 @@ function M.run(spec, who)
     config = architectures.config_changes(like, names, function(name)
       local place = list.by_name[name]
       return place.slice and not place.offset and placement.tie(place)
-    end, spec.truncate_embeddings and specify),
+    end, spec.truncate_embeddings and specify, vocabulary and vocabulary.rows),
+    tokenizer = vocabulary and vocabulary.vocabulary,
     chat_template = chat.template(spec.chat_template, sources, fail),
     specify = specify,
     build = function(name)

@@ -27,8 +27,8 @@ local function differ_in_rows(a, b)
 end
 
 local function fail_of_vocabularies(a, a_label, b, b_label)
-  core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': the tokenizer option, which is to align them, "
-    .. "cannot do so yet; truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
+  core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': the option tokenizer brings them together; "
+    .. "truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
     :format(M.shape_text(a), a_label, M.shape_text(b), b_label))
 end
 
@@ -45,25 +45,36 @@ local function shared(shape, dtype, is_cut)
   return specified
 end
 
+--- The shape and dtype of a tensor that stays as a model has it, but for the order of its vocabulary.
+function M.of_kept(place, vocabulary)
+  local shape, dtype = place.kept:specification(place.name)
+  if vocabulary and vocabulary:is_vocabulary(place.kept, place.name) then
+    shape = { vocabulary.rows, table.unpack(shape, 2) }
+  end
+  return { shape = shape, dtype = dtype }
+end
+
 --- The shape and dtype of the tensor at a place, from the models that have it; fails unless they agree.
 --
 -- @param truncates  whether vocabularies may differ, and are cut to the smallest
+-- @param vocabulary  the plan of token_rows that brings them into one order, or nil
 -- @return { shape =, dtype =, is_cut = }, which other tensors may share; `is_cut` says that an input has more rows
-function M.of(place, truncates)
+function M.of(place, truncates, vocabulary)
   local found = presence.of(place)
-  local first, first_dtype, first_label, rows, dtypes
+  local first, first_dtype, first_label, rows, dtypes, has_token_rows
   local is_cut = false
   for index, entry in ipairs(presence.entries(found)) do
     local model, label, name = entry.source.model, entry.source.label, entry.name or place.name
     local shape, dtype = model:specification(name)
     if not first then
       first, first_dtype, first_label, rows = shape, dtype, label, shape[1]
+      has_token_rows = vocabulary and not place.offset and vocabulary:is_vocabulary(model, name)
     elseif not M.same_shape(first, shape) then
       if not (differ_in_rows(first, shape) and architectures.is_vocabulary(model, name, model:info(name))) then
         core.fail(("shapes differ: %s in model '%s', %s in model '%s'")
           :format(M.shape_text(first), first_label, M.shape_text(shape), label))
       end
-      if not truncates then fail_of_vocabularies(first, first_label, shape, label) end
+      if not truncates and not has_token_rows then fail_of_vocabularies(first, first_label, shape, label) end
       rows, is_cut = math.min(rows, shape[1]), true
     elseif dtype ~= first_dtype and not (core.is_float(dtype) and core.is_float(first_dtype)) then
       core.fail(("dtypes differ: %s in model '%s', %s in model '%s'")
@@ -74,6 +85,7 @@ function M.of(place, truncates)
       dtypes[#dtypes + 1] = dtype
     end
   end
+  if has_token_rows then rows = vocabulary.rows end
   local shape, dtype = first, first_dtype
   if rows ~= shape[1] then shape = { rows, table.unpack(shape, 2) } end
   if dtypes and found.how == "merge" and core.is_float(dtype) then dtype = core.promote(dtypes) end

@@ -284,6 +284,7 @@ function mk.stream(name, f) end
 ---@field config table?       config.json
 ---@field num_layers integer
 ---@field modules { name: string, num_layers: integer, prefix: string? }[]
+---@field vocab_size integer?    the rows of the token embedding, by config.json
 ---@field ties_embeddings boolean     the output layer is the embedding
 ---@field architecture_name string?   the first of config.json's `architectures`
 local model = {}
@@ -299,14 +300,9 @@ function model:has(name) end
 ---@param name string
 ---@return string?
 function model:resolve(name) end
---- How the vocabulary of another model's tokenizer differs from this one's, in words; nil if it does not. An error if
---- one has none.
----@param other mk.model
----@return string?
-function model:vocabulary_difference(other) end
---- Whether it has a tokenizer with a vocabulary.
----@return boolean
-function model:has_vocabulary() end
+--- The tokens of its tokenizer; nil if it has none.
+---@return mk.vocabulary?
+function model:vocabulary() end
 --- The chat template of its tokenizer's files, the one called default if there are several.
 ---@return string?
 function model:chat_template() end
@@ -378,6 +374,7 @@ function mk.is_tensor(value) end
 ---@field methods { pretty_name: string, reference: string? }[]?  for the model card
 ---@field base mk.model?          for the model card
 ---@field config { vocab_size: integer?, tie_word_embeddings: boolean? }?  what config.json says otherwise than that of `like`
+---@field tokenizer mk.vocabulary?  with its files, in the place of that of `like`
 ---@field chat_template string?   Jinja text in the place of that of `like`
 
 ---@param definition mk.model_definition
@@ -429,13 +426,80 @@ function mk.define_model(definition) end
 ---@field out_dtype mk.dtype?  of the result, before `dtype`; all arithmetic is float32
 ---@field truncate_embeddings boolean?  cuts vocabularies of different sizes to the smallest; token ids must agree
 ---@field allow_crimes boolean?  models of different architectures are meant
----@field tokenizer "union"|"base"|mk.model|{ source: any }|nil  checks that the vocabularies agree; they are not merged yet
+---@field tokenizer mk.tokenizer_source|mk.tokenizer_definition|nil  brings the models' embeddings and output layers into the order of one vocabulary
 ---@field chat_template string?  "auto" for what most models have, "alpaca", "chatml", "exaone", "llama3", "mistral", or Jinja
 ---@field name string?         what messages call it
 
 ---@param definition mk.merge_definition
 ---@return mk.model
 function mk.merge(definition) end
+
+--- Whose tokenizer a merge has: that of all models together, the base's (without one, the first model's), a model's, or
+--- a vocabulary. The union keeps the base's ids; the others' tokens follow in their order, as added tokens.
+---@alias mk.tokenizer_source "union"|"base"|mk.model|mk.vocabulary
+
+---@class mk.tokenizer_definition
+---@field source mk.tokenizer_source?  "union" if it is left out
+---@field tokens table<string, mk.token_definition>?  by text; those that are not there are added, in the order of their bytes
+---@field pad_to_multiple_of integer?  rows up to a multiple of it, which are the mean of the others
+
+--- Where the row of a token comes from in models that lack it; with `force`, in all. Without a source it is the base's
+--- row, the only one that there is, or the mean of those that there are.
+---@class mk.token_definition
+---@field source mk.model|"zero"|{ model: mk.model, token: string? , token_id: integer? }|nil
+---@field force boolean?
+
+--- The tokens of a tokenizer, and its files. Ids count from 0.
+---@class mk.vocabulary
+---@field name string    the model whose files it is like
+---@field count integer  of tokens
+---@field size integer   the id after the last
+local vocabulary = {}
+
+---@param token string
+---@return integer?
+function vocabulary:token_to_id(token) end
+---@param id integer
+---@return string?
+function vocabulary:id_to_token(id) end
+--- All tokens in the order of their ids, and the ids.
+---@return string[]
+---@return integer[]
+function vocabulary:tokens() end
+--- For each id from 0 on, at its place in a list, the id of its token in another vocabulary; -1 where that lacks it, -2
+--- where no token has the id.
+---@param other mk.vocabulary
+---@return integer[]
+function vocabulary:ids_in(other) end
+--- Without the tokens whose ids are not below a limit.
+---@param limit integer
+---@return mk.vocabulary
+function vocabulary:strip(limit) end
+--- With further tokens, as added ones.
+---@param tokens string[]
+---@return mk.vocabulary
+function vocabulary:add(tokens) end
+--- With the tokens of others, and the texts of added tokens that several have with different settings.
+---@param others mk.vocabulary[]
+---@return mk.vocabulary
+---@return string[]
+function vocabulary:union(others) end
+--- How many tokens of another it has.
+---@param other mk.vocabulary
+---@return integer
+function vocabulary:shared_count(other) end
+
+---@param value any
+---@return boolean
+function mk.is_vocabulary(value) end
+
+mk.tokenizer = {}
+
+--- The vocabularies of several models as one, for `tokenizer` of merges of some of them, or of merges of merges:
+--- `mk.tokenizer.union { base, a, b, pad_to_multiple_of = 64 }`.
+---@param definition { [integer]: mk.model, tokens: table<string, mk.token_definition>?, pad_to_multiple_of: integer? }
+---@return mk.tokenizer_definition
+function mk.tokenizer.union(definition) end
 
 --- Layers of several models, one slice on the other: `mk.stack { { a, layers = { 0, 16 } }, { b, layers = { 8, 24 } } }`.
 --- Ranges are from 0, without the last. What precedes the layers is the first slice's model's, the final norm

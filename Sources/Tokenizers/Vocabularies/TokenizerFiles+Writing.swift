@@ -1,0 +1,213 @@
+import Checkpoints
+import SystemPackage
+
+extension TokenizerFiles {
+  /// A file of an output's tokenizer.
+  package struct File {
+    package let name: String
+    /// `nil` if the output must not have the file.
+    package let text: [UInt8]?
+  }
+
+  /// The files that are not as the directory has them. All of the others are to be copied.
+  package func changedFiles() throws -> [File] {
+    guard isChanged else { return [] }
+    var files: [File] = []
+    for name in Self.editable where limit != nil || !Self.onlyCut.contains(name) {
+      guard var json = try json(name) else { continue }
+      edit(&json, name)
+      files.append(File(name: name, text: json.utf8(.pretty, trailingNewline: true)))
+    }
+    if form != .tokenizerJSON, !files.contains(where: { $0.name == "added_tokens.json" }) {
+      var json = JSON.object([:])
+      edit(&json, "added_tokens.json")
+      files.append(File(name: "added_tokens.json", text: json.utf8(.pretty, trailingNewline: true)))
+    }
+    if limit != nil {
+      for name in ["merges.txt", "vocab.txt"] {
+        if let lines = try lines(name) { files.append(File(name: name, text: kept(lines, of: name))) }
+      }
+      // SentencePiece's own file cannot be cut.
+      let names = (try? fileNames(in: directory)) ?? []
+      files += names.filter { $0.hasSuffix(".model") }.map { File(name: $0, text: nil) }
+    }
+    return files
+  }
+
+  private static let editable = [
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+  ]
+
+  /// Those of `editable` that stay as they are if no token is taken away.
+  private static let onlyCut: Set = ["special_tokens_map.json", "vocab.json"]
+
+  /// The ids of the additions, ascending.
+  private var additionIDs: [Int] { Set(additions.compactMap { vocabulary.id(of: $0) }).sorted() }
+
+  private func edit(_ json: inout JSON, _ name: String) {
+    guard case .object(var object) = json else { return }
+    json = .null
+    switch name {
+    case "tokenizer.json":
+      if limit != nil, var model = object["model"] {
+        object["model"] = .null
+        cut(&model)
+        object["model"] = model
+      }
+      let old = (object["added_tokens"]?.arrayValue ?? []).filter { $0["id"]?.intValue.map(isKept) ?? true }
+      object["added_tokens"] = .array(merged(old))
+    case "tokenizer_config.json":
+      editConfig(&object)
+    case "special_tokens_map.json":
+      dropSpecialTokens(&object)
+    case "added_tokens.json":
+      object = object.filtered { text, _ in vocabulary.id(of: text) != nil }
+      for id in addedOutsideMainFile { object[vocabulary.added[id]!.content] = JSON(id) }
+    default:
+      object = object.filtered { _, id in id.intValue.map(isKept) ?? true }
+    }
+    json = .object(object)
+  }
+
+  /// tokenizer.json's list of added tokens with the additions, by id.
+  private func merged(_ old: [JSON]) -> [JSON] {
+    let changed = Set(additionIDs)
+    var entries = old.compactMap { entry in entry["id"]?.intValue.map { ($0, entry) } }
+    entries.removeAll { changed.contains($0.0) }
+    entries += changed.map { ($0, vocabulary.added[$0]!.json(id: $0)) }
+    return entries.sorted { $0.0 < $1.0 }.map(\.1)
+  }
+
+  private func editConfig(_ config: inout JSONObject) {
+    dropSpecialTokens(&config)
+    if let old = config["added_tokens_decoder"]?.objectValue {
+      var decoder = old.filtered { id, _ in Int(id).map(isKept) ?? false }
+      for id in additionIDs { decoder[String(id)] = vocabulary.added[id]!.decoderJSON }
+      config["added_tokens_decoder"] = .object(decoder)
+    } else if form != .tokenizerJSON {
+      // added_tokens.json has no settings. With this table transformers no longer reads the older map.
+      let map = (try? json("special_tokens_map.json")) ?? nil
+      for (key, value) in map?.objectValue ?? [:] where config[key] == nil {
+        config[key] = VocabularyReader.specialText(value).map { .string($0) } ?? value
+      }
+      dropSpecialTokens(&config)
+      var decoder = JSONObject()
+      for id in vocabulary.added.keys.sorted() { decoder[String(id)] = vocabulary.added[id]!.decoderJSON }
+      config["added_tokens_decoder"] = .object(decoder)
+    }
+  }
+
+  /// Special tokens without an id are added when a tokenizer is loaded: those that were cut must not come back.
+  private func dropSpecialTokens(_ object: inout JSONObject) {
+    guard limit != nil else { return }
+    func isKept(_ value: JSON) -> Bool {
+      VocabularyReader.specialText(value).map { vocabulary.id(of: $0) != nil } ?? true
+    }
+    for key in VocabularyReader.specialKeys where object[key].map(isKept) == false {
+      object.removeValue(forKey: key)
+    }
+    for key in VocabularyReader.specialListKeys {
+      if let list = object[key]?.arrayValue { object[key] = .array(list.filter(isKept)) }
+    }
+  }
+
+  private func isKept(_ id: Int) -> Bool { limit.map { id < $0 } ?? true }
+
+  /// The added tokens that vocab.json or vocab.txt lacks, and of tokenizer.json all, as transformers 4 wrote them.
+  private var addedOutsideMainFile: [Int] {
+    let all = vocabulary.added.keys.sorted()
+    guard form != .tokenizerJSON else { return all }
+    let own = mainFileIDs
+    return all.filter { !(isKept($0) && own.contains($0)) }
+  }
+
+  /// The ids that the directory's vocab.json or vocab.txt gives.
+  private var mainFileIDs: Set<Int> {
+    switch form {
+    case .tokenizerJSON: []
+    case .vocabJSON: Set(((try? json("vocab.json")) ?? nil)?.objectValue?.compactMap(\.value.intValue) ?? [])
+    case .vocabText: Set(0..<(((try? lines("vocab.txt")) ?? nil)?.count ?? 0))
+    }
+  }
+
+  // MARK: Cutting
+
+  /// Takes the tokens that are gone out of a model of tokenizer.json.
+  private func cut(_ model: inout JSON) {
+    guard case .object(var object) = model else { return }
+    model = .null
+    if let list = object["vocab"]?.arrayValue {
+      object["vocab"] = .array(Array(list.prefix(limit ?? list.count)))
+    } else if var vocabulary = object["vocab"] {
+      object["vocab"] = .null
+      cutObject(&vocabulary)
+      object["vocab"] = vocabulary
+    }
+    if let merges = object["merges"]?.arrayValue {
+      let prefix = object["continuing_subword_prefix"]?.stringValue ?? ""
+      object["merges"] = .array(merges.filter { hasTokens($0, prefix: prefix) })
+    }
+    model = .object(object)
+  }
+
+  private func cutObject(_ vocabulary: inout JSON) {
+    guard case .object(let object) = vocabulary else { return }
+    vocabulary = .object(object.filtered { _, id in id.intValue.map(isKept) ?? true })
+  }
+
+  /// Whether a merge's parts and its result are still there.
+  private func hasTokens(_ merge: JSON, prefix: String) -> Bool {
+    let parts: [String]
+    if let text = merge.stringValue {
+      parts = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    } else {
+      parts = merge.arrayValue?.compactMap(\.stringValue) ?? []
+    }
+    return hasTokens(parts, prefix: prefix)
+  }
+
+  private func hasTokens(_ parts: [String], prefix: String) -> Bool {
+    guard parts.count == 2 else { return true }
+    let end = parts[1].utf8.starts(with: prefix.utf8) ? String(parts[1].dropFirst(prefix.count)) : parts[1]
+    return [parts[0], parts[1], parts[0] + end].allSatisfy { vocabulary.id(of: $0) != nil }
+  }
+
+  private func kept(_ lines: [String], of name: String) -> [UInt8] {
+    let kept =
+      name == "vocab.txt"
+      ? Array(lines.prefix(limit ?? lines.count))
+      : lines.filter { line in
+        line.utf8.starts(with: "#version".utf8)
+          || hasTokens(line.split(separator: " ").map(String.init), prefix: "")
+      }
+    return Array(kept.map { $0 + "\n" }.joined().utf8)
+  }
+
+  // MARK: Reading
+
+  private func json(_ name: String) throws -> JSON? {
+    let path = directory.appending(name)
+    guard (try? path.stat())?.type == .regular else { return nil }
+    return try JSON(contentsOf: path)
+  }
+
+  private func lines(_ name: String) throws -> [String]? {
+    let path = directory.appending(name)
+    guard (try? path.stat())?.type == .regular else { return nil }
+    let bytes = try fileContents(path)
+    var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+      String(decoding: $0.last == 0x0D ? $0.dropLast() : $0, as: UTF8.self)
+    }
+    if lines.last == "" { lines.removeLast() }
+    return lines
+  }
+}
+
+extension JSONObject {
+  /// The entries for which `isKept` holds, in their order.
+  fileprivate func filtered(_ isKept: (String, JSON) -> Bool) -> JSONObject {
+    var result = JSONObject()
+    for (key, value) in self where isKept(key, value) { result[key] = value }
+    return result
+  }
+}

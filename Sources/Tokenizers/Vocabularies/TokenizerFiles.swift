@@ -1,0 +1,102 @@
+import Checkpoints
+import SystemPackage
+
+/// The tokenizer of a model's directory, and what an output's is to have otherwise. It never changes; what makes
+/// another one of it reads nothing.
+package final class TokenizerFiles: Sendable {
+  /// Where the files are that it is like.
+  package let directory: FilePath
+  /// What messages call the model of the directory.
+  package let label: String
+  /// All tokens, with the changes.
+  package let vocabulary: Vocabulary
+
+  let form: VocabularyReader.Form
+  /// The ids from this one on are none of the directory's any more.
+  let limit: Int?
+  /// The texts of tokens that the directory's files do not have as added ones, in the order of their ids.
+  let additions: [String]
+  /// Whether it is otherwise than loading the directory's files gives it.
+  let isChanged: Bool
+
+  /// Reads a directory's tokenizer; `nil` if it has none.
+  ///
+  /// Throws `TokenizerError`, or a `CheckpointError` of a file that cannot be read or is not JSON.
+  package init?(in directory: FilePath, label: String) throws {
+    guard var reader = try VocabularyReader(in: directory) else { return nil }
+    self.directory = directory
+    self.label = label
+    form = reader.form
+    let (vocabulary, implied) = try reader.read()
+    self.vocabulary = vocabulary
+    limit = nil
+    additions = implied.map(\.content)
+    isChanged = false
+  }
+
+  private init(_ other: TokenizerFiles, vocabulary: Vocabulary, limit: Int?, additions: [String]) {
+    directory = other.directory
+    label = other.label
+    form = other.form
+    self.vocabulary = vocabulary
+    self.limit = limit
+    self.additions = additions
+    isChanged = true
+  }
+
+  /// Without the tokens whose ids are not below `limit`, which have no row in an embedding of so many.
+  package func stripped(to limit: Int) -> TokenizerFiles {
+    guard vocabulary.end > limit else { return self }
+    let left = vocabulary.below(limit)
+    return TokenizerFiles(
+      self, vocabulary: left, limit: min(limit, self.limit ?? limit),
+      additions: additions.filter { left.id(of: $0) != nil })
+  }
+
+  /// With added tokens: those that are there keep their ids, others follow the last one.
+  package func adding(_ tokens: [AddedToken]) -> TokenizerFiles {
+    guard !tokens.isEmpty else { return self }
+    var vocabulary = vocabulary
+    for token in tokens { vocabulary.add(token) }
+    return TokenizerFiles(
+      self, vocabulary: vocabulary, limit: limit, additions: additions + tokens.map(\.content))
+  }
+
+  /// With the tokens of others, in their order: first what they have in their vocabularies, then what they have
+  /// added. A text that any of them has as an added token is one in the result, as the first has it. The rules of
+  /// mergekit 0.1.5.
+  ///
+  /// - Returns: The union, and the texts of added tokens that several have with different settings.
+  package func union(with others: [TokenizerFiles]) -> (files: TokenizerFiles, differing: [String]) {
+    var settings: [ByteKey: AddedToken] = [:]
+    var order: [AddedToken] = []
+    var differing: [ByteKey] = []
+    for files in [self] + others {
+      for id in files.vocabulary.added.keys.sorted() {
+        let token = files.vocabulary.added[id]!
+        let key = ByteKey(string: token.content)
+        if let first = settings[key] {
+          if first != token, !differing.contains(key) { differing.append(key) }
+        } else {
+          settings[key] = token
+          order.append(token)
+        }
+      }
+    }
+    var new: [AddedToken] = []
+    var seen: Set<ByteKey> = []
+    for files in others {
+      for text in files.vocabulary.texts where vocabulary.id(of: text) == nil {
+        let key = ByteKey(string: text)
+        if settings[key] == nil, seen.insert(key).inserted { new.append(AddedToken(text)) }
+      }
+    }
+    new += order.filter { vocabulary.addedToken($0.content) == nil }
+    return (adding(new), differing.map(\.string))
+  }
+
+  /// How many of another vocabulary's tokens are in this one.
+  package func sharedCount(with other: TokenizerFiles) -> Int {
+    other.vocabulary.texts.count { vocabulary.id(of: $0) != nil }
+  }
+}

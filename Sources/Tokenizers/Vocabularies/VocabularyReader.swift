@@ -1,0 +1,200 @@
+import Checkpoints
+import SystemPackage
+
+/// Reads the vocabulary that transformers' AutoTokenizer finds in a model's files.
+struct VocabularyReader {
+  /// The file that has the tokens that are not added.
+  enum Form: Sendable {
+    case tokenizerJSON
+    /// vocab.json, with merges.txt.
+    case vocabJSON
+    /// vocab.txt, a token a line.
+    case vocabText
+
+    var fileName: String {
+      switch self {
+      case .tokenizerJSON: "tokenizer.json"
+      case .vocabJSON: "vocab.json"
+      case .vocabText: "vocab.txt"
+      }
+    }
+  }
+
+  let directory: FilePath
+  let form: Form
+  private var tokens: [(text: String, id: Int)] = []
+  private var added: [AddedToken] = []
+
+  /// Looks for the tokenizer's main file; `nil` if there is none, an error if it is of a form that is not read.
+  init?(in directory: FilePath) throws {
+    self.directory = directory
+    func isThere(_ name: String) -> Bool { (try? directory.appending(name).stat())?.type == .regular }
+    if let form = [Form.tokenizerJSON, .vocabJSON, .vocabText].first(where: { isThere($0.fileName) }) {
+      self.form = form
+      return
+    }
+    let names = (try? fileNames(in: directory)) ?? []
+    let other = names.first {
+      $0 == "tekken.json" || $0.hasSuffix(".tiktoken") || ($0.hasSuffix(".model") && isThere($0))
+    }
+    guard let other else { return nil }
+    throw TokenizerError.unreadForm(directory: directory, fileName: other)
+  }
+
+  /// The vocabulary, and those of its added tokens that the main file lacks.
+  mutating func read() throws -> (vocabulary: Vocabulary, implied: [AddedToken]) {
+    let path = directory.appending(form.fileName)
+    switch form {
+    case .tokenizerJSON: try readTokenizer(path)
+    case .vocabJSON: try readObject(JSON(contentsOf: path), path, "vocabulary")
+    case .vocabText: try readLines(path)
+    }
+    var vocabulary = try Vocabulary(tokens) { conflict in
+      switch conflict {
+      case .sameID(let first, let second, let id): .sameID(path: path, first: first, second: second, id: id)
+      case .twoIDs(let token, let first, let second):
+        .twoIDs(path: path, token: token, first: first, second: second)
+      }
+    }
+    tokens = []
+    for token in added { vocabulary.add(token) }
+    var implied: [AddedToken] = []
+    for token in try tokensOfConfigs() where vocabulary.addedToken(token.content) == nil {
+      vocabulary.add(token)
+      implied.append(token)
+    }
+    return (vocabulary, implied)
+  }
+
+  // MARK: Main files
+
+  private mutating func readTokenizer(_ path: FilePath) throws {
+    let json = try JSON(contentsOf: path)
+    guard let model = json["model"], model.objectValue != nil else {
+      throw unexpected(path, "model", "an object", json["model"])
+    }
+    guard let vocabulary = model["vocab"] else { throw unexpected(path, "model.vocab", "a vocabulary", nil) }
+    if let list = vocabulary.arrayValue {
+      // Unigram: places are ids.
+      tokens.reserveCapacity(list.count)
+      for (id, entry) in list.enumerated() {
+        guard let text = entry[0]?.stringValue else {
+          throw unexpected(path, "model.vocab[\(id)]", "a token and its score", entry)
+        }
+        tokens.append((text, id))
+      }
+    } else {
+      try readObject(vocabulary, path, "model.vocab")
+    }
+    var known: [ByteKey: Int] = [:]
+    let added = json["added_tokens"]?.arrayValue ?? []
+    if !added.isEmpty {
+      // Few: the vocabulary is searched for them once.
+      let wanted = Set(added.compactMap { $0["content"]?.stringValue.map(ByteKey.init) })
+      for (text, id) in tokens where wanted.contains(ByteKey(string: text)) {
+        known[ByteKey(string: text)] = id
+      }
+    }
+    for (index, entry) in added.enumerated() {
+      guard let token = AddedToken(entry), let id = entry["id"]?.intValue, Self.allowed.contains(id) else {
+        throw unexpected(path, "added_tokens[\(index)]", "an object with content and id", entry)
+      }
+      if let other = known.updateValue(id, forKey: ByteKey(string: token.content)) {
+        guard other == id else {
+          throw TokenizerError.twoIDs(path: path, token: token.content, first: other, second: id)
+        }
+      } else {
+        tokens.append((token.content, id))
+      }
+      self.added.append(token)
+    }
+  }
+
+  private mutating func readObject(_ json: JSON, _ path: FilePath, _ what: String) throws {
+    guard let object = json.objectValue else {
+      throw unexpected(path, what, "an object of tokens and ids", json)
+    }
+    tokens.reserveCapacity(object.count)
+    for (text, value) in object {
+      guard let id = value.intValue, Self.allowed.contains(id) else {
+        throw unexpected(path, "\(what): token '\(text)'", "an id from 0 on", value)
+      }
+      tokens.append((text, id))
+    }
+  }
+
+  private mutating func readLines(_ path: FilePath) throws {
+    let lines = try fileContents(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (id, line) in lines.enumerated() {
+      let text = String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
+      if !text.isEmpty || id < lines.count - 1 { tokens.append((text, id)) }
+    }
+  }
+
+  /// Ids that any embedding can have rows for.
+  private static let allowed = 0..<(1 << 31)
+
+  // MARK: Other files
+
+  /// The tokens that tokenizer_config.json and its older companions name, in the order in which transformers adds
+  /// those that are not there.
+  private func tokensOfConfigs() throws -> [AddedToken] {
+    let config = try optional("tokenizer_config.json")
+    var found: [AddedToken] = []
+    var named = Self.specialTokens(of: config)
+    if let decoder = config?["added_tokens_decoder"]?.objectValue {
+      let tokens = decoder.compactMap { key, value in
+        Int(key).flatMap { id in AddedToken(value).map { (id, $0) } }
+      }
+      found += tokens.sorted { $0.0 < $1.0 }.map(\.1)
+    } else {
+      named += Self.specialTokens(of: try optional("special_tokens_map.json"))
+      let ids = (try optional("added_tokens.json"))?.objectValue ?? JSONObject()
+      let tokens = ids.compactMap { text, id in id.intValue.map { (text, $0) } }
+      let special = Set(named.map { ByteKey(string: $0.content) })
+      found += tokens.sorted { $0.1 < $1.1 }.map {
+        AddedToken($0.0, isSpecial: special.contains(ByteKey(string: $0.0)))
+      }
+    }
+    return found + named
+  }
+
+  private func optional(_ name: String) throws -> JSON? {
+    let path = directory.appending(name)
+    guard (try? path.stat())?.type == .regular else { return nil }
+    return try JSON(contentsOf: path)
+  }
+
+  /// The keys of the special tokens, in transformers' order.
+  static let specialKeys = [
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+  ]
+  /// Those of lists of further ones.
+  static let specialListKeys = ["extra_special_tokens", "additional_special_tokens"]
+
+  private static func specialTokens(of json: JSON?) -> [AddedToken] {
+    let values =
+      specialKeys.compactMap { json?[$0] } + specialListKeys.flatMap { json?[$0]?.arrayValue ?? [] }
+    return values.compactMap { value in
+      guard let text = specialText(value) else { return nil }
+      var token = AddedToken(value) ?? AddedToken(text, isSpecial: true)
+      token.isSpecial = true
+      if value["normalized"] == nil { token.isNormalized = false }
+      return token
+    }
+  }
+
+  /// The text of a special token, which is one or an object with one.
+  static func specialText(_ json: JSON) -> String? { json.stringValue ?? json["content"]?.stringValue }
+
+  private func unexpected(_ path: FilePath, _ what: String, _ expected: String, _ json: JSON?)
+    -> TokenizerError
+  {
+    let found = json.map { $0.stringValue.map { "'\($0)'" } ?? number($0) ?? $0.kind } ?? "nothing"
+    return .unexpected(path: path, what: what, expected: expected, found: found)
+  }
+
+  private func number(_ json: JSON) -> String? {
+    if case .number(let literal) = json { literal } else { nil }
+  }
+}
