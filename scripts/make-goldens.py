@@ -4,6 +4,8 @@
     cases/NAME.yml               configs, written by hand; model paths are relative to the folder of the goldens
     models/NAME/                 tiny seeded models
     expected/NAME.safetensors    what mergekit makes of the config
+    expected/NAME.tokens.json    of a config with a tokenizer: the tokens of what it makes, sorted by their bytes; rows of
+                                 embeddings and heads are in that order, those of no token follow
     truth/NAME.safetensors       the same in float64, rounded to float32, where mergekit computes in 16 bits
 
 A first line `# options: …` of a case names options of mergekit-yaml. Every config that is computed in
@@ -23,7 +25,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import tokenizers
 import torch
+import transformers
 import yaml
 from mergekit.config import MergeConfiguration
 from mergekit.merge import run_merge
@@ -195,11 +199,85 @@ def models():
     yield "vision-b", vision_config(), tuned(vision, 20)
 
 
+# Tokenizers
+
+def bpe(tokens, merges):
+    """Byte pairs over the letters that the tokens have; Ġ is a space."""
+    result = tokenizers.Tokenizer(tokenizers.models.BPE(
+        vocab={token: id for id, token in enumerate(tokens)}, merges=[tuple(merge.split("+")) for merge in merges]))
+    result.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    result.decoder = tokenizers.decoders.ByteLevel()
+    return result
+
+
+def word_piece(tokens):
+    result = tokenizers.Tokenizer(tokenizers.models.WordPiece(
+        vocab={token: id for id, token in enumerate(tokens)}, unk_token="[UNK]"))
+    result.normalizer = tokenizers.normalizers.BertNormalizer()
+    result.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    result.decoder = tokenizers.decoders.WordPiece()
+    return result
+
+
+def unigram(tokens):
+    result = tokenizers.Tokenizer(tokenizers.models.Unigram(
+        [(token, -float(index)) for index, token in enumerate(tokens)], unk_id=0))
+    result.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    result.decoder = tokenizers.decoders.Metaspace()
+    return result
+
+
+def special(*texts):
+    return [tokenizers.AddedToken(text, special=True) for text in texts]
+
+
+def vocabulary_models():
+    """Yields name, config, tensors, tokenizer and its config: models whose vocabularies differ."""
+    plain = bpe("a b c d Ġ ab cd Ġab abcd".split(), ["a+b", "c+d", "Ġ+ab", "ab+cd"]), special("<s>", "</s>", "<pad>")
+    chat = (
+        bpe("b a c e Ġ bc ab Ġa abc".split(), ["b+c", "a+b", "Ġ+a", "a+bc"]),
+        special("<s>", "</s>", "<|im_start|>", "<|im_end|>") + [tokenizers.AddedToken("word", lstrip=True)])
+    code = (
+        bpe("Ġ f b a ba ab e fe".split(), ["b+a", "a+b", "f+e"]),
+        special("<s>", "</s>") + [tokenizers.AddedToken("<|im_start|>", special=False), "def"])
+    words = word_piece("[UNK] the ##e cat s ##s dog".split()), special("[PAD]")
+    more_words = word_piece("[UNK] dog the ##r run ##s".split()), special("[MASK]", "[PAD]")
+    pieces = unigram("<unk> ▁the ▁ a t e ▁cat".split()), special("<s>")
+    more_pieces = unigram("<unk> ▁ ▁dog e a o ▁the g".split()), special("<s>", "</s>")
+    kinds = (
+        # name, tokenizer, rows beyond the tokens, whether the head is the embedding
+        ("v-base", plain, 0, False), ("v-chat", chat, 0, False), ("v-code", code, 0, False),
+        ("v-padded", chat, 5, False), ("v-tied", plain, 0, True), ("v-tied-chat", chat, 0, True),
+        ("v-words", words, 0, False), ("v-more-words", more_words, 0, False),
+        ("v-pieces", pieces, 0, False), ("v-more-pieces", more_pieces, 2, False),
+        # The embedding has no row for the last token.
+        ("v-short", plain, -1, False),
+    )
+    for seed, (name, (tokenizer, added), extra, is_tied) in enumerate(kinds, start=30):
+        tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+        tokenizer.add_tokens(added)
+        rows = tokenizer.get_vocab_size() + extra
+        tensors = fresh(llama_shapes(1, vocabulary=rows), seed)
+        settings = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+        for key, text in (("bos_token", "<s>"), ("eos_token", "</s>"), ("pad_token", "<pad>")):
+            if tokenizer.token_to_id(text) is not None and tokenizer.token_to_id(text) < rows:
+                settings[key] = text
+        config = llama_config(1, vocab_size=rows, tie_word_embeddings=is_tied)
+        yield name, config, without(tensors, "lm_head.weight") if is_tied else tensors, tokenizer, settings
+
+
 def write_models(folder):
     for name, config, tensors in models():
         target = folder / name
         target.mkdir(parents=True)
         (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        save(tensors, target / "model.safetensors")
+    for name, config, tensors, tokenizer, settings in vocabulary_models():
+        target = folder / name
+        target.mkdir(parents=True)
+        (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (target / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+        (target / "tokenizer.json").write_text(tokenizer.to_str(pretty=True) + "\n")
         save(tensors, target / "model.safetensors")
 
 
@@ -222,8 +300,20 @@ def options(text):
         **{name.replace("-", "_"): True for name in names})
 
 
+def by_token(tensors, tokens, vocabulary):
+    """Tensors with rows in the order of `tokens`: mergekit numbers new tokens otherwise each time."""
+    order = [vocabulary[token] for token in tokens]
+    rows = {len(values) for name, values in tensors.items() if "embed_tokens" in name}.pop()
+    order += sorted(set(range(rows)) - set(order))
+    return {
+        name: values[order] if "embed_tokens" in name or "lm_head" in name else values
+        for name, values in tensors.items()
+    }
+
+
 def merged(text, **changes):
-    """The tensors that mergekit gives for a config with some of its fields replaced."""
+    """The tensors that mergekit gives for a config with some of its fields replaced, and the tokens if it says
+    something of a tokenizer."""
     config = yaml.safe_load(text) | changes
     with tempfile.TemporaryDirectory() as out:
         torch.manual_seed(0)
@@ -231,7 +321,11 @@ def merged(text, **changes):
         tensors = {}
         for path in Path(out).glob("*.safetensors"):
             tensors |= load_file(path)
-    return tensors
+        if not ("tokenizer" in config or "tokenizer_source" in config):
+            return tensors, None
+        vocabulary = transformers.AutoTokenizer.from_pretrained(out).get_vocab()
+    tokens = sorted(vocabulary, key=lambda token: token.encode())
+    return by_token(tensors, tokens, vocabulary), tokens
 
 
 def is_computed_in_16_bits(text):
@@ -261,12 +355,15 @@ def make(folder):
     for path in paths:
         text = path.read_text()
         try:
-            result = merged(text)
-            exact = merged(text, dtype="float64", out_dtype="float64")
+            result, tokens = merged(text)
+            exact, _ = merged(text, dtype="float64", out_dtype="float64")
         except Exception as error:
             failures.append(f"{path.stem}: {type(error).__name__}: {error}")
             continue
         save(result, folder / "expected" / f"{path.stem}.safetensors")
+        if tokens:
+            text_of_tokens = json.dumps(tokens, ensure_ascii=False, indent=0) + "\n"
+            (folder / "expected" / f"{path.stem}.tokens.json").write_text(text_of_tokens)
         if is_computed_in_16_bits(text):
             rounded = {name: values.to(torch.float32) for name, values in exact.items()}
             save(rounded, folder / "truth" / f"{path.stem}.safetensors")

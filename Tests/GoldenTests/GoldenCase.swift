@@ -46,6 +46,14 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
     try GoldenTensor.read("\(Self.folder)/expected/\(name).safetensors")
   }
 
+  /// The tokens of what mergekit wrote, if the config says something of a tokenizer: rows of embeddings and heads are
+  /// in this order there, those without a token last.
+  func tokens() throws -> [String]? {
+    let path = "\(Self.folder)/expected/\(name).tokens.json"
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    return try JSON(contentsOf: FilePath(path)).arrayValue?.compactMap(\.stringValue)
+  }
+
   /// What float64 gives, if mergekit computed in 16 bits.
   func truth() throws -> [GoldenTensor]? {
     let path = "\(Self.folder)/truth/\(name).safetensors"
@@ -72,6 +80,16 @@ struct GoldenTensor: Equatable {
   /// The tensors of a file or of a model's directory, sorted by name.
   static func read(_ path: String) throws -> [GoldenTensor] {
     try Checkpoint(path: FilePath(path)).tensors.map { try GoldenTensor($0) }.sorted { $0.name < $1.name }
+  }
+
+  /// Whether there is a row for each token.
+  var hasTokenRows: Bool { name.contains("embed_tokens") || name.contains("lm_head") }
+
+  /// Puts rows first in the order of `ids`, and then those that it does not name.
+  mutating func reorder(_ ids: [Int]) {
+    let rest = Set(0..<shape[0]).subtracting(ids).sorted()
+    let width = bytes.count / shape[0]
+    bytes = (ids + rest).flatMap { bytes[$0 * width..<($0 + 1) * width] }
   }
 
   var elements: [Double] {
