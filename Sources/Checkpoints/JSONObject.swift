@@ -45,8 +45,18 @@ package struct JSONObject: Sendable {
 
   /// Adds an entry at the end, unless the key is there: then returns false and changes nothing.
   mutating func append(_ key: String, _ value: JSON) -> Bool {
-    guard position(of: key) == nil else { return false }
-    add(key, value)
+    if positions.isEmpty {
+      guard position(of: key) == nil else { return false }
+      add(key, value)
+      return true
+    }
+    // A vocabulary has many keys: each is looked up once.
+    let hashed = ByteKey(string: key)
+    if let known = positions.updateValue(entries.count, forKey: hashed) {
+      positions[hashed] = known
+      return false
+    }
+    entries.append((key, value))
     return true
   }
 

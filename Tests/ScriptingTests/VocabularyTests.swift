@@ -212,25 +212,28 @@ import Testing
     return files
   }
 
+  private static let settings =
+    #""single_word": false, "lstrip": false, "rstrip": false, "normalized": true, "special": false"#
+
   @Test func addedTokensComeIntoEveryFile() throws {
     let map = #"{"eos_token": "</s>"}"#
     try makeModel(
       "m",
       [
         "tokenizer.json":
-          #"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}}}"#,
-        "tokenizer_config.json": #"{"x": 1e-05, "added_tokens_decoder": {}}"#, "special_tokens_map.json": map,
+          #"{"version": "1.0", "x": ["]", {"added_tokens": 1}], "added_tokens": [], "model": {"vocab": {"a": 0, "b": 1}}}"#,
+        "tokenizer_config.json": #"{"x": 1e-05, "added_tokens_decoder": {}}"#,
+        "special_tokens_map.json": map,
         "added_tokens.json": "{}", "tokenizer.model": "sp",
       ])
-    let same = try written("v")
-    #expect(same["tokenizer.json"]?.contains("\"added_tokens\": [],") == true)
-    let files = try written("v:add { 'b', 'new' }")
-    let token =
-      #""single_word": false, "lstrip": false, "rstrip": false, "normalized": true, "special": false"#
+    #expect(try written("v")["tokenizer.json"]?.contains("\"added_tokens\": [],") == true)
+    let settings = Self.settings
     #expect(
-      files == [
-        "tokenizer.json": #"{ "version": "1.0", "added_tokens": [ { "id": 1, "content": "b", \#(token) }, "#
-          + #"{ "id": 2, "content": "new", \#(token) } ], "model": { "type": "BPE", "vocab": { "a": 0, "b": 1 } } } "#,
+      try written("v:add { 'b', 'new' }") == [
+        // All else keeps its bytes.
+        "tokenizer.json":
+          #"{"version": "1.0", "x": ["]", {"added_tokens": 1}], "added_tokens": [ { "id": 1, "content": "b", "#
+          + #"\#(settings) }, { "id": 2, "content": "new", \#(settings) } ], "model": {"vocab": {"a": 0, "b": 1}}}"#,
         "tokenizer_config.json":
           #"{ "x": 1e-05, "added_tokens_decoder": { "1": { "content": "b", "lstrip": false, "#
           + #""normalized": true, "rstrip": false, "single_word": false, "special": false }, "2": { "content": "new", "#
@@ -238,6 +241,18 @@ import Testing
         "special_tokens_map.json": map, "added_tokens.json": #"{ "b": 1, "new": 2 } "#,
         "tokenizer.model": "sp",
       ])
+  }
+
+  @Test func addedTokensThatAreThereKeepTheirSettings() throws {
+    try makeModel("m", ["tokenizer.json": Self.pairs])
+    let found = try written(#"v:add { 'b', '"\\\n' }"#)["tokenizer.json"]
+    let expected =
+      #""added_tokens": [ { "id": 1, "content": "b", \#(Self.settings) }, "#
+      + #"{ "id": 2, "content": "ab", "special": false }, "#
+      + #"{ "id": 4, "content": "<s>", "special": true, "lstrip": true }, "#
+      + #"{ "id": 5, "content": "\"\\\n", \#(Self.settings) } ]"#
+    #expect(found?.contains(expected) == true, "\(found ?? "")")
+    #expect(try tokens("out") == "0 a 1 b 2 ab 3 abb 4 <s> 5 \"\\\n : 6 of 6")
   }
 
   @Test func strippedTokensLeaveNoTrace() throws {

@@ -103,14 +103,15 @@ end
 -- @param order  the places of these models in `entries`
 -- @param base  the place of the base, if it is one of them
 -- @param donates  whether a model, by its place, has a tensor that can give rows here
--- @return { rows = { [place] = list of rows by id from 1 }, means = list of lists of rows, pieces = places in use }
+-- @return { rows = { [place] = list of rows by id from 1 }, means = list of lists of rows, pieces = the models whose rows
+--   others take, taken = { [place] = what a model takes beside its own rows } }
 function Plan:choose(order, base, donates)
   local key = table.concat(order, ",") .. ":" .. tostring(base)
   if self.choices[key] then return self.choices[key] end
   local present, ids = {}, {}
   for _, index in ipairs(order) do present[index], ids[index] = true, self:ids_of(index) end
-  local choice = { rows = {}, means = {}, pieces = {}, is_own = {} }
-  for _, index in ipairs(order) do choice.rows[index], choice.is_own[index] = {}, true end
+  local choice = { rows = {}, means = {}, pieces = {}, taken = {} }
+  for _, index in ipairs(order) do choice.rows[index], choice.taken[index] = {}, {} end
   local zeros = {}
 
   local function row_of_others(place, having)
@@ -159,7 +160,7 @@ function Plan:choose(order, base, donates)
           rows[#rows + 1] = index * PIECE + own
         else
           rows[#rows + 1] = other
-          choice.is_own[index] = choice.is_own[index] and other // PIECE == index
+          choice.taken[index][other // PIECE] = true
         end
       end
     end
@@ -204,17 +205,22 @@ local function means_of(choice, order, tensors)
   return sum / core.tensor(counts):reshape(-1, 1)
 end
 
---- The used rows in the order of the ids, with the mean of them where an id has no token, and behind the last.
+--- The used rows in the order of the ids, and behind the last, or where an id has no token, the mean of them.
 local function with_padding(self, used)
-  if self.rows == self.vocabulary.count then return used end
-  local positions, count = {}, 0
+  local count = self.vocabulary.count
+  if self.rows == count then return used end
+  local mean = used:mean(1)
+  if count == self.vocabulary.size then
+    return core.cat({ used, core.zeros { self.rows - count, used.shape[2] } + mean }, 1)
+  end
+  local positions, position = {}, 0
   local ids = self:ids_of(1)
   for place = 1, self.rows do
     local has_token = ids[place] and ids[place] ~= -2
-    if has_token then count = count + 1 end
-    positions[place] = has_token and count or self.vocabulary.count + 1
+    if has_token then position = position + 1 end
+    positions[place] = has_token and position or count + 1
   end
-  return core.cat({ used, used:mean(1) }, 1):index_select(1, positions)
+  return core.cat({ used, mean }, 1):index_select(1, positions)
 end
 
 --- The name and the width of the tensor that a model gives for a place, or nil.
@@ -282,43 +288,36 @@ end
 --- What gives the tensor of each model at a place, by the model.
 function Plan:reader(place)
   local choice, order, donor_name = self:choice_at(place)
-  local tensors, offsets, all = {}, {}, nil
-  local function tensor_of(index)
-    tensors[index] = tensors[index] or as_rows(self.entries[index].model:tensor(donor_name(index)))
-    return tensors[index]
-  end
-  --- Every row that any of the models takes, one below the other.
-  local function catalogue()
-    if all then return all end
-    local list, count = {}, 0
+  local tensors = {}
+  for _, index in ipairs(order) do tensors[index] = as_rows(self.entries[index].model:tensor(donor_name(index))) end
+
+  --- The rows of a model below which those stand that it takes of others, and where each of them begins. Each model has
+  --- its own: what two gathers share would be put down on disk, as it is expensive in general.
+  local function catalogue(index)
+    local list, offsets, count = {}, {}, 0
     local function add(piece, tensor)
       list[#list + 1], offsets[piece] = tensor, count
       count = count + tensor.shape[1]
     end
-    local is_added = {}
-    for _, index in ipairs(order) do
-      is_added[index] = true
-      add(index, tensor_of(index))
+    add(index, tensors[index])
+    for piece in pairs(choice.taken[index]) do
+      if piece == ZEROS then
+        add(piece, core.zeros { 1, tensors[index].shape[2] })
+      elseif piece == MEANS then
+        add(piece, means_of(choice, order, tensors))
+        offsets[piece] = offsets[piece] - 1
+      elseif piece ~= index then
+        add(piece, tensors[piece] or as_rows(self.entries[piece].model:tensor(donor_name(piece))))
+      end
     end
-    for index in pairs(choice.pieces) do
-      if not is_added[index] then add(index, tensor_of(index)) end
-    end
-    add(ZEROS, core.zeros { 1, list[1].shape[2] })
-    if #choice.means > 0 then
-      add(MEANS, means_of(choice, order, tensors))
-      offsets[MEANS] = offsets[MEANS] - 1
-    end
-    all = core.cat(list, 1)
-    return all
+    return #list == 1 and list[1] or core.cat(list, 1), offsets
   end
+
   return function(model)
     local index = index_of(self.entries, model)
-    local from, indices = tensor_of(index), {}
-    local is_own = choice.is_own[index]
-    if not is_own then from = catalogue() end
-    for position, row in ipairs(choice.rows[index]) do
-      indices[position] = (is_own and 0 or offsets[row // PIECE]) + row % PIECE + 1
-    end
+    local from, offsets = catalogue(index)
+    local indices = {}
+    for position, row in ipairs(choice.rows[index]) do indices[position] = offsets[row // PIECE] + row % PIECE + 1 end
     local result = with_padding(self, select(from, indices))
     local is_vector = #model:info(donor_name(index)).shape == 1
     return is_vector and result:reshape(-1) or result

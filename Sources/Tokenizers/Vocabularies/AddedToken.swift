@@ -45,6 +45,20 @@ package struct AddedToken: Sendable, Hashable {
     return .object(object)
   }
 
+  /// What follows the content in the object of tokenizer.json's `added_tokens`, laid out as in a list of the outermost
+  /// object: there may be a hundred thousand of them.
+  var settingsText: String {
+    """
+    ,
+          "single_word": \(isSingleWord),
+          "lstrip": \(stripsLeft),
+          "rstrip": \(stripsRight),
+          "normalized": \(isNormalized),
+          "special": \(isSpecial)
+        }
+    """
+  }
+
   /// The value of tokenizer_config.json's `added_tokens_decoder`.
   var decoderJSON: JSON {
     .object([

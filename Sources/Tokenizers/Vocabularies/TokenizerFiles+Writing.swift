@@ -13,7 +13,10 @@ extension TokenizerFiles {
   package func changedFiles() throws -> [File] {
     guard isChanged else { return [] }
     var files: [File] = []
+    let spliced = try splicedTokenizer()
+    if let spliced { files.append(File(name: "tokenizer.json", text: spliced)) }
     for name in Self.editable where limit != nil || !Self.onlyCut.contains(name) {
+      if name == "tokenizer.json", spliced != nil { continue }
       guard var json = try json(name) else { continue }
       edit(&json, name)
       files.append(File(name: name, text: json.utf8(.pretty, trailingNewline: true)))
@@ -40,6 +43,47 @@ extension TokenizerFiles {
 
   /// Those of `editable` that stay as they are if no token is taken away.
   private static let onlyCut: Set = ["special_tokens_map.json", "vocab.json"]
+
+  /// tokenizer.json where nothing but the list of added tokens is another one: the rest of its bytes, which may be
+  /// many millions, stays as it is. `nil` where more is to be done.
+  private func splicedTokenizer() throws -> [UInt8]? {
+    guard limit == nil, form == .tokenizerJSON else { return nil }
+    var text = try fileContents(directory.appending("tokenizer.json"))
+    guard let range = JSONSplice.range(ofValueFor: "added_tokens", in: text),
+      let old = (try? JSON(parsing: Array(text[range])))?.arrayValue
+    else { return nil }
+    text.replaceSubrange(range, with: addedTokensText(old))
+    return text
+  }
+
+  /// The list of added tokens with the additions as text, an entry of the outermost object.
+  private func addedTokensText(_ old: [JSON]) -> [UInt8] {
+    let changed = additionIDs
+    let isChanged = Set(changed)
+    var entries = old.compactMap { entry in
+      entry["id"]?.intValue.map { ($0, isChanged.contains($0) ? nil : entry) }
+    }.filter { $0.1 != nil }
+    entries += changed.map { ($0, nil) }
+    entries.sort { $0.0 < $1.0 }
+    var text: [UInt8] = [UInt8(ascii: "[")]
+    func line(_ words: String) { text.append(contentsOf: words.utf8) }
+    for (index, (id, entry)) in entries.enumerated() {
+      line(index == 0 ? "\n    " : ",\n    ")
+      if let entry {
+        for byte in entry.utf8(.pretty) {
+          text.append(byte)
+          if byte == 0x0A { line("    ") }
+        }
+      } else {
+        let token = vocabulary.added[id]!
+        line("{\n      \"id\": \(id),\n      \"content\": ")
+        text.append(contentsOf: JSON.string(token.content).utf8(.compact))
+        line(token.settingsText)
+      }
+    }
+    line(entries.isEmpty ? "]" : "\n  ]")
+    return text
+  }
 
   /// The ids of the additions, ascending.
   private var additionIDs: [Int] { Set(additions.compactMap { vocabulary.id(of: $0) }).sorted() }
