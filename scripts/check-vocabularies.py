@@ -1,0 +1,183 @@
+"""Merges models with different vocabularies and loads what comes out with transformers: see check-vocabularies.
+
+Of each vocabulary case of Tests/Fixtures/goldens, and of models in older forms (vocab.json with merges.txt, vocab.txt):
+AutoTokenizer must have the tokens and ids that tokenizer.json or its older companions say, the base's ids must be as
+they were, texts must encode to the ids of the base where no new token is in them, and new tokens to their own; the model
+must load with as many rows as config.json says.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+import torch
+import transformers
+import yaml
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDENS = ROOT / "Tests" / "Fixtures" / "goldens"
+TEXTS = ["ab cd abcd", "abba cab", "the cats", "the dog tea", "fab feab", "a <s> b </s>"]
+
+
+def merge(binary, config, out, *options):
+    path = out.with_suffix(".yml")
+    path.write_text(yaml.safe_dump(config))
+    run = subprocess.run([binary, path, out, "--force", "--quiet", *options], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"{path.stem}: {run.stderr}")
+
+
+def tokens_of_files(folder):
+    """Token to id, as the files say."""
+    folder = Path(folder)
+    if (folder / "tokenizer.json").exists():
+        return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+    if (folder / "vocab.json").exists():
+        found = json.loads((folder / "vocab.json").read_text())
+    else:
+        found = {token: id for id, token in enumerate((folder / "vocab.txt").read_text().splitlines())}
+    added = folder / "added_tokens.json"
+    return found | (json.loads(added.read_text()) if added.exists() else {})
+
+
+def differences(out, base):
+    """What is wrong with an output, in words."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(out)
+    vocabulary, files = tokenizer.get_vocab(), tokens_of_files(out)
+    if vocabulary != files:
+        yield f"transformers has {sorted(set(vocabulary.items()) ^ set(files.items()))} otherwise than the files"
+    rows = json.loads((out / "config.json").read_text())["vocab_size"]
+    if max(vocabulary.values()) >= rows:
+        yield f"the id {max(vocabulary.values())} is beyond the {rows} rows"
+    model = transformers.AutoModelForCausalLM.from_pretrained(out)
+    if model.get_input_embeddings().weight.shape[0] != rows:
+        yield f"the embedding has {model.get_input_embeddings().weight.shape[0]} rows, config.json says {rows}"
+    before = transformers.AutoTokenizer.from_pretrained(base)
+    known = {token: id for token, id in before.get_vocab().items() if id in set(vocabulary.values())}
+    moved = [token for token, id in known.items() if vocabulary.get(token, id) != id]
+    if moved:
+        yield f"ids of the base that are not kept: {moved}"
+    new = set(vocabulary) - set(before.get_vocab())
+    for text in TEXTS:
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        pieces = tokenizer.convert_ids_to_tokens(ids)
+        if not new & set(pieces) and ids != before.encode(text, add_special_tokens=False):
+            yield f"{text!r}: {ids}, and {before.encode(text, add_special_tokens=False)} by the base"
+    for token in new:
+        if vocabulary[token] not in tokenizer.encode(token, add_special_tokens=False):
+            yield f"{token!r} is {tokenizer.encode(token, add_special_tokens=False)}, expected {vocabulary[token]}"
+
+
+def llama(folder, rows, seed, width=16):
+    config = transformers.LlamaConfig(
+        hidden_size=width, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
+        vocab_size=rows, tie_word_embeddings=False, torch_dtype="float32", architectures=["LlamaForCausalLM"])
+    torch.manual_seed(seed)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def older_forms(folder):
+    """Two models as GPT-2 and BERT were published."""
+    gpt = folder / "gpt"
+    llama(gpt, 8, 1)
+    (gpt / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "c": 2, "Ġ": 3, "ab": 4, "Ġab": 5, "<|endoftext|>": 6}))
+    (gpt / "merges.txt").write_text("#version: 0.2\na b\nĠ ab\n")
+    (gpt / "added_tokens.json").write_text(json.dumps({"<new>": 7}))
+    (gpt / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer"}))
+    (gpt / "special_tokens_map.json").write_text(json.dumps({"eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}))
+    bert = folder / "bert"
+    llama(bert, 9, 2)
+    (bert / "vocab.txt").write_text("\n".join("[PAD] [UNK] [CLS] [SEP] [MASK] the cat ##s dog".split()) + "\n")
+    (bert / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+    return gpt, bert
+
+
+def check(binary, work):
+    failures = []
+    cases = [
+        (path.stem, yaml.safe_load(path.read_text().replace("models/", f"{GOLDENS}/models/")))
+        for path in sorted((GOLDENS / "cases").glob("vocabulary-*.yml"))
+    ]
+    gpt, bert = older_forms(work)
+    for first, second in ((gpt, bert), (bert, gpt)):
+        cases.append((f"{first.name}-and-{second.name}", {
+            "merge_method": "linear", "base_model": str(first), "tokenizer_source": "union",
+            "models": [{"model": str(model), "parameters": {"weight": 0.5}} for model in (first, second)],
+        }))
+    for name, config in cases:
+        out = work / name
+        merge(binary, config, out)
+        source = config.get("tokenizer", {}).get("source", config.get("tokenizer_source", "union"))
+        first = config.get("models") or config["slices"][0]["sources"]
+        base = config.get("base_model", first[0]["model"]) if source in ("union", "base") else source
+        failures += [f"{name}: {words}" for words in differences(out, base)]
+    print(f"{len(cases)} outputs loaded")
+    return failures
+
+
+def large_tokenizer(path, count, seed):
+    """Byte pairs with as many merges, of pairs of earlier tokens."""
+    source = np.random.Generator(np.random.PCG64(seed))
+    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    vocabulary, merges = {letter: id for id, letter in enumerate(letters)}, []
+    tokens = list(letters)
+    while len(tokens) < count:
+        first, second = (tokens[int(len(tokens) * part ** 3)] for part in source.random(2))
+        if len(first + second) <= 16 and first + second not in vocabulary:
+            merges.append([first, second])
+            vocabulary[first + second] = len(tokens)
+            tokens.append(first + second)
+    path.write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None,
+        "added_tokens": [], "normalizer": None,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "post_processor": None, "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": vocabulary, "merges": merges},
+    }, ensure_ascii=False, indent=2))
+
+
+def large(binary, work, count=150_000, width=1024):
+    """Two models of embedding, head and one layer, with half of their tokens in common or so."""
+    for seed, name in enumerate(("a", "b")):
+        if (work / name / "tokenizer.json").exists():
+            continue
+        (work / name).mkdir(parents=True, exist_ok=True)
+        large_tokenizer(work / name / "tokenizer.json", count, seed)
+        (work / name / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+        rows = torch.arange(count * width, dtype=torch.float32).reshape(count, width).mul_(1e-6 * (seed + 1)).to(torch.bfloat16)
+        save_file({"model.embed_tokens.weight": rows, "lm_head.weight": rows.clone()}, work / name / "model.safetensors")
+        (work / name / "config.json").write_text(json.dumps({
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": count, "hidden_size": width}))
+    config = {
+        "merge_method": "linear", "models": [
+            {"model": str(work / name), "parameters": {"weight": 0.5}} for name in ("a", "b")]}
+    for words, extra in (("no tokenizer", {}), ("base", {"tokenizer_source": "base"}), ("union", {"tokenizer_source": "union"})):
+        start = time.monotonic()
+        merge(binary, config | extra, work / "out")
+        print(f"{words}: {time.monotonic() - start:.2f} s, "
+              f"{json.loads((work / 'out' / 'config.json').read_text())['vocab_size']} rows")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Loads merged vocabularies with transformers.")
+    parser.add_argument("binary", nargs="?", default=str(ROOT / ".build" / "release" / "mergekit-lua"))
+    parser.add_argument("--large", metavar="DIR", help="measure vocabularies of 150,000 tokens, which are made in DIR")
+    arguments = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    if arguments.large:
+        return large(arguments.binary, Path(arguments.large).resolve())
+    with tempfile.TemporaryDirectory() as work:
+        failures = check(arguments.binary, Path(work))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    sys.exit(1 if failures else 0)
+
+
+main()
