@@ -55,8 +55,8 @@ enum VocabularyBinding {
         try call.lua.push(vocabulary.ids)
         return 2
       },
-      // For each id from 0 on, at its place in a list, the id of its token in another vocabulary; -1 where that lacks
-      // it, -2 where no token has the id.
+      // For each id from 0 on, at its place in a list, the id of its token in another vocabulary; -1 where
+      // that lacks it, -2 where no token has the id.
       "ids_in": { call in
         let (own, other) = try (files(call, 1).vocabulary, files(call, 2).vocabulary)
         guard own.end <= largestListed else {

@@ -3,7 +3,8 @@ import SystemPackage
 
 /// Why the files of a tokenizer cannot be used.
 package enum TokenizerError: Error, Equatable, CustomStringConvertible {
-  /// A directory has its tokenizer in a form that is not read, such as SentencePiece's `tokenizer.model` alone.
+  /// A directory has its tokenizer in a form that is not read, such as SentencePiece's `tokenizer.model`
+  /// alone.
   case unreadForm(directory: FilePath, fileName: String)
   /// A value in a file is not of the kind that it must be. `what` says where it stands.
   case unexpected(path: FilePath, what: String, expected: String, found: String)

@@ -46,8 +46,8 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
     try GoldenTensor.read("\(Self.folder)/expected/\(name).safetensors")
   }
 
-  /// The tokens of what mergekit wrote, if the config says something of a tokenizer: rows of embeddings and heads are
-  /// in this order there, those without a token last.
+  /// The tokens of what mergekit wrote, if the config says something of a tokenizer: rows of embeddings and
+  /// heads are in this order there, those without a token last.
   func tokens() throws -> [String]? {
     let path = "\(Self.folder)/expected/\(name).tokens.json"
     guard FileManager.default.fileExists(atPath: path) else { return nil }

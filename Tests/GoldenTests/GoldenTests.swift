@@ -33,8 +33,8 @@ import Tokenizers
     #expect(try recipe == bench.modelFiles(directory), "by the translated recipe")
   }
 
-  /// The cases with a parameter that is left out, a filter that matches nothing, a tensor that not every model has,
-  /// or tokens that models have otherwise than each other.
+  /// The cases with a parameter that is left out, a filter that matches nothing, a tensor that not every
+  /// model has, or tokens that models have otherwise than each other.
   private static let warned: Set = [
     "missing-arcee_fusion", "missing-karcher", "missing-linear", "missing-model_stock",
     "missing-model_stock-skipped", "missing-multislerp", "missing-nearswap", "missing-nuslerp",
@@ -45,8 +45,8 @@ import Tokenizers
 
   // MARK: Vocabularies
 
-  /// Tensors with the rows of the tokens in the order of the case; the tokens are the same, and config.json has the
-  /// count of the rows.
+  /// Tensors with the rows of the tokens in the order of the case; the tokens are the same, and config.json
+  /// has the count of the rows.
   private func byToken(
     _ tensors: [GoldenTensor], _ golden: GoldenCase, _ directory: String
   ) throws -> [GoldenTensor] {

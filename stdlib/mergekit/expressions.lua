@@ -137,7 +137,9 @@ function M.builder(specify, filter_name, vocabulary)
     if found.how == "copy" then return tensor_of(first, place, specified, aligned) end
     if not core.is_float(specified.dtype) then
       local copies = {}
-      for index, entry in ipairs(presence.entries(found)) do copies[index] = tensor_of(entry, place, specified, aligned) end
+      for index, entry in ipairs(presence.entries(found)) do
+        copies[index] = tensor_of(entry, place, specified, aligned)
+      end
       return core.identical(copies)
     end
     return merged(place, found, specified, aligned)

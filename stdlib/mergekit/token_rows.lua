@@ -90,7 +90,8 @@ local function warn_of_zeros(self, ids)
   local names = {}
   for index = 1, math.min(3, #ids) do names[index] = ("'%s'"):format(self.vocabulary:id_to_token(ids[index])) end
   local text = ("tokenizer: %s row in any of the models, so %s of zeros: %s%s"):format(
-    #ids == 1 and "a token has no" or ("%d tokens have no"):format(#ids), #ids == 1 and "it gets one" or "they get rows",
+    #ids == 1 and "a token has no" or ("%d tokens have no"):format(#ids),
+    #ids == 1 and "it gets one" or "they get rows",
     table.concat(names, ", "), #ids > 3 and ", …" or "")
   if not self.said[text] then
     self.said[text] = true
@@ -103,8 +104,8 @@ end
 -- @param order  the places of these models in `entries`
 -- @param base  the place of the base, if it is one of them
 -- @param donates  whether a model, by its place, has a tensor that can give rows here
--- @return { rows = { [place] = list of rows by id from 1 }, means = list of lists of rows, pieces = the models whose rows
---   others take, taken = { [place] = what a model takes beside its own rows } }
+-- @return { rows = { [place] = list of rows by id from 1 }, means = list of lists of rows, pieces = the models whose
+--   rows others take, taken = { [place] = what a model takes beside its own rows } }
 function Plan:choose(order, base, donates)
   local key = table.concat(order, ",") .. ":" .. tostring(base)
   if self.choices[key] then return self.choices[key] end

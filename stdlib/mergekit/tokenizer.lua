@@ -123,7 +123,8 @@ local function participants(models, base, fail)
   end
   for _, entry in ipairs(list) do
     if not entry.vocabulary then
-      warn(("tokenizer: model '%s' has no tokenizer, so it is taken to have that of '%s'"):format(entry.label, base.name))
+      warn(("tokenizer: model '%s' has no tokenizer, so it is taken to have that of '%s'")
+        :format(entry.label, base.name))
       entry.all, entry.vocabulary = list[1].all, list[1].vocabulary
     end
   end
@@ -145,8 +146,9 @@ local function warn_of_little_overlap(list)
     local other = list[index].vocabulary
     local shared = first:shared_count(other)
     if shared < least_shared * math.min(first.count, other.count) then
-      warn(("tokenizer: the vocabularies of '%s' and '%s' have %s in common, of %d and %d: their rows have little to do "
-        .. "with each other"):format(list[1].label, list[index].label, plural(shared, "token"), first.count, other.count))
+      warn(("tokenizer: the vocabularies of '%s' and '%s' have %s in common, of %d and %d: their rows have little to "
+        .. "do with each other")
+        :format(list[1].label, list[index].label, plural(shared, "token"), first.count, other.count))
     end
   end
 end
@@ -195,7 +197,8 @@ function M.plan(given, models, base, fail)
   vocabulary = vocabulary:add(new)
   if vocabulary.size == 0 then fail("tokenizer", "the vocabulary has no tokens") end
   if vocabulary.count < vocabulary.size then
-    warn(("tokenizer: the ids of the vocabulary leave gaps: %d of %d have no token; their rows are the mean of the others")
+    warn(("tokenizer: the ids of the vocabulary leave gaps: %d of %d have no token; their rows are the mean of the "
+      .. "others")
       :format(vocabulary.size - vocabulary.count, vocabulary.size))
   end
   return token_rows.new(vocabulary, list, base, spec, fail)

@@ -45,8 +45,8 @@ package struct AddedToken: Sendable, Hashable {
     return .object(object)
   }
 
-  /// What follows the content in the object of tokenizer.json's `added_tokens`, laid out as in a list of the outermost
-  /// object: there may be a hundred thousand of them.
+  /// What follows the content in the object of tokenizer.json's `added_tokens`, laid out as in a list of the
+  /// outermost object: there may be a hundred thousand of them.
   var settingsText: String {
     """
     ,

@@ -1,5 +1,5 @@
-/// Finds the value of a key of a text's outermost object, which is JSON as was found before: so that a large file can
-/// get another value there without a tree of all the rest.
+/// Finds the value of a key of a text's outermost object, which is JSON as was found before: so that a large
+/// file can get another value there without a tree of all the rest.
 enum JSONSplice {
   /// The bytes of the value; `nil` if the object does not have the key, or the text is no object.
   static func range(ofValueFor key: String, in text: [UInt8]) -> Range<Int>? {

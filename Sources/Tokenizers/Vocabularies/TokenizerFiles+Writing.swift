@@ -44,8 +44,8 @@ extension TokenizerFiles {
   /// Those of `editable` that stay as they are if no token is taken away.
   private static let onlyCut: Set = ["special_tokens_map.json", "vocab.json"]
 
-  /// tokenizer.json where nothing but the list of added tokens is another one: the rest of its bytes, which may be
-  /// many millions, stays as it is. `nil` where more is to be done.
+  /// tokenizer.json where nothing but the list of added tokens is another one: the rest of its bytes, which
+  /// may be many millions, stays as it is. `nil` where more is to be done.
   private func splicedTokenizer() throws -> [UInt8]? {
     guard limit == nil, form == .tokenizerJSON else { return nil }
     var text = try fileContents(directory.appending("tokenizer.json"))
@@ -141,7 +141,8 @@ extension TokenizerFiles {
     }
   }
 
-  /// Special tokens without an id are added when a tokenizer is loaded: those that were cut must not come back.
+  /// Special tokens without an id are added when a tokenizer is loaded: those that were cut must not come
+  /// back.
   private func dropSpecialTokens(_ object: inout JSONObject) {
     guard limit != nil else { return }
     func isKept(_ value: JSON) -> Bool {
@@ -157,7 +158,8 @@ extension TokenizerFiles {
 
   private func isKept(_ id: Int) -> Bool { limit.map { id < $0 } ?? true }
 
-  /// The added tokens that vocab.json or vocab.txt lacks, and of tokenizer.json all, as transformers 4 wrote them.
+  /// The added tokens that vocab.json or vocab.txt lacks, and of tokenizer.json all, as transformers 4 wrote
+  /// them.
   private var addedOutsideMainFile: [Int] {
     let all = vocabulary.added.keys.sorted()
     guard form != .tokenizerJSON else { return all }

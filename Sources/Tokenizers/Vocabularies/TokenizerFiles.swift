@@ -1,8 +1,8 @@
 import Checkpoints
 import SystemPackage
 
-/// The tokenizer of a model's directory, and what an output's is to have otherwise. It never changes; what makes
-/// another one of it reads nothing.
+/// The tokenizer of a model's directory, and what an output's is to have otherwise. It never changes; what
+/// makes another one of it reads nothing.
 package final class TokenizerFiles: Sendable {
   /// Where the files are that it is like.
   package let directory: FilePath
@@ -62,9 +62,9 @@ package final class TokenizerFiles: Sendable {
       self, vocabulary: vocabulary, limit: limit, additions: additions + tokens.map(\.content))
   }
 
-  /// With the tokens of others, in their order: first what they have in their vocabularies, then what they have
-  /// added. A text that any of them has as an added token is one in the result, as the first has it. The rules of
-  /// mergekit 0.1.5.
+  /// With the tokens of others, in their order: first what they have in their vocabularies, then what they
+  /// have added. A text that any of them has as an added token is one in the result, as the first has it. The
+  /// rules of mergekit 0.1.5.
   ///
   /// - Returns: The union, and the texts of added tokens that several have with different settings.
   package func union(with others: [TokenizerFiles]) -> (files: TokenizerFiles, differing: [String]) {

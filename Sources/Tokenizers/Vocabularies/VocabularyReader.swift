@@ -25,7 +25,8 @@ struct VocabularyReader {
   private var tokens: [(text: String, id: Int)] = []
   private var added: [AddedToken] = []
 
-  /// Looks for the tokenizer's main file; `nil` if there is none, an error if it is of a form that is not read.
+  /// Looks for the tokenizer's main file; `nil` if there is none, an error if it is of a form that is not
+  /// read.
   init?(in directory: FilePath) throws {
     self.directory = directory
     func isThere(_ name: String) -> Bool { (try? directory.appending(name).stat())?.type == .regular }
@@ -136,8 +137,8 @@ struct VocabularyReader {
 
   // MARK: Other files
 
-  /// The tokens that tokenizer_config.json and its older companions name, in the order in which transformers adds
-  /// those that are not there.
+  /// The tokens that tokenizer_config.json and its older companions name, in the order in which transformers
+  /// adds those that are not there.
   private func tokensOfConfigs() throws -> [AddedToken] {
     let config = try optional("tokenizer_config.json")
     var found: [AddedToken] = []
