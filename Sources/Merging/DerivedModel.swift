@@ -38,6 +38,8 @@ package final class DerivedModel: LazyModel {
     package var base: (any LazyModel)?
     /// What the output's config.json says of its vocabulary.
     package var vocabulary: OutputConfig.Vocabulary
+    /// What the output's config.json says otherwise at its top, whatever that of `like` says; `nil` takes a key away.
+    package var configValues: [(key: String, value: JSON?)]
     /// The tokenizer that the output gets; `nil` keeps that of `like`.
     package var tokenizer: TokenizerFiles?
     /// The Jinja text that the output's tokenizer gets; `nil` keeps that of `like`.
@@ -50,7 +52,8 @@ package final class DerivedModel: LazyModel {
     package init(
       label: String, names: [String], like: any LazyModel, sources: [any LazyModel], dtype: DType? = nil,
       layers: [String: [Layer]] = [:], methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
-      vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(), tokenizer: TokenizerFiles? = nil,
+      vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(),
+      configValues: [(key: String, value: JSON?)] = [], tokenizer: TokenizerFiles? = nil,
       chatTemplate: String? = nil,
       specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
       build: @escaping (String) throws -> NodeID
@@ -64,6 +67,7 @@ package final class DerivedModel: LazyModel {
       self.methods = methods
       self.base = base
       self.vocabulary = vocabulary
+      self.configValues = configValues
       self.tokenizer = tokenizer
       self.chatTemplate = chatTemplate
       self.specify = specify
@@ -201,7 +205,7 @@ package final class DerivedModel: LazyModel {
     }
     return OutputConfig.derive(
       from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers,
-      vocabulary: definition.vocabulary)
+      vocabulary: definition.vocabulary, values: definition.configValues)
   }
 
   package private(set) lazy var aliases = NameAliases(names)

@@ -37,9 +37,10 @@ package struct OutputConfig: Sendable {
   ///   - layers: The origin of each layer of a module, by the module's name; a module that is not named
   ///     keeps the layers of the base.
   ///   - vocabulary: What is decided of the vocabulary.
+  ///   - values: What is said otherwise at the top, in order; `nil` takes a key away.
   package static func derive(
     from base: JSON, architecture: Architecture, dtype: DType?, layers: [String: [LayerSource]] = [:],
-    vocabulary: Vocabulary = Vocabulary()
+    vocabulary: Vocabulary = Vocabulary(), values: [(key: String, value: JSON?)] = []
   ) -> OutputConfig {
     guard base.objectValue != nil else { return OutputConfig(json: base, warnings: []) }
     var config = base
@@ -53,6 +54,7 @@ package struct OutputConfig: Sendable {
     setLayerCounts(&config, architecture: architecture, layers: layers)
     set(vocabulary, in: &config, architecture: architecture)
     if let dtype { setDType(&config, dtype) }
+    for (key, value) in values { config[path: [key]] = value }
     return OutputConfig(json: config, warnings: warnings)
   }
 

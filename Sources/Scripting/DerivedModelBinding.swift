@@ -7,7 +7,7 @@ import Tokenizers
 /// all end.
 enum DerivedModelBinding {
   /// `define_model{label=, names=, like=, sources=, dtype=, layers=, methods=, base=, config=,
-  /// tokenizer=, chat_template=, specify=, build=}`.
+  /// config_values=, config_removed=, tokenizer=, chat_template=, specify=, build=}`.
   static func define(_ call: LuaCall, _ context: ScriptContext) throws -> Int {
     let lua = call.lua
     try call.table(1)
@@ -47,6 +47,7 @@ enum DerivedModelBinding {
       sources: try models("sources"), dtype: dtype, layers: try layers(lua, context),
       methods: try methods(lua),
       base: try base(lua, context), vocabulary: try vocabulary(lua),
+      configValues: try configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
       tokenizer: try tokenizer(lua, context),
       chatTemplate: try lua.field("chat_template", at: 1).string,
       specify: { name in
@@ -168,6 +169,53 @@ enum DerivedModelBinding {
       }
     }
     return vocabulary
+  }
+
+  /// `config_values = { key = value, … }`.
+  private static func configValues(_ lua: LuaState) throws -> [(key: String, value: JSON?)] {
+    var values: [(key: String, value: JSON?)] = []
+    try lua.withBalancedStack {
+      try lua.pushField("config_values", at: 1)
+      try lua.forEachPair(at: lua.absolute(-1)) {
+        guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
+          throw LuaError("config_values: names as keys expected, got a list")
+        }
+        values.append((key, try json(at: -1, lua, "config_values.\(key)", depth: 0)))
+      }
+    }
+    return values
+  }
+
+  /// A Lua value as JSON: a table with elements is an array, any other an object.
+  private static func json(at index: Int, _ lua: LuaState, _ path: String, depth: Int) throws -> JSON {
+    guard depth < 32 else { throw LuaError("\(path): tables nest more than 32 deep") }
+    switch lua.kind(at: index) {
+    case .boolean: return .bool(lua.isTruthy(at: index))
+    case .string: return .string(lua.string(at: index) ?? "")
+    case .number:
+      if case .integer(let value) = try lua.value(at: index) { return JSON(value) }
+      let value = lua.number(at: index) ?? .nan
+      guard value.isFinite else { throw LuaError("\(path): finite number expected, got \(value)") }
+      return JSON(value)
+    case .table:
+      let table = lua.absolute(index)
+      if lua.length(at: table) > 0 {
+        var elements: [JSON] = []
+        try lua.forEachElement(at: table) {
+          elements.append(try json(at: -1, lua, "\(path)[\($0)]", depth: depth + 1))
+        }
+        return .array(elements)
+      }
+      var object = JSONObject()
+      try lua.forEachPair(at: table) {
+        guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
+          throw LuaError("\(path): names as keys expected")
+        }
+        object[key] = try json(at: -1, lua, "\(path).\(key)", depth: depth + 1)
+      }
+      return .object(object)
+    default: throw LuaError("\(path): a value of JSON expected, got \(lua.typeName(at: index))")
+    }
   }
 
   private static func specification(_ lua: LuaState) throws -> TensorSpecification? {
