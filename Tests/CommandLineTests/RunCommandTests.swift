@@ -295,7 +295,8 @@ import Testing
     let names =
       (try? FileManager.default.contentsOfDirectory(
         atPath: Tool.repository.appendingPathComponent("stdlib/examples").path)) ?? []
-    return names.filter { $0.hasSuffix(".lua") && $0 != "consensus.lua" }.sorted()
+    // One is a method, and what one makes has other tensors than the base.
+    return names.filter { $0.hasSuffix(".lua") && !["consensus.lua", "moe.lua"].contains($0) }.sorted()
   }()
 
   @Test(arguments: examples) func examplesRun(name: String) throws {

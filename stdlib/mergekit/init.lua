@@ -12,6 +12,7 @@ for name, value in pairs(core) do mk[name] = value end
 mk.method = core.entry(method.define)
 mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)
+mk.moe = core.entry(require "mergekit.moe")
 
 mk.tokenizer = { union = core.entry(require("mergekit.tokenizer").union) }
 

@@ -375,6 +375,8 @@ function mk.is_tensor(value) end
 ---@field base mk.model?          for the model card
 ---@field config { vocab_size: integer?, tie_word_embeddings: boolean? }?  what config.json says otherwise than that of `like`
 ---@field tokenizer mk.vocabulary?  with its files, in the place of that of `like`
+---@field config_values table<string, any>?  what config.json says otherwise at its top; a table with elements is an array
+---@field config_removed string[]?  keys that config.json has not got at its top
 ---@field chat_template string?   Jinja text in the place of that of `like`
 
 ---@param definition mk.model_definition
@@ -509,6 +511,86 @@ function mk.tokenizer.union(definition) end
 ---@return mk.model
 ---@overload fun(tensors: mk.tensor[], dim: integer?): mk.tensor
 function mk.stack(slices) end
+
+------------------------------------------------------------------------------------------------
+-- Mixtures of experts
+
+--- An expert: a model of which the MLPs are taken. Prompts say what is to be routed to it, and what is not.
+---@class mk.expert
+---@field [1] mk.model
+---@field positive_prompts string[]?
+---@field negative_prompts string[]?
+---@field noise_scale number?     deviation of the normal noise that is added to its weights
+---@field residual_scale number?  what its output is scaled by, in down_proj
+
+---@class mk.moe_definition
+---@field base mk.model                     gives all tensors beside the MLPs, config.json, tokenizer and other files
+---@field experts (mk.model|mk.expert)[]
+---@field shared_experts (mk.model|mk.expert)[]?  run for each token, where the architecture has them
+---@field gates "hidden"|"hidden_avg"|"hidden_last"|"cheap_embed"|"random"|"uniform_random"|(fun(g: mk.gate_context): mk.tensor)|nil
+---  what routes tokens to experts; default "hidden"
+---@field experts_per_token integer?        default 2
+---@field architecture string|mk.moe_architecture|nil  the beginning of a name (mixtral, deepseek, qwen, qwen3), a file such
+---  as "./mine.lua", or a table; default: Mixtral, or else the first that takes the models
+---@field dtype mk.dtype?                   default: what the base's config.json says
+---@field allow_all_same boolean?           all experts may be the same model, as the result is trained further
+---@field name string?                      what messages call it
+
+---@param definition mk.moe_definition
+---@return mk.model
+function mk.moe(definition) end
+
+--- What a function that makes gates gets, once for each layer. It gives a tensor [num_experts, hidden_size]: the router
+--- sends a token to the experts whose rows have the largest dot products with what enters the layer's MLP.
+---@class mk.gate_context
+---@field layer integer        from 0
+---@field num_layers integer
+---@field experts { model: mk.model, positive_prompts: string[], negative_prompts: string[] }[]  the shared ones, if it is their gate
+---@field num_experts integer
+---@field is_shared boolean    the gate is that of the shared experts
+---@field hidden_size integer
+---@field base mk.model
+local gate_context = {}
+
+--- What enters the layer when the base reads the prompts, a row for each: at the last token, or the mean of all.
+--- A prompt is the bos token and the text. All experts' prompts are read at once, for all layers.
+---@param prompts string[]
+---@param options { pool: "last"|"mean"|nil }?
+---@return mk.tensor
+function gate_context:hidden(prompts, options) end
+--- The embeddings of the prompts' tokens, a row for each prompt: their mean, or their sum.
+---@param prompts string[]
+---@param options { pool: "mean"|"sum"|nil }?
+---@return mk.tensor
+function gate_context:embed(prompts, options) end
+
+--- What an output architecture is, as a file of stdlib/moe/ says it. Names are templates with {layer} and {expert}, both
+--- from 0; the parts of an expert are gate_proj, up_proj and down_proj.
+---@class mk.moe_architecture
+---@field name string
+---@field inputs string[]             model_type of the models that it is made of
+---@field shared_experts { [1]: integer, [2]: integer }  least and most
+---@field tensors string[]            of the base, in order
+---@field optional string[]?          those that the base need not have
+---@field zero_biases table<string, string>?  biases that are zeros where the base lacks them, by the weight whose rows they are for
+---@field expert table<string, string>
+---@field shared_expert table<string, string>?
+---@field gate string
+---@field shared_gate string?
+---@field wants_power_of_two boolean? of the number of experts
+---@field refuses (fun(m: mk.moe_facts): string?)?  why models cannot be taken, in words after the name
+---@field config fun(m: mk.moe_facts): table<string, any>, string[]?  values for config.json, and keys that it must lack
+
+---@class mk.moe_facts
+---@field base_config table
+---@field num_experts integer
+---@field num_shared_experts integer
+---@field experts_per_token integer
+---@field hidden_size integer
+---@field intermediate_size integer
+
+------------------------------------------------------------------------------------------------
+-- Methods
 
 --- Stands for the default of a parameter that must be given.
 mk.required = {}
