@@ -17,6 +17,8 @@ package struct ConfigRecipe {
   package let translation: Translation
   /// Whether the config has several merges that use each other.
   package let isMegaMerge: Bool
+  /// Whether the config is that of a mixture of experts.
+  package let isMixtureOfExperts: Bool
 
   /// Translates a config from its bytes, which `read` gives; `host` knows the methods that it names.
   ///
@@ -28,6 +30,7 @@ package struct ConfigRecipe {
     translation = try Self.translate(config, host, options)
     try Self.checkRules(of: translation, host)
     isMegaMerge = config.kind == .megaMerge
+    isMixtureOfExperts = config.kind == .mixtureOfExperts
   }
 
   private static func translate(
@@ -76,7 +79,10 @@ package struct ConfigRecipe {
   /// Runs the recipe, and gives the model that it returns.
   package func run(in host: ScriptHost) throws -> any LazyModel {
     try placingErrors {
-      try host.run(recipe: translation.recipe, name: Self.name, ofConfig: text, at: path)
+      // Under the names that mergekit gives them.
+      try host.run(
+        recipe: translation.recipe, name: Self.name, ofConfig: text, at: path,
+        savedAs: isMixtureOfExperts ? "mergekit_moe_config.yml" : "mergekit_config.yml")
     }
   }
 
@@ -103,8 +109,8 @@ package struct ConfigRecipe {
   /// `config.yml:7:5: models[2].weight: …` for `merge: models[2].weight: …`: the place of the value if the
   /// message names one, else that of the line.
   private func words(_ message: String, line: Int?) -> String {
-    let prefix = "merge: "
-    let message = message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : message
+    let prefix = ["merge: ", "moe: "].first { message.hasPrefix($0) } ?? ""
+    let message = String(message.dropFirst(prefix.count))
     let place = place(ofPathBefore: message, line: line) ?? line.flatMap(translation.place(ofLine:))
     return "\(place ?? path): \(Self.inConfigNames(message))"
   }
@@ -125,7 +131,7 @@ package struct ConfigRecipe {
 
   /// What configs call what recipes name otherwise.
   private static let configNames = [
-    "base": "base_model", "layers": "layer_range", "method": "merge_method",
+    "base": "base_model", "layers": "layer_range", "method": "merge_method", "gates": "gate_mode",
   ]
 
   private func place(ofPathBefore message: String, line: Int?) -> String? {

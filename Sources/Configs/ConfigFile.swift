@@ -36,7 +36,8 @@ package struct ConfigFile: Sendable {
     if documents.count > 1 {
       kind = .megaMerge
     } else {
-      kind = documents[0]["experts"] != nil ? .mixtureOfExperts : .merge
+      let isMixture = documents[0].mapping?.contains { $0.key == "experts" } == true
+      kind = isMixture ? .mixtureOfExperts : .merge
     }
     var names: [String] = []
     for document in documents {
@@ -60,16 +61,19 @@ package struct ConfigFile: Sendable {
         .duplicateKey(first: key.first, isWarning: $0)
       }
     }
+    let fileName = path.split(separator: "/").last.map(String.init) ?? path
+    if kind == .mixtureOfExperts {
+      let text = RecipeWriter.write(try reader.experts(documents[0]), fileName: fileName, options: options)
+      return Translation(text: text, file: path, reader: reader)
+    }
     for document in documents {
       guard let experts = document.mapping?.first(where: { $0.key == "experts" }) else { continue }
-      let problem: ConfigProblem = kind == .megaMerge ? .expertsAmongDocuments : .mixtureOfExperts
-      throw reader.error(problem, at: experts.keyPlace, KeyPath().key("experts"))
+      throw reader.error(.expertsAmongDocuments, at: experts.keyPlace, KeyPath().key("experts"))
     }
     var merges: [MergeConfig] = []
     for document in documents { merges.append(try reader.merge(document)) }
     merges = try reader.ordered(merges)
 
-    let fileName = path.split(separator: "/").last.map(String.init) ?? path
     let text = RecipeWriter.write(merges, fileName: fileName, options: options)
     return Translation(text: text, file: path, reader: reader)
   }

@@ -74,9 +74,6 @@ enum ConfigProblem: Equatable, Sendable {
   case residualWeight
   case overrideArchitecture
   case unusedMerge(String)
-
-  // Not there yet.
-  case mixtureOfExperts
 }
 
 extension ConfigProblem: CustomStringConvertible {
@@ -172,8 +169,6 @@ extension ConfigProblem: CustomStringConvertible {
     case .residualWeight: "has no effect, as in mergekit"
     case .overrideArchitecture: "has no effect: the architecture is inferred from the tensors"
     case .unusedMerge(let name): "the merge '\(name)' is left out: the result does not need it"
-
-    case .mixtureOfExperts: "this is the config of a mixture of experts; these cannot be made yet"
     }
   }
 }

@@ -82,7 +82,7 @@ extension MergeReader {
   }
 
   /// A value that is not an empty text, which mergekit takes for none.
-  private func stated(_ node: YAMLNode?) -> YAMLNode? { node?.text?.isEmpty == true ? nil : node }
+  func stated(_ node: YAMLNode?) -> YAMLNode? { node?.text?.isEmpty == true ? nil : node }
 
   // MARK: Parts
 
@@ -261,7 +261,7 @@ extension MergeReader {
 
   // MARK: Single values
 
-  private func dtype(_ node: YAMLNode?, _ path: KeyPath) throws(ConfigError) -> MergeConfig.PlacedText? {
+  func dtype(_ node: YAMLNode?, _ path: KeyPath) throws(ConfigError) -> MergeConfig.PlacedText? {
     guard let node = stated(node) else { return nil }
     let text = try text(node, path, "the name of a dtype, such as bfloat16")
     let name = text.hasPrefix("torch.") ? String(text.dropFirst("torch.".count)) : text

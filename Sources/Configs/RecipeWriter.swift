@@ -3,8 +3,8 @@ struct RecipeWriter {
   /// Lua has room for 200 local variables in a function.
   static let maximumLocals = 190
 
-  private let options: TranslationOptions
-  private var text = RecipeText()
+  let options: TranslationOptions
+  var text = RecipeText()
   /// How the recipe names the models of references, and the merges of names.
   private var modelNames: [ModelReference: String] = [:]
   private var mergeNames: [String: String] = [:]
@@ -18,12 +18,10 @@ struct RecipeWriter {
     return writer.text
   }
 
-  private init(options: TranslationOptions) { self.options = options }
+  init(options: TranslationOptions) { self.options = options }
 
   private mutating func write(_ merges: [MergeConfig], fileName: String) {
-    text.line("\(Translation.firstWords)\(fileName.map { $0.isNewline ? " " : String($0) }.joined())")
-    text.line("local mk = require \"mergekit\"")
-    text.line("")
+    writeFirstLines(fileName: fileName)
     let stages = merges.dropLast().compactMap(\.name)
     let names = Set(merges.compactMap(\.name?.text))
     let models = distinctModels(merges, except: names)
@@ -31,25 +29,11 @@ struct RecipeWriter {
     var luaNames = LuaNames()
     let areStagesLocal = stages.count <= Self.maximumLocals
     let areModelsLocal = areStagesLocal && stages.count + models.count <= Self.maximumLocals
-    let modelTable = areModelsLocal ? "" : luaNames.name(for: "models") + "."
+    let modelTable = areModelsLocal ? nil : luaNames.name(for: "models")
     let stageTable = areStagesLocal ? "" : luaNames.name(for: "merges") + "."
     for stage in stages { mergeNames[stage.text] = stageTable + luaNames.name(for: stage.text) }
 
-    if areModelsLocal {
-      for model in models {
-        let name = luaNames.name(forPath: model.reference.path)
-        modelNames[model.reference] = name
-        text.line("local \(name) = mk.model \(quotedString(model.reference.text))", model.place)
-      }
-    } else {
-      var entries: [LuaEntry] = []
-      for model in models {
-        let name = luaNames.name(forPath: model.reference.path)
-        modelNames[model.reference] = modelTable + name
-        entries.append(.field(name, .code("mk.model " + quotedString(model.reference.text)), model.place))
-      }
-      text.table("local \(modelTable.dropLast()) = ", entries)
-    }
+    declare(models, inTable: modelTable, &luaNames)
     if !areStagesLocal { text.line("local \(stageTable.dropLast()) = {}") }
     if !models.isEmpty || !areStagesLocal { text.line("") }
 
@@ -62,6 +46,29 @@ struct RecipeWriter {
     }
   }
 
+  /// The comment and the line that every recipe begins with.
+  mutating func writeFirstLines(fileName: String) {
+    text.line("\(Translation.firstWords)\(fileName.map { $0.isNewline ? " " : String($0) }.joined())")
+    text.line("local mk = require \"mergekit\"")
+    text.line("")
+  }
+
+  /// Opens models under names of their own: in local variables, or in a table of that name.
+  mutating func declare(_ models: [PlacedModel], inTable table: String?, _ luaNames: inout LuaNames) {
+    var entries: [LuaEntry] = []
+    for model in models {
+      let name = luaNames.name(forPath: model.reference.path)
+      let opened = "mk.model " + quotedString(model.reference.text)
+      modelNames[model.reference] = (table.map { $0 + "." } ?? "") + name
+      if table == nil {
+        text.line("local \(name) = \(opened)", model.place)
+      } else {
+        entries.append(.field(name, .code(opened), model.place))
+      }
+    }
+    if let table { text.table("local \(table) = ", entries) }
+  }
+
   /// Every model that is no merge's name, each once, in the order of their use.
   private func distinctModels(_ merges: [MergeConfig], except names: Set<String>) -> [PlacedModel] {
     var seen: Set<ModelReference> = []
@@ -71,7 +78,7 @@ struct RecipeWriter {
     }
   }
 
-  private func code(_ model: PlacedModel) -> LuaValue {
+  func code(_ model: PlacedModel) -> LuaValue {
     let reference = model.reference
     let merge = reference.revision == nil ? mergeNames[reference.path] : nil
     return .code(merge ?? modelNames[reference] ?? "nil")

@@ -4,17 +4,21 @@ package struct TranslationOptions: Sendable {
   package var truncateEmbeddings: Bool
   /// `--allow-crimes`: models of different architectures may be mixed.
   package var allowCrimes: Bool
+  /// `--i-understand-this-is-not-useful-without-training`: the experts of a mixture may all be one model.
+  package var allowAllSame: Bool
   /// `--strict`: unknown keys and parameters are errors, not warnings.
   package var isStrict: Bool
   /// The dtypes that a result may have, in lower case, by the names that configs use (without `torch.`).
   package var dtypeNames: [String]
 
   package init(
-    truncateEmbeddings: Bool = false, allowCrimes: Bool = false, isStrict: Bool = false,
+    truncateEmbeddings: Bool = false, allowCrimes: Bool = false, allowAllSame: Bool = false,
+    isStrict: Bool = false,
     dtypeNames: [String] = ["float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"]
   ) {
     self.truncateEmbeddings = truncateEmbeddings
     self.allowCrimes = allowCrimes
+    self.allowAllSame = allowAllSame
     self.isStrict = isStrict
     self.dtypeNames = dtypeNames
   }
@@ -25,7 +29,7 @@ package struct Translation: Sendable {
   /// What every recipe begins with.
   package static let firstWords = "-- From "
 
-  /// Lua text; it ends with `return mk.merge { … }`.
+  /// Lua text; it ends with `return mk.merge { … }`, or `return mk.moe { … }` for a mixture of experts.
   package let recipe: String
   /// What was left out or has no effect, in the order of the file, each with its place:
   /// `config.yml:7:5: parameters.desnity: unknown parameter …`.
@@ -64,7 +68,7 @@ package struct Translation: Sendable {
     return "\(file):\(place)"
   }
 
-  /// The place in the config of a value in the table that `mk.merge` gets, by its path as errors write it
+  /// The place in the config of a value in the table that `mk.merge` or `mk.moe` gets, by its path as errors write it
   /// (`models[2].weight`, `slices[1].sources[2].layers`); if it has none, that of the innermost value
   /// around it that has one.
   ///

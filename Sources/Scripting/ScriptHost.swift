@@ -162,19 +162,21 @@ package final class ScriptHost {
 
   /// Runs the recipe that a config was translated into, and gives the model that it returns.
   ///
-  /// It is the config that is kept beside the model, under the name that mergekit gives it.
+  /// It is the config that is kept beside the model.
   ///
   /// - Parameters:
   ///   - recipe: The Lua text.
   ///   - name: What errors call it.
   ///   - config: The config's text.
   ///   - path: The config's file, which no output may replace.
-  package func run(recipe text: String, name: String, ofConfig config: String, at path: String) throws
-    -> any LazyModel
-  {
+  ///   - savedName: What the config is called beside the model.
+  package func run(
+    recipe text: String, name: String, ofConfig config: String, at path: String,
+    savedAs savedName: String = "mergekit_config.yml"
+  ) throws -> any LazyModel {
     recipePath = FilePath(path)
     recipe = ModelWriter.Recipe(
-      fileName: "mergekit_config.yml", text: config, language: .yaml,
+      fileName: savedName, text: config, language: .yaml,
       modules: { [modules] in modules.userFiles })
     return try run(text.utf8, name: name)
   }

@@ -18,14 +18,23 @@ struct ConfigOptions: ParsableArguments {
       "Cut embeddings of different sizes to the smallest. Wrong unless the same ids are the same tokens."))
   var unsafeTruncateEmbeddings: Bool?
 
+  @Flag(help: "The experts of a mixture may all be the same model.")
+  var iUnderstandThisIsNotUsefulWithoutTraining = false
+
   /// Fails if one is set that only configs know.
   func requireNone(for recipe: String) throws {
     for (isSet, option, field) in [
-      (allowCrimes == true, "--allow-crimes", "allow_crimes"),
-      (unsafeTruncateEmbeddings == true, "--unsafe-truncate-embeddings", "truncate_embeddings"),
+      (allowCrimes == true, "--allow-crimes", "mk.merge takes allow_crimes"),
+      (
+        unsafeTruncateEmbeddings == true, "--unsafe-truncate-embeddings", "mk.merge takes truncate_embeddings"
+      ),
+      (
+        iUnderstandThisIsNotUsefulWithoutTraining, "--i-understand-this-is-not-useful-without-training",
+        "mk.moe takes allow_all_same"
+      ),
     ] where isSet {
       throw ValidationError(
-        "\(option) is for configs; \(recipe) is a recipe, where mk.merge takes \(field) = true")
+        "\(option) is for configs; \(recipe) is a recipe, where \(field) = true")
     }
   }
 }

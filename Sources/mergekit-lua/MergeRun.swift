@@ -101,6 +101,6 @@ extension ConfigOptions {
   var translation: TranslationOptions {
     TranslationOptions(
       truncateEmbeddings: unsafeTruncateEmbeddings ?? false, allowCrimes: allowCrimes ?? false,
-      isStrict: strict)
+      allowAllSame: iUnderstandThisIsNotUsefulWithoutTraining, isStrict: strict)
   }
 }

@@ -19,12 +19,14 @@ struct MergekitLua: ParsableCommand {
     subcommands: [RunCommand.self, TranslateCommand.self, InspectCommand.self, MethodsCommand.self],
     defaultSubcommand: RunCommand.self)
 
-  /// Under the name `mergekit-yaml`, the program is that.
+  /// Under the names `mergekit-yaml` and `mergekit-moe`, the program is those.
   static func main() {
     Signals.watch()
     let name = CommandLine.arguments.first.flatMap { FilePath($0).lastComponent?.string }
     if name == MergekitYaml.configuration.commandName {
       runToExit(MergekitYaml.self)
+    } else if name == MergekitMoe.configuration.commandName {
+      runToExit(MergekitMoe.self)
     } else {
       runToExit(MergekitLua.self)
     }

@@ -360,12 +360,6 @@ import Testing
         == "mine.lua:2: method: expected a name")
   }
 
-  @Test func aMixtureOfExpertsIsRecognised() throws {
-    #expect(
-      try failure("base_model: models/base\nexperts:\n  - source_model: models/math\n")
-        == "config.yml:2:1: experts: this is the config of a mixture of experts; these cannot be made yet")
-  }
-
   @Test func filesThatAreNoConfigs() throws {
     #expect(
       try tool.run("nope.yml", "out")

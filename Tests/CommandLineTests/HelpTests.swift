@@ -23,10 +23,10 @@ import Testing
     #expect(try tool.run("help", name) == tool.run(name, "-h"))
   }
 
-  @Test func ofMergekitYaml() throws {
-    let link = tool.path("mergekit-yaml")
+  @Test(arguments: ["mergekit-yaml", "mergekit-moe"]) func ofADropIn(name: String) throws {
+    let link = tool.path(name)
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: Tool.binary)
-    try check(tool.run(["--help"], executable: link), "mergekit-yaml")
+    try check(tool.run(["--help"], executable: link), name)
   }
 
   @Test func version() throws { #expect(try tool.run("--version") == Tool.Outcome(0, "0.1.0\n")) }

@@ -411,10 +411,6 @@ import Testing
     ),
     ("name: a/b", "3:7: name: 'a/b' cannot name a merge: a name has no '/' and is not '.' or '..'"),
     ("name: ..", "3:7: name: '..' cannot name a merge: a name has no '/' and is not '.' or '..'"),
-    (
-      "experts: [{source_model: a}]",
-      "3:1: experts: this is the config of a mixture of experts; these cannot be made yet"
-    ),
   ])
   func otherKeys(_ yaml: String, _ words: String) {
     #expect(message("merge_method: passthrough\nmodels: [{model: a}]\n\(yaml)") == "config.yml:\(words)")
