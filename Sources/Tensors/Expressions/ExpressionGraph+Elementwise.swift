@@ -99,6 +99,11 @@ extension ExpressionGraph {
       retain(input)
       return input
     }
+    // What is rounded to a dtype is not rounded again.
+    if case .convert(dtype) = node.operation {
+      retain(input)
+      return input
+    }
     try requireArithmetic(input, "to")
     guard dtype.isArithmetic else { throw TensorError.notFloat(operation: "to", dtype) }
     return try add(

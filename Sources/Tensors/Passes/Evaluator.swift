@@ -29,13 +29,25 @@ package final class Evaluator {
     }
   }
 
-  /// One expression on its way.
+  /// Where an expression's elements go, and as what.
+  package struct Target {
+    package var sink: any ByteSink
+    package var dtype: DType
+
+    package init(sink: any ByteSink, dtype: DType) {
+      self.sink = sink
+      self.dtype = dtype
+    }
+  }
+
+  /// One expression on its way, or several that are computed together.
   final class Job {
     let plan: PassPlan
-    /// Nodes that are kept until the end: the expression's root, if there is one, and all that the plan
+    /// Nodes that are kept until the end: the expressions' roots, if there are any, and all that the plan
     /// names.
     let kept: [NodeID]
-    let store: (sink: any ByteSink, dtype: DType)?
+    /// What becomes of the plan's outputs, in their order.
+    let targets: [Target]
     let completion: (Result<Void, any Error>) -> Void
     /// How many jobs there were before it.
     let order: Int
@@ -48,13 +60,13 @@ package final class Evaluator {
     var masks: [NodeID: StoredLeaf] = [:]
 
     init(
-      plan: PassPlan, kept: [NodeID], order: Int, store: (sink: any ByteSink, dtype: DType)?,
+      plan: PassPlan, kept: [NodeID], order: Int, targets: [Target],
       completion: @escaping (Result<Void, any Error>) -> Void
     ) {
       self.order = order
       self.plan = plan
       self.kept = kept
-      self.store = store
+      self.targets = targets
       self.completion = completion
     }
   }
@@ -97,7 +109,7 @@ package final class Evaluator {
     completion: @escaping (Result<Void, any Error>) -> Void
   ) throws {
     if let copy = try copyWork(node, as: dtype, to: sink) {
-      let job = keep(node, PassPlan(stages: [], awaited: []), store: nil, completion)
+      let job = keep([node], PassPlan(stages: [], awaited: []), targets: [], completion)
       job.outstanding = 1
       pool.submit(
         Sweep(partition: copy.partition, work: copy.work, order: job.order) { [weak self] in
@@ -105,11 +117,72 @@ package final class Evaluator {
         })
       return
     }
+    try requireStorable(node, as: dtype)
+    try start([node], targets: [Target(sink: sink, dtype: dtype)], completion: completion)
+  }
+
+  /// Starts to compute several expressions, each for a target of its own, as `store` does one. Those of one
+  /// size share their last sweep, so that what they have in common is read and computed once.
+  package func store(
+    _ requests: [(node: NodeID, target: Target)], completion: @escaping (Result<Void, any Error>) -> Void
+  ) throws {
+    struct Space: Hashable {
+      var count: Int
+      var precision: Precision
+    }
+    var singles: [(node: NodeID, target: Target)] = []
+    var order: [Space] = []
+    var groups: [Space: [(node: NodeID, target: Target)]] = [:]
+    for request in requests {
+      if try copyWork(request.node, as: request.target.dtype, to: request.target.sink) != nil {
+        singles.append(request)
+        continue
+      }
+      try requireStorable(request.node, as: request.target.dtype)
+      let space = Space(
+        count: graph[request.node].shape.count, precision: graph[request.node].precision)
+      if groups[space] == nil { order.append(space) }
+      groups[space, default: []].append(request)
+    }
+    guard !requests.isEmpty else { return completion(.success(())) }
+    let ends = Ends(count: singles.count + order.count, completion)
+    do {
+      for (node, target) in singles {
+        try store(node, as: target.dtype, to: target.sink, completion: ends.one)
+      }
+      for space in order {
+        let group = groups[space]!
+        try start(group.map(\.node), targets: group.map(\.target), completion: ends.one)
+      }
+    } catch {
+      ends.completion = nil
+      throw error
+    }
+  }
+
+  /// Calls a completion after the last of several, or with the first failure.
+  private final class Ends {
+    private var left: Int
+    var completion: ((Result<Void, any Error>) -> Void)?
+
+    init(count: Int, _ completion: @escaping (Result<Void, any Error>) -> Void) {
+      left = count
+      self.completion = completion
+    }
+
+    func one(_ result: Result<Void, any Error>) {
+      left -= 1
+      if left > 0, case .success = result { return }
+      completion?(result)
+      completion = nil
+    }
+  }
+
+  private func requireStorable(_ node: NodeID, as dtype: DType) throws {
     if let own = graph[node].dtype, !own.isArithmetic {
       throw TensorError.notArithmetic(operation: "storing as \(dtype.rawValue)", own)
     }
     guard dtype.isArithmetic else { throw TensorError.notFloat(operation: "storing", dtype) }
-    try start(node, store: (sink, dtype), completion: completion)
   }
 
   /// The value of a scalar, or of a tensor of one element; waits for it.
@@ -120,7 +193,7 @@ package final class Evaluator {
     }
     guard !isInDeferredCall else { throw TensorError.inDeferred(operation: "item") }
     if graph.isScalar(node) {
-      try wait { try self.start(node, store: nil, completion: $0) }
+      try wait { try self.start([node], targets: [], completion: $0) }
       return try scalar(node)
     }
     let target = MemorySource(byteCount: 8)
@@ -173,12 +246,11 @@ package final class Evaluator {
   // MARK: Jobs
 
   private func start(
-    _ node: NodeID, store: (sink: any ByteSink, dtype: DType)?,
-    completion: @escaping (Result<Void, any Error>) -> Void
+    _ roots: [NodeID], targets: [Target], completion: @escaping (Result<Void, any Error>) -> Void
   ) throws {
     var planner = PassPlanner(
       graph: graph, inFlight: inFlight, inFlightMaterialised: inFlightMaterialised)
-    let job = keep(node, try planner.plan(node, stores: store != nil), store: store, completion)
+    let job = keep(roots, try planner.plan(roots, stores: !targets.isEmpty), targets: targets, completion)
     for settled in job.plan.stages.joined().flatMap(\.settled) {
       inFlight.insert(settled.node)
       if isMaterialised(settled.node) { inFlightMaterialised.insert(settled.node) }
@@ -191,12 +263,11 @@ package final class Evaluator {
   }
 
   func keep(
-    _ root: NodeID?, _ plan: PassPlan, store: (sink: any ByteSink, dtype: DType)?,
+    _ roots: [NodeID], _ plan: PassPlan, targets: [Target],
     _ completion: @escaping (Result<Void, any Error>) -> Void
   ) -> Job {
     let job = Job(
-      plan: plan, kept: (root.map { [$0] } ?? []) + plan.nodes, order: nextOrder, store: store,
-      completion: completion)
+      plan: plan, kept: roots + plan.nodes, order: nextOrder, targets: targets, completion: completion)
     nextOrder += 1
     job.kept.forEach(graph.retain)
     jobs[ObjectIdentifier(job)] = job
@@ -278,13 +349,13 @@ package final class Evaluator {
     var settled = planned.settled
     try settled.removeAll { try isKnown($0.node) || settledWithoutSweep($0, planned, job) }
     let masks = planned.masks.filter { job.masks[$0.node] == nil }
-    if settled.isEmpty, masks.isEmpty, planned.output == nil { return nil }
+    if settled.isEmpty, masks.isEmpty, planned.outputs.isEmpty { return nil }
 
     let program = try LaunchedProgram(planned.program, graph: graph, masks: job.masks, scalar: scalar)
     var sinks: [any SweepSink] = []
     var finishers: [() throws -> Void] = []
-    if let output = planned.output, let store = job.store {
-      sinks.append(StoreSink(root: output, dtype: store.dtype, sink: store.sink))
+    for (root, target) in zip(planned.outputs, job.targets) {
+      sinks.append(StoreSink(root: root, dtype: target.dtype, sink: target.sink))
     }
     var keySinks: [Int: KeySink] = [:]
     for barrier in settled {

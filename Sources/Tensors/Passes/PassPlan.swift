@@ -1,5 +1,5 @@
-/// The sweeps that compute one expression, stage by stage: the sweeps of a stage need the results of
-/// the stages before it, and nothing of each other.
+/// The sweeps that compute one expression, or several together, stage by stage: the sweeps of a stage need
+/// the results of the stages before it, and nothing of each other.
 struct PassPlan {
   /// A barrier that a sweep settles, and where its inputs are among the program's roots.
   struct Settled {
@@ -13,8 +13,8 @@ struct PassPlan {
     var settled: [Settled]
     /// Masks that the sweep keeps for the sweeps of later stages.
     var masks: [Settled] = []
-    /// The root that is the expression's own result, in the last stage.
-    var output: Int?
+    /// The roots that are the expressions' own results, in the last stage.
+    var outputs: Range<Int> = 0..<0
     /// Whether it looks for ties only, which are mostly known without it.
     var settlesTies = false
   }
@@ -51,11 +51,12 @@ struct PassPlanner {
     self.inFlightMaterialised = inFlightMaterialised
   }
 
-  /// The plan for `root`; `stores` says whether its elements are wanted, or only its barriers' values.
-  mutating func plan(_ root: NodeID, stores: Bool) throws -> PassPlan {
+  /// The plan for `roots`, which have as many elements each; `stores` says whether their elements are wanted,
+  /// or only their barriers' values.
+  mutating func plan(_ roots: [NodeID], stores: Bool) throws -> PassPlan {
     while true {
       let needs = Materialisation(inFlightMaterialised.union(materialised).union(kept.nodes))
-      let plan = try attempt(root, stores: stores, needs)
+      let plan = try attempt(roots, stores: stores, needs)
       var found = needs.takeAdded()
       if found.isEmpty {
         if kept.isDecided { return plan }
@@ -73,18 +74,19 @@ struct PassPlanner {
     }
   }
 
-  private func attempt(_ root: NodeID, stores: Bool, _ needs: Materialisation) throws -> PassPlan {
-    let (stages, level, awaited) = sort(root)
+  private func attempt(_ roots: [NodeID], stores: Bool, _ needs: Materialisation) throws -> PassPlan {
+    let (stages, level, awaited) = sort(roots)
     var plan = PassPlan(stages: [], awaited: awaited)
     for (stage, barriers) in stages.enumerated() {
       plan.stages.append(try group(barriers, stage, needs))
     }
     if stores {
-      let program = try compile([root], own: [], needs)
+      let program = try compile(roots, own: [], needs)
       let partition = Self.partition(for: program)
       while plan.stages.count <= level { plan.stages.append([]) }
       plan.stages[level].append(
-        PassPlan.PlannedSweep(program: program, partition: partition, settled: [], output: 0))
+        PassPlan.PlannedSweep(
+          program: program, partition: partition, settled: [], outputs: roots.indices))
     }
     return plan
   }
@@ -97,13 +99,13 @@ struct PassPlanner {
     }
   }
 
-  /// All barriers that `root` needs, by the stage in which they are computed, and the first stage after
-  /// those that it needs.
-  private func sort(_ root: NodeID) -> (stages: [[NodeID]], level: Int, awaited: [NodeID]) {
+  /// All barriers that `roots` need, by the stage in which they are computed, and the first stage after
+  /// those that they need.
+  private func sort(_ roots: [NodeID]) -> (stages: [[NodeID]], level: Int, awaited: [NodeID]) {
     var levels = KeyTable()
     var stages: [[NodeID]] = []
     var awaited: [NodeID] = []
-    var stack: [(node: NodeID, expanded: Bool)] = [(root, false)]
+    var stack = roots.reversed().map { (node: $0, expanded: false) }
     while let (node, expanded) = stack.popLast() {
       if levels[node] != nil { continue }
       let index = Int(node.index)
@@ -138,7 +140,7 @@ struct PassPlanner {
       }
       levels[node] = level
     }
-    return (stages, levels[root]!, awaited)
+    return (stages, roots.map { levels[$0]! }.max() ?? 0, awaited)
   }
 
   /// Barriers of one stage, those over one space in one sweep.
@@ -192,7 +194,7 @@ struct PassPlanner {
         partition = Self.partition(for: program)
       }
       return PassPlan.PlannedSweep(
-        program: program, partition: partition, settled: settled, masks: masks, output: nil,
+        program: program, partition: partition, settled: settled, masks: masks,
         settlesTies: space.trip == .ties)
     }
   }

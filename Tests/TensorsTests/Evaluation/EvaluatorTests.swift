@@ -100,6 +100,43 @@ import Testing
     #expect(sink.bytesWritten <= 900_000)
   }
 
+  /// Expressions that are stored together read what they share once, also where one waits for another's
+  /// barrier.
+  @Test func severalAtOnce() throws {
+    let bench = Bench()
+    let source = RecordingSource(encode([1, 2, 3, 4], .f32))
+    let x = try bench.stored(source, [4], .f32)
+    let scaled = try bench.graph.binary(.multiply, x, bench.graph.reduce(.sum, x, operation: "sum"))
+    let other = try bench.stored([5, 6], [2], .f32)
+    let nodes = [
+      try bench.graph.unary(.negate, x), scaled, x, scaled, try bench.graph.unary(.negate, other),
+    ]
+    let targets = nodes.map { MemorySource(byteCount: bench.graph.shape(of: $0).count * 4) }
+    let evaluator = bench.evaluator()
+    var ends = 0
+    try evaluator.store(
+      zip(nodes, targets).map { ($0, Evaluator.Target(sink: $1, dtype: .f32)) }
+    ) { result in
+      if case .success = result { ends += 1 }
+    }
+    try evaluator.finish()
+    #expect(ends == 1)
+    #expect(
+      targets.map { decode($0.bytes, .f32) }
+        == [[-1, -2, -3, -4], [10, 20, 30, 40], [1, 2, 3, 4], [10, 20, 30, 40], [-5, -6]])
+    // Once for the sum, once for the two results, once for the copy.
+    #expect(source.bytesRead == 3 * 16)
+
+    var failures: [String] = []
+    let failing = Evaluator.Target(sink: FailingSink(), dtype: .f32)
+    try evaluator.store([(nodes[0], failing), (nodes[4], failing)]) { failures.append("\($0)") }
+    try evaluator.finish()
+    #expect(failures.count == 1)
+    var isDone = false
+    try evaluator.store([]) { _ in isDone = true }
+    #expect(isDone)
+  }
+
   @Test func cancellingDropsEverything() throws {
     let bench = Bench()
     let gate = GatedSource(byteCount: 4_000_000)
