@@ -61,7 +61,8 @@ let package = Package(
     .target(
       name: "ConfigRecipes",
       dependencies: [
-        "Merging", "Scripting", "Configs", .product(name: "SystemPackage", package: "swift-system"),
+        "Suggestions", "Checkpoints", "Merging", "Scripting", "Configs",
+        .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .executableTarget(
       name: "mergekit-lua",

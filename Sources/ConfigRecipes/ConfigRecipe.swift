@@ -15,10 +15,14 @@ package struct ConfigRecipe {
   package let text: String
   /// The recipe, and what was left out of the config.
   package let translation: Translation
-  /// Whether the config has several merges that use each other.
+  /// Whether the config has several merges that use each other, or one that has a name.
   package let isMegaMerge: Bool
   /// Whether the config is that of a mixture of experts.
   package let isMixtureOfExperts: Bool
+
+  private let config: ConfigFile
+  private let methods: [String: MethodDeclaration]
+  private let options: TranslationOptions
 
   /// Translates a config from its bytes, which `read` gives; `host` knows the methods that it names.
   ///
@@ -26,16 +30,34 @@ package struct ConfigRecipe {
   package init(path: String, bytes: [UInt8], host: ScriptHost, options: TranslationOptions) throws {
     let config = try ConfigFile(bytes: bytes, path: path)
     self.path = path
+    self.config = config
+    self.options = options
     text = String(decoding: bytes, as: UTF8.self)
-    translation = try Self.translate(config, host, options)
+    (translation, methods) = try Self.translate(config, host, options)
     try Self.checkRules(of: translation, host)
     isMegaMerge = config.kind == .megaMerge
     isMixtureOfExperts = config.kind == .mixtureOfExperts
   }
 
+  /// The same config, whose recipe opens merges that have been made before instead of making them.
+  ///
+  /// - Parameter finished: Where they lie, by their names.
+  package init(_ recipe: ConfigRecipe, finished: [String: String]) throws {
+    path = recipe.path
+    text = recipe.text
+    isMegaMerge = recipe.isMegaMerge
+    isMixtureOfExperts = recipe.isMixtureOfExperts
+    config = recipe.config
+    methods = recipe.methods
+    var options = recipe.options
+    options.finished = finished
+    self.options = options
+    translation = try config.translate(methods: methods, options: options)
+  }
+
   private static func translate(
     _ config: ConfigFile, _ host: ScriptHost, _ options: TranslationOptions
-  ) throws -> Translation {
+  ) throws -> (Translation, [String: MethodDeclaration]) {
     var methods: [String: MethodDeclaration] = [:]
     var unknown: (name: String, reason: String)?
     for name in config.methodNames {
@@ -45,12 +67,14 @@ package struct ConfigRecipe {
         unknown = unknown ?? (name, error.message)
       }
     }
-    guard let unknown else { return try config.translate(methods: methods, options: options) }
+    guard let unknown else {
+      return (try config.translate(methods: methods, options: options), methods)
+    }
     // The config's reader finds the method unknown too, and knows the place.
     for name in try host.methodNames where methods[name] == nil {
       methods[name] = try host.declaration(ofMethod: name)
     }
-    do { return try config.translate(methods: methods, options: options) } catch {
+    do { return (try config.translate(methods: methods, options: options), methods) } catch {
       guard unknown.name.contains("/"), "\(error)".hasSuffix("'\(unknown.name)'") else { throw error }
       throw LuaError("\(error): \(unknown.reason)")
     }
@@ -78,12 +102,25 @@ package struct ConfigRecipe {
 
   /// Runs the recipe, and gives the model that it returns.
   package func run(in host: ScriptHost) throws -> any LazyModel {
+    guard case .model(let model) = try results(in: host) else {
+      throw LuaError("\(path): expected one model, the recipe returned a table of models")
+    }
+    return model
+  }
+
+  /// Runs the recipe, and gives the model, or the models, that it returns.
+  package func results(in host: ScriptHost) throws -> ScriptHost.Results {
     try placingErrors {
       // Under the names that mergekit gives them.
-      try host.run(
+      try host.results(
         recipe: translation.recipe, name: Self.name, ofConfig: text, at: path,
         savedAs: isMixtureOfExperts ? "mergekit_moe_config.yml" : "mergekit_config.yml")
     }
+  }
+
+  /// The merges that the recipe makes, each after those that it uses.
+  package var made: [Translation.Document] {
+    translation.documents.filter { options.finished[$0.name] == nil && translation.makes($0) }
   }
 
   // MARK: Places
@@ -97,22 +134,30 @@ package struct ConfigRecipe {
     }
   }
 
-  /// A warning of the recipe; one that begins with the path of a value gets the value's place.
-  package func placed(warning: String) -> String {
-    // Which of several merges it is about is not known.
-    guard !isMegaMerge, let place = place(ofPathBefore: warning, line: nil) else {
+  /// A warning of the recipe; one that begins with the path of a value gets the value's place. Of a file with
+  /// several merges, the line of the recipe says which is meant, and others get the place of the merge.
+  package func placed(warning: String, line: Int?) -> String {
+    let words = Self.withoutCall(warning)
+    if isMegaMerge, line == nil { return Self.inConfigNames(words) }
+    let ofLine = isMegaMerge ? line.flatMap(translation.place(ofLine:)) : nil
+    guard let place = place(ofPathBefore: words, line: line) ?? ofLine else {
       return Self.inConfigNames(warning)
     }
-    return "\(place): \(Self.inConfigNames(warning))"
+    return "\(place): \(Self.inConfigNames(words))"
   }
 
   /// `config.yml:7:5: models[2].weight: …` for `merge: models[2].weight: …`: the place of the value if the
   /// message names one, else that of the line.
   private func words(_ message: String, line: Int?) -> String {
-    let prefix = ["merge: ", "moe: "].first { message.hasPrefix($0) } ?? ""
-    let message = String(message.dropFirst(prefix.count))
+    let message = Self.withoutCall(message)
     let place = place(ofPathBefore: message, line: line) ?? line.flatMap(translation.place(ofLine:))
     return "\(place ?? path): \(Self.inConfigNames(message))"
+  }
+
+  /// A message without the name of the function that it begins with.
+  private static func withoutCall(_ message: String) -> String {
+    let prefix = ["merge: ", "moe: "].first { message.hasPrefix($0) } ?? ""
+    return String(message.dropFirst(prefix.count))
   }
 
   /// `slices[1].sources[1].layer_range: [0, 9] is …` for `slices[1].sources[1].layers: { 0, 9 } is …`: a

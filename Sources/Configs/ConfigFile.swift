@@ -5,7 +5,7 @@ package struct ConfigFile: Sendable {
   package enum Kind: Sendable {
     /// One merge.
     case merge
-    /// Merges that use each other by name: several documents.
+    /// Merges that use each other by name: several documents, or one that has a name.
     case megaMerge
     /// A mixture of experts: a document with `experts`.
     case mixtureOfExperts
@@ -35,9 +35,10 @@ package struct ConfigFile: Sendable {
     }
     if documents.count > 1 {
       kind = .megaMerge
+    } else if documents[0].mapping?.contains(where: { $0.key == "experts" }) == true {
+      kind = .mixtureOfExperts
     } else {
-      let isMixture = documents[0].mapping?.contains { $0.key == "experts" } == true
-      kind = isMixture ? .mixtureOfExperts : .merge
+      kind = documents[0]["name"].map { !$0.isNull } == true ? .megaMerge : .merge
     }
     var names: [String] = []
     for document in documents {
@@ -55,6 +56,9 @@ package struct ConfigFile: Sendable {
   package func translate(
     methods: [String: MethodDeclaration], options: TranslationOptions = TranslationOptions()
   ) throws(ConfigError) -> Translation {
+    var options = options
+    // Of one merge, the dtype of the result is not the recipe's to say.
+    if kind != .megaMerge { options.dtype = nil }
     let reader = MergeReader(file: path, options: options, methods: methods)
     for key in repeatedKeys {
       try reader.leaveOut(at: key.place, KeyPath().key(key.name)) {
@@ -63,8 +67,9 @@ package struct ConfigFile: Sendable {
     }
     let fileName = path.split(separator: "/").last.map(String.init) ?? path
     if kind == .mixtureOfExperts {
-      let text = RecipeWriter.write(try reader.experts(documents[0]), fileName: fileName, options: options)
-      return Translation(text: text, file: path, reader: reader)
+      let writer = RecipeWriter(fileName: fileName, options: options)
+      let text = writer.write(try reader.experts(documents[0]))
+      return Translation(text: text, file: path, reader: reader, writer: writer)
     }
     for document in documents {
       guard let experts = document.mapping?.first(where: { $0.key == "experts" }) else { continue }
@@ -72,9 +77,34 @@ package struct ConfigFile: Sendable {
     }
     var merges: [MergeConfig] = []
     for document in documents { merges.append(try reader.merge(document)) }
-    merges = try reader.ordered(merges)
-
-    let text = RecipeWriter.write(merges, fileName: fileName, options: options)
-    return Translation(text: text, file: path, reader: reader)
+    let tree = try reader.tree(merges)
+    var names = tree.merges.map { $0.name?.text ?? "" }
+    let returned: [Int]
+    let needed: [Int]
+    switch options.results {
+    case .one:
+      returned = [tree.result]
+      needed = tree.needed(for: returned)
+      try reader.leaveOut(from: tree, needed: needed)
+    case .all(let nameless, let isDirectory):
+      let unnamed = tree.merges.firstIndex { $0.name == nil }
+      if let unnamed {
+        var name = nameless
+        while let clash = tree.merges.first(where: { $0.name?.text == name })?.name {
+          if isDirectory { throw reader.error(.namelessClash(name), at: clash.place, KeyPath().key("name")) }
+          name += "_"
+        }
+        names[unnamed] = name
+      }
+      returned = tree.merges.indices.filter { options.finished[names[$0]] == nil }
+      needed = tree.needed(for: returned) { options.finished[names[$0]] != nil }
+    }
+    if options.requiresNameless, tree.merges.allSatisfy({ $0.name != nil }) {
+      throw reader.error(.nameless, at: tree.merges[tree.result].place)
+    }
+    let writer = RecipeWriter(
+      tree: tree, names: names, places: needed, fileName: fileName, options: options)
+    let text = writer.write(returning: returned)
+    return Translation(text: text, file: path, reader: reader, writer: writer)
   }
 }

@@ -5,6 +5,12 @@ struct Misspelling: Equatable, Sendable {
   var meant: String
 }
 
+/// A document with a name, and where it says so.
+struct NamedPlace: Equatable, Sendable {
+  var name: String
+  var place: Place
+}
+
 /// What can be wrong with a config. `found` says in words what stands in the file.
 enum ConfigProblem: Equatable, Sendable {
   // The text.
@@ -49,6 +55,7 @@ enum ConfigProblem: Equatable, Sendable {
 
   // Models.
   case adapter
+  case adapterOnMerge(String)
 
   // Layers.
   case layersNegative(Int)
@@ -67,7 +74,10 @@ enum ConfigProblem: Equatable, Sendable {
   case duplicateName(String, first: Place)
   case severalUnnamed(first: Place)
   case badName(String)
-  case cycle([String])
+  case namelessClash(String)
+  case nameless
+  case severalResults([NamedPlace])
+  case cycle([NamedPlace])
   case expertsAmongDocuments
 
   // Notices.
@@ -137,6 +147,9 @@ extension ConfigProblem: CustomStringConvertible {
     case .adapter:
       "adapters ('+lora') cannot be merged yet: merge the adapter into its model with another tool and name "
         + "the result"
+    case .adapterOnMerge(let name):
+      "adapters ('+lora') cannot be merged yet, onto the merge '\(name)' neither: write that first, merge the "
+        + "adapter into it with another tool and name the result"
 
     case .layersNegative(let layer): "layers count from 0, found \(layer)"
     case .layersEmpty(let first, let end):
@@ -162,8 +175,17 @@ extension ConfigProblem: CustomStringConvertible {
     case .duplicateName(let name, let first): "the name '\(name)' is given to two merges, first at \(first)"
     case .severalUnnamed(let first):
       "two merges have no name, the first at \(first); all but the last one of the tree need a name"
-    case .badName(let name): "'\(name)' cannot name a merge: a name has no '/' and is not '.' or '..'"
-    case .cycle(let names): "the merge needs itself: \(names.joined(separator: " → "))"
+    case .badName(let name):
+      "'\(name)' cannot name a merge: a name has no '/' and no '..', and is not '.'"
+    case .namelessClash(let name):
+      "the name '\(name)' is that of the config's file, under which the merge without a name is written"
+    case .nameless: "every merge has a name; --require-nameless asks for one without"
+    case .severalResults(let list):
+      "the file has several results, \(listed(list.map { "'\($0.name)' (\($0.place))" })), and one is written: "
+        + "leave out the name of that"
+    case .cycle(let way):
+      "the merge needs itself: " + way.map { "\($0.name) (\($0.place))" }.joined(separator: " → ")
+        + " → \(way.first?.name ?? "")"
     case .expertsAmongDocuments: "a mixture of experts cannot be one of several documents"
 
     case .residualWeight: "has no effect, as in mergekit"
@@ -175,6 +197,11 @@ extension ConfigProblem: CustomStringConvertible {
 
 private func words(_ misspelling: Misspelling?) -> String {
   misspelling.map { " (did you mean '\($0.meant)' by '\($0.key)' at \($0.place)?)" } ?? ""
+}
+
+private func listed(_ words: [String]) -> String {
+  words.count < 2
+    ? words.joined() : words.dropLast().joined(separator: ", ") + " and " + words[words.count - 1]
 }
 
 private func suggestion(_ nearest: String?) -> String { nearest.map { " (did you mean '\($0)'?)" } ?? "" }

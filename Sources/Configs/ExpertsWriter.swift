@@ -1,15 +1,13 @@
 /// Recipes of mixtures of experts.
 extension RecipeWriter {
-  /// Writes a recipe that returns the mixture.
-  static func write(
-    _ config: ExpertsConfig, fileName: String, options: TranslationOptions
-  ) -> RecipeText {
-    var writer = RecipeWriter(options: options)
-    writer.writeFirstLines(fileName: fileName)
+  /// The recipe, which returns the mixture.
+  func write(_ config: ExpertsConfig) -> RecipeText {
+    var writer = self
+    writer.writeFirstLines()
     var seen: Set<ModelReference> = []
     let models = config.models.filter { seen.insert($0.reference).inserted }
     var luaNames = LuaNames()
-    let table = models.count <= maximumLocals ? nil : luaNames.name(for: "models")
+    let table = models.count <= Self.maximumLocals ? nil : luaNames.name(for: "models")
     writer.declare(models, inTable: table, &luaNames)
     writer.text.line("")
     writer.text.merge("return mk.moe ", writer.entries(config), config.place)

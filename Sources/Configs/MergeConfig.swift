@@ -1,5 +1,5 @@
 /// One document of a config, read: what a merge is made of, with the places of all.
-struct MergeConfig {
+struct MergeConfig: Sendable {
   /// Where the document begins.
   var place: Place
   var name: PlacedText?
@@ -14,19 +14,19 @@ struct MergeConfig {
   var chatTemplate: PlacedText?
 
   /// What the output is made of.
-  enum Parts {
+  enum Parts: Sendable {
     case models([Source])
     case slices([Slice])
     case modules([Module])
   }
 
-  struct PlacedText {
+  struct PlacedText: Sendable {
     var text: String
     var place: Place
   }
 
   /// A model that goes into the merge, whole or in part.
-  struct Source {
+  struct Source: Sendable {
     var model: PlacedModel
     var place: Place
     /// First layer and the one after the last.
@@ -34,7 +34,7 @@ struct MergeConfig {
     var parameters: Scope
   }
 
-  struct Slice {
+  struct Slice: Sendable {
     var place: Place
     var sources: [Source]
     var sourcesPlace: Place
@@ -43,7 +43,7 @@ struct MergeConfig {
     var parameters: Scope
   }
 
-  struct Module {
+  struct Module: Sendable {
     var name: String
     var place: Place
     /// Models or slices.

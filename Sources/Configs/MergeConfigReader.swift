@@ -278,7 +278,10 @@ extension MergeReader {
 
   private func name(_ node: YAMLNode, _ path: KeyPath) throws(ConfigError) -> MergeConfig.PlacedText {
     let name = try text(node, path, "a name")
-    if name.contains("/") || name == "." || name == ".." { throw error(.badName(name), node, path) }
+    let isControl = name.unicodeScalars.contains { $0.value < 32 }
+    if name.contains("/") || name.contains("..") || name == "." || isControl {
+      throw error(.badName(name), node, path)
+    }
     return MergeConfig.PlacedText(text: name, place: node.place)
   }
 }

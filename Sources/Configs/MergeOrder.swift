@@ -1,8 +1,31 @@
-/// The order of the merges of a file with several, which use each other by name.
+/// The merges of a file with several, and how they use each other by name.
+struct MergeTree: Sendable {
+  /// The merges, each after those that it uses.
+  var merges: [MergeConfig] = []
+  /// For each, those that it uses, by their places in `merges`.
+  var uses: [Set<Int>] = []
+  /// The result's place: the merge without a name, or else the last that no other uses.
+  var result = 0
+  /// The places of those that no other uses, in the order of the file.
+  var ends: [Int] = []
+
+  /// Whether another merge uses it.
+  func isUsed(_ index: Int) -> Bool { !ends.contains(index) }
+
+  /// The places of what some merges need, those themselves included, in order. What only merges need that are
+  /// finished is not needed.
+  func needed(for targets: some Sequence<Int>, isFinished: (Int) -> Bool = { _ in false }) -> [Int] {
+    var needed = Set(targets)
+    for index in merges.indices.reversed() where needed.contains(index) && !isFinished(index) {
+      needed.formUnion(uses[index])
+    }
+    return needed.sorted()
+  }
+}
+
 extension MergeReader {
-  /// The merges that the result needs, such that each stands after those that it uses. The last is the
-  /// result: the one without a name, or else the last that no other uses.
-  func ordered(_ merges: [MergeConfig]) throws(ConfigError) -> [MergeConfig] {
+  /// How the merges of the documents use each other; fails if that is not clear.
+  func tree(_ merges: [MergeConfig]) throws(ConfigError) -> MergeTree {
     var byName: [String: Int] = [:]
     var unnamed: Int?
     for (index, merge) in merges.enumerated() {
@@ -19,27 +42,47 @@ extension MergeReader {
         unnamed = index
       }
     }
-    let uses = merges.map { merge in
-      merge.models.compactMap { model in
-        model.reference.revision == nil ? byName[model.reference.path].map { (index: $0, model: model) } : nil
+    var uses: [[(index: Int, model: PlacedModel)]] = []
+    for merge in merges {
+      var used: [(index: Int, model: PlacedModel)] = []
+      for model in merge.models {
+        if let index = byName[model.reference.text] {
+          used.append((index, model))
+        } else if let name = model.reference.nameBelowAdapter, byName[name] != nil {
+          throw error(.adapterOnMerge(name), at: model.place)
+        }
       }
+      uses.append(used)
     }
     var search = Search(uses: uses)
     for index in merges.indices { try visit(index, &search, merges) }
 
     let used = Set(uses.joined().map(\.index))
+    let ends = merges.indices.filter { !used.contains($0) }
     // Without cycles, at least one merge is used by none.
-    let result = unnamed ?? merges.indices.last { !used.contains($0) } ?? merges.count - 1
-    var needed: Set<Int> = [result]
-    for index in search.order.reversed() where needed.contains(index) {
-      needed.formUnion(uses[index].map(\.index))
+    let result = unnamed ?? ends.last ?? merges.count - 1
+    // The result stands last, whatever its place in the file.
+    let order = search.order.filter { $0 != result } + [result]
+    var places: [Int: Int] = [:]
+    for (place, index) in order.enumerated() { places[index] = place }
+    return MergeTree(
+      merges: order.map { merges[$0] }, uses: order.map { Set(uses[$0].map { places[$0.index]! }) },
+      result: order.count - 1, ends: ends.map { places[$0]! })
+  }
+
+  /// Says which merges are left out where the result alone is wanted; an error where the user wants
+  /// strictness and nothing but their order tells the result from the others.
+  func leaveOut(from tree: MergeTree, needed: [Int]) throws(ConfigError) {
+    let others = tree.ends.filter { $0 != tree.result }
+    if options.isStrict, !others.isEmpty, let name = tree.merges[tree.result].name {
+      let list = (others + [tree.result]).compactMap { tree.merges[$0].name }
+      throw error(.severalResults(list.map { .init(name: $0.text, place: $0.place) }), at: name.place)
     }
-    for index in merges.indices where !needed.contains(index) {
-      if let name = merges[index].name {
+    for index in tree.merges.indices where !needed.contains(index) {
+      if let name = tree.merges[index].name {
         warn(.unusedMerge(name.text), at: name.place, KeyPath().key("name"))
       }
     }
-    return (search.order.filter { $0 != result && needed.contains($0) } + [result]).map { merges[$0] }
   }
 
   private struct Search {
@@ -69,8 +112,9 @@ extension MergeReader {
       let use = uses[next[next.count - 1]]
       next[next.count - 1] += 1
       if let begin = search.way.firstIndex(of: use.index) {
-        let names = (search.way[begin...] + [use.index]).map { merges[$0].name?.text ?? "" }
-        throw error(.cycle(names), at: use.model.place)
+        let around = search.way[begin...].map { merges[$0].name }.compactMap(\.self)
+        throw error(
+          .cycle(around.map { .init(name: $0.text, place: $0.place) }), at: use.model.place)
       }
       if !search.done.contains(use.index) {
         search.way.append(use.index)

@@ -13,6 +13,12 @@ struct ModelReference: Sendable, Hashable {
 
   /// As a config and `mk.model` write it: `org/name@main`.
   var text: String { revision.map { "\(path)@\($0)" } ?? path }
+
+  /// What an adapter is put on by `name+adapter`; nil where there is none.
+  var nameBelowAdapter: String? {
+    guard let plus = path.firstIndex(of: "+"), path.index(after: plus) < path.endIndex else { return nil }
+    return String(path[..<plus])
+  }
 }
 
 /// A model where the config names it.

@@ -1,5 +1,5 @@
 /// The text of a recipe as it grows, with what in the config made each line and each value.
-struct RecipeText {
+struct RecipeText: Sendable {
   /// Lines are broken to stay within, where Lua text can be.
   static let width = 100
 

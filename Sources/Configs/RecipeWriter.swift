@@ -1,53 +1,93 @@
 /// Writes read documents as a recipe.
-struct RecipeWriter {
+struct RecipeWriter: Sendable {
   /// Lua has room for 200 local variables in a function.
   static let maximumLocals = 190
 
+  let tree: MergeTree
+  /// The merges' names, with one for that without.
+  let names: [String]
+  /// The places of the merges that the recipe has, in order.
+  let places: [Int]
   let options: TranslationOptions
+  private let fileName: String
   var text = RecipeText()
   /// How the recipe names the models of references, and the merges of names.
   private var modelNames: [ModelReference: String] = [:]
   private var mergeNames: [String: String] = [:]
 
-  /// Writes merges in the order in which they are needed; the last is the result.
-  static func write(
-    _ merges: [MergeConfig], fileName: String, options: TranslationOptions
-  ) -> RecipeText {
-    var writer = RecipeWriter(options: options)
-    writer.write(merges, fileName: fileName)
+  init(tree: MergeTree, names: [String], places: [Int], fileName: String, options: TranslationOptions) {
+    self.tree = tree
+    self.places = places
+    self.names = names
+    self.fileName = fileName
+    self.options = options
+  }
+
+  /// Of a recipe that has no merges.
+  init(fileName: String, options: TranslationOptions) {
+    self.init(tree: MergeTree(), names: [], places: [], fileName: fileName, options: options)
+  }
+
+  /// The recipe, which returns the last of the merges, or those at the places in `returned` by their names if
+  /// the options ask for all.
+  func write(returning returned: [Int]) -> RecipeText {
+    var writer = self
+    writer.writeLines(returning: returned)
     return writer.text
   }
 
-  init(options: TranslationOptions) { self.options = options }
+  /// The recipe of one merge by itself, which makes all that it needs.
+  func recipe(of place: Int) -> RecipeText {
+    var alone = options
+    alone.results = .one
+    alone.finished = [:]
+    let writer = RecipeWriter(
+      tree: tree, names: names, places: tree.needed(for: [place]), fileName: fileName, options: alone)
+    return writer.write(returning: [place])
+  }
 
-  private mutating func write(_ merges: [MergeConfig], fileName: String) {
-    writeFirstLines(fileName: fileName)
-    let stages = merges.dropLast().compactMap(\.name)
-    let names = Set(merges.compactMap(\.name?.text))
-    let models = distinctModels(merges, except: names)
+  private mutating func writeLines(returning returned: [Int]) {
+    writeFirstLines()
+    let isAll = if case .all = options.results { true } else { false }
+    let made = places.filter { finished($0) == nil }
+    let stages = isAll ? places : places.filter { !returned.contains($0) }
+    let models = distinctModels(
+      made.map { tree.merges[$0] }, except: Set(tree.merges.compactMap(\.name?.text)))
 
     var luaNames = LuaNames()
     let areStagesLocal = stages.count <= Self.maximumLocals
     let areModelsLocal = areStagesLocal && stages.count + models.count <= Self.maximumLocals
     let modelTable = areModelsLocal ? nil : luaNames.name(for: "models")
     let stageTable = areStagesLocal ? "" : luaNames.name(for: "merges") + "."
-    for stage in stages { mergeNames[stage.text] = stageTable + luaNames.name(for: stage.text) }
+    for stage in stages { mergeNames[names[stage]] = stageTable + luaNames.name(for: names[stage]) }
 
     declare(models, inTable: modelTable, &luaNames)
     if !areStagesLocal { text.line("local \(stageTable.dropLast()) = {}") }
     if !models.isEmpty || !areStagesLocal { text.line("") }
 
-    for (index, merge) in merges.enumerated() {
-      let isLast = index == merges.count - 1
-      let name = merge.name.flatMap { mergeNames[$0.text] } ?? ""
-      let prefix = isLast ? "return " : (areStagesLocal ? "local \(name) = " : "\(name) = ")
-      text.merge(prefix + "mk.merge ", entries(merge), merge.place)
-      if !isLast { text.line("") }
+    for place in places {
+      let merge = tree.merges[place]
+      let isLast = place == places.last
+      let isReturned = !isAll && isLast
+      let name = mergeNames[names[place]] ?? ""
+      let prefix = isReturned ? "return " : (areStagesLocal ? "local \(name) = " : "\(name) = ")
+      if let path = finished(place) {
+        text.line("\(prefix)mk.model \(quotedString(path))", merge.name?.place ?? merge.place)
+      } else {
+        text.merge(prefix + "mk.merge ", entries(merge, isStage: tree.isUsed(place)), merge.place)
+      }
+      if !isReturned { text.line("") }
     }
+    guard isAll else { return }
+    guard !returned.isEmpty else { return text.line("return {}") }
+    text.table("return ", returned.map { .field(names[$0], .code(mergeNames[names[$0]] ?? "nil"), nil) })
   }
 
+  /// Where a finished merge lies.
+  private func finished(_ place: Int) -> String? { options.finished[names[place]] }
+
   /// The comment and the line that every recipe begins with.
-  mutating func writeFirstLines(fileName: String) {
+  mutating func writeFirstLines() {
     text.line("\(Translation.firstWords)\(fileName.map { $0.isNewline ? " " : String($0) }.joined())")
     text.line("local mk = require \"mergekit\"")
     text.line("")
@@ -73,20 +113,19 @@ struct RecipeWriter {
   private func distinctModels(_ merges: [MergeConfig], except names: Set<String>) -> [PlacedModel] {
     var seen: Set<ModelReference> = []
     return merges.flatMap(\.models).filter {
-      !($0.reference.revision == nil && names.contains($0.reference.path))
-        && seen.insert($0.reference).inserted
+      !names.contains($0.reference.text) && seen.insert($0.reference).inserted
     }
   }
 
   func code(_ model: PlacedModel) -> LuaValue {
     let reference = model.reference
-    let merge = reference.revision == nil ? mergeNames[reference.path] : nil
-    return .code(merge ?? modelNames[reference] ?? "nil")
+    return .code(mergeNames[reference.text] ?? modelNames[reference] ?? "nil")
   }
 
   // MARK: Tables
 
-  private func entries(_ merge: MergeConfig) -> [LuaEntry] {
+  /// - Parameter isStage: Whether other merges use it, which read what it would be stored as.
+  private func entries(_ merge: MergeConfig, isStage: Bool) -> [LuaEntry] {
     var entries: [LuaEntry] = []
     func add(_ key: String, _ text: MergeConfig.PlacedText?) {
       if let text { entries.append(.field(key, .string(text.text), text.place)) }
@@ -96,8 +135,15 @@ struct RecipeWriter {
     if let base = merge.base { entries.append(.field("base", code(base), base.place)) }
     entries.append(parts(merge.parts, merge.partsPlace))
     entries += parameters(merge.parameters)
-    add("dtype", merge.dtype)
-    add("out_dtype", merge.outDType)
+    if let dtype = options.dtype {
+      entries.append(.field("dtype", .string(dtype), nil))
+    } else {
+      add("dtype", merge.dtype)
+      add("out_dtype", merge.outDType)
+      if isStage, merge.dtype == nil, merge.outDType == nil {
+        entries.append(.field("as_stored", .code("true"), nil))
+      }
+    }
     if let tokenizer = merge.tokenizer {
       entries.append(.field("tokenizer", value(tokenizer), tokenizer.place))
     }

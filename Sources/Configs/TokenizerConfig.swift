@@ -1,7 +1,7 @@
 import Suggestions
 
 /// The tokenizer that a config asks for.
-struct TokenizerConfig {
+struct TokenizerConfig: Sendable {
   /// Whose tokenizer the result has.
   enum Source {
     case union

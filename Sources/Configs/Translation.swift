@@ -10,10 +10,28 @@ package struct TranslationOptions: Sendable {
   package var isStrict: Bool
   /// The dtypes that a result may have, in lower case, by the names that configs use (without `torch.`).
   package var dtypeNames: [String]
+  /// Which merges of a file with several are returned.
+  package var results: Results
+  /// `--require-nameless`: one of the merges has no name.
+  package var requiresNameless: Bool
+  /// Of merges that have been made before, where they lie, by name; only where all are returned, and then
+  /// these are not.
+  package var finished: [String: String] = [:]
+  /// `--dtype`, where it takes the place of what merges say that others use.
+  package var dtype: String?
+
+  /// What a recipe of several merges returns.
+  package enum Results: Sendable {
+    /// The one without a name, or else the last that no other uses.
+    case one
+    /// All, in a table by their names. `nameless` becomes the name of the one without; `isDirectory` says
+    /// that no other may have that one.
+    case all(nameless: String, isDirectory: Bool)
+  }
 
   package init(
     truncateEmbeddings: Bool = false, allowCrimes: Bool = false, allowAllSame: Bool = false,
-    isStrict: Bool = false,
+    isStrict: Bool = false, results: Results = .one, requiresNameless: Bool = false, dtype: String? = nil,
     dtypeNames: [String] = ["float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"]
   ) {
     self.truncateEmbeddings = truncateEmbeddings
@@ -21,6 +39,9 @@ package struct TranslationOptions: Sendable {
     self.allowAllSame = allowAllSame
     self.isStrict = isStrict
     self.dtypeNames = dtypeNames
+    self.results = results
+    self.requiresNameless = requiresNameless
+    self.dtype = dtype
   }
 }
 
@@ -29,7 +50,8 @@ package struct Translation: Sendable {
   /// What every recipe begins with.
   package static let firstWords = "-- From "
 
-  /// Lua text; it ends with `return mk.merge { … }`, or `return mk.moe { … }` for a mixture of experts.
+  /// Lua text; it ends with `return mk.merge { … }`, with a table of several merges by their names, or with
+  /// `return mk.moe { … }` for a mixture of experts.
   package let recipe: String
   /// What was left out or has no effect, in the order of the file, each with its place:
   /// `config.yml:7:5: parameters.desnity: unknown parameter …`.
@@ -49,9 +71,11 @@ package struct Translation: Sendable {
   private let file: String
   private let linePlaces: [Place?]
   private let merges: [(firstLine: Int, values: [String: Place])]
+  private let writer: RecipeWriter
 
-  init(text: RecipeText, file: String, reader: MergeReader) {
+  init(text: RecipeText, file: String, reader: MergeReader, writer: RecipeWriter) {
     self.file = file
+    self.writer = writer
     recipe = text.lines.joined(separator: "\n") + "\n"
     linePlaces = text.places
     merges = text.merges
@@ -59,6 +83,60 @@ package struct Translation: Sendable {
     // A stable order: what is said of one place stays in the order in which it was found.
     warnings = reader.warnings.enumerated()
       .sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element.description)
+  }
+
+  /// A merge of the file.
+  package struct Document: Sendable {
+    /// Its name, or the one that the options give to that without.
+    package let name: String
+    /// Whether the file gives it that name.
+    package let isNamed: Bool
+    /// Whether it is the result where one is wanted.
+    package let isResult: Bool
+    /// Where the file begins it: `config.yml:7:1`.
+    package let place: String
+    /// The checkpoints that go into it by way of whatever merges, each once.
+    package let references: [String]
+    /// The merges that use it.
+    package let users: [String]
+
+    fileprivate let index: Int
+  }
+
+  /// The merges, each after those that it uses, the result last.
+  package var documents: [Document] {
+    let tree = writer.tree
+    let names = Set(tree.merges.compactMap(\.name?.text))
+    return tree.merges.enumerated().map { index, merge in
+      var references: [String] = []
+      for model in tree.needed(for: [index]).flatMap({ tree.merges[$0].models })
+      where !names.contains(model.reference.text) && !references.contains(model.reference.text) {
+        references.append(model.reference.text)
+      }
+      return Document(
+        name: writer.names[index], isNamed: merge.name != nil, isResult: index == tree.result,
+        place: "\(file):\(merge.place)", references: references,
+        users: tree.uses.indices.filter { tree.uses[$0].contains(index) }.map { writer.names[$0] },
+        index: index)
+    }
+  }
+
+  /// Whether the recipe has the merge, and does not leave it out.
+  package func makes(_ document: Document) -> Bool { writer.places.contains(document.index) }
+
+  /// The recipe that makes one of the merges alone, from checkpoints.
+  package func recipe(of document: Document) -> String {
+    writer.recipe(of: document.index).lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The models that the merges name, each once, with the first place: of other merges' names those that are
+  /// used, and of checkpoints all.
+  package var references: [(text: String, place: String, isMerge: Bool)] {
+    let names = Set(writer.tree.merges.compactMap(\.name?.text))
+    var seen: Set<String> = []
+    return writer.tree.merges.flatMap(\.models).sorted { $0.place < $1.place }
+      .filter { seen.insert($0.reference.text).inserted }
+      .map { ($0.reference.text, "\(file):\($0.place)", names.contains($0.reference.text)) }
   }
 
   /// The place in the config (`config.yml:7:5`) that made a line of the recipe, counted from 1; nil for lines

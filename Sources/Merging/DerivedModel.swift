@@ -136,6 +136,7 @@ package final class DerivedModel: LazyModel {
 
   /// A stage's dtype rounds what later stages read, as storing and loading it would.
   package func expression(for name: String) throws -> NodeID {
+    whenAsked?(name)
     if let node = kept.removeValue(forKey: name) { return node }
     if let node = cached.node(named: name, in: graph) { return node }
     guard known.contains(name) else {
@@ -168,8 +169,11 @@ package final class DerivedModel: LazyModel {
 
   private lazy var derived = Result { try derivedConfig() }
 
+  /// Told of every tensor whose expression is asked for, by whatever is made of this model.
+  var whenAsked: ((String) -> Void)?
+
   /// How many models stand between this one and checkpoints, at most.
-  private let depth: Int
+  let depth: Int
   /// Building a tensor goes through all of them on one stack. Each takes two of the 200 calls that Lua allows
   /// from C to Lua and back (LUAI_MAXCCALLS); what is left is for the functions of the innermost.
   private static let deepest = 90

@@ -13,6 +13,8 @@ package enum MergeError: Error {
   case inTensor(String, any Error)
   case cannotWrite(FilePath, Errno)
   case notAModel(FilePath, holds: String)
+  case sameOutput(FilePath)
+  case outputWithin(FilePath, other: FilePath)
   /// An error of the output, in words that name its final place.
   case cannotFinish(String)
 }
@@ -40,7 +42,7 @@ extension MergeError: CustomStringConvertible {
     case .duplicateName(let name, let model):
       "model '\(model)' names tensor '\(name)' twice"
     case .tooDeep(let depth, let most):
-      "a chain of \(depth) models made of models is too long (expected at most \(most)); save one in between"
+      "a chain of \(depth) models made of models is too long (Lua's stack has room for \(most)); save one in between"
     case .quantized(let model, let method):
       "model '\(model)' is quantized (quantization_config: \(method)); merge the original weights instead"
     case .noTensors(let model):
@@ -50,6 +52,10 @@ extension MergeError: CustomStringConvertible {
     case .inTensor(let name, let error):
       "tensor '\(name)': \(error)"
     case .cannotFinish(let reason): reason
+    case .sameOutput(let path):
+      "two models are to be written to \(path)"
+    case .outputWithin(let path, let other):
+      "\(path) lies within \(other), which is written too; choose another output"
     case .notAModel(let path, let name):
       "\(path) holds no model, but other files such as \(name); --force replaces models only"
     case .cannotWrite(let path, let error):

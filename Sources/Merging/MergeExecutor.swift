@@ -1,10 +1,26 @@
 import Checkpoints
 import Tensors
 
-/// Builds the expressions of a plan a bounded way ahead of the workers, and writes their elements.
+/// Computes the tensors of one output, or of several in one pass: builds their expressions a bounded way
+/// ahead of the workers, and writes their elements.
+///
+/// Where an output is made of another, a tensor of that is computed and written along with the first tensor
+/// that is made of it.
 package struct MergeExecutor {
-  private let model: any LazyModel
-  private let plan: MergePlan
+  /// A model, how it is written, and where each of its tensors goes, by its place in the plan.
+  package struct Output {
+    package var model: any LazyModel
+    package var plan: MergePlan
+    package var sinks: (Int) -> any ByteSink
+
+    package init(model: any LazyModel, plan: MergePlan, sinks: @escaping (Int) -> any ByteSink) {
+      self.model = model
+      self.plan = plan
+      self.sinks = sinks
+    }
+  }
+
+  private let outputs: [Output]
   private let graph: ExpressionGraph
   private let evaluator: Evaluator
 
@@ -15,51 +31,33 @@ package struct MergeExecutor {
   /// ahead by itself, and asking costs more than reading them.
   private static let worthAdvising = 1 << 17
 
-  package init(model: any LazyModel, plan: MergePlan, graph: ExpressionGraph, evaluator: Evaluator) {
-    self.model = model
-    self.plan = plan
+  package init(outputs: [Output], graph: ExpressionGraph, evaluator: Evaluator) {
+    // Those that are made of others come first.
+    func depth(_ output: Output) -> Int { (output.model as? DerivedModel)?.depth ?? 0 }
+    self.outputs = outputs.enumerated()
+      .sorted { (-depth($0.element), $0.offset) < (-depth($1.element), $1.offset) }.map(\.element)
     self.graph = graph
     self.evaluator = evaluator
   }
 
   /// Computes every tensor and writes it to its sink.
   ///
-  /// `progress` is told after each tensor how many there are by now, and their bytes. Throws the first
+  /// `progress` is told now and then how many tensors there are by now, and their bytes. Throws the first
   /// error, with the tensor's name; nothing is under way then.
-  package func run(
-    sinks: (Int) -> any ByteSink, progress: @escaping (_ tensors: Int, _ bytes: Int) -> Void
-  ) throws {
-    let state = State()
+  package func run(progress: @escaping (_ tensors: Int, _ bytes: Int) -> Void) throws {
+    let state = State(outputs.map(\.plan.tensors.count))
+    let uses = Uses(outputs)
+    defer { uses.end() }
     do {
-      for (index, tensor) in plan.tensors.enumerated() {
-        while evaluator.jobCount >= Self.ahead, state.failure == nil { try evaluator.advance(waiting: true) }
-        if state.failure != nil { break }
-        let bytes = plan.layout.placements[index].byteCount
-        do {
-          let node = try model.expression(for: tensor.name)
-          defer { graph.release(node) }
-          guard graph.shape(of: node) == tensor.shape else {
-            throw MergeError.shapeChanged(planned: tensor.shape, found: graph.shape(of: node))
+      for (place, output) in outputs.enumerated() {
+        for index in output.plan.tensors.indices where !state.isBegun[place][index] {
+          while evaluator.jobCount >= Self.ahead, state.failure == nil {
+            try evaluator.advance(waiting: true)
           }
-          if bytes >= Self.worthAdvising {
-            for leaf in graph.storedLeaves(below: node) {
-              (leaf.source as? StoredTensor).map { $0.advise(0..<$0.byteCount) }
-            }
-          }
-          try evaluator.store(node, as: tensor.dtype, to: sinks(index)) { result in
-            switch result {
-            case .success:
-              state.tensors += 1
-              state.bytes += bytes
-              progress(state.tensors, state.bytes)
-            case .failure(let error):
-              state.failure = state.failure ?? MergeError.locate(error, inTensor: tensor.name)
-            }
-          }
-        } catch let error as TensorError where error == .cancelled {
-          throw error
-        } catch { throw MergeError.locate(error, inTensor: tensor.name) }
-        try evaluator.advance(waiting: false)
+          if state.failure != nil { break }
+          try begin(Uses.Tensor(output: place, index: index), uses, state, progress)
+          try evaluator.advance(waiting: false)
+        }
       }
       while evaluator.jobCount > 0, state.failure == nil { try evaluator.advance(waiting: true) }
     } catch {
@@ -72,9 +70,101 @@ package struct MergeExecutor {
     }
   }
 
+  /// Begins a tensor, and those of other outputs that it is made of.
+  private func begin(
+    _ tensor: Uses.Tensor, _ uses: Uses, _ state: State,
+    _ progress: @escaping (_ tensors: Int, _ bytes: Int) -> Void
+  ) throws {
+    let name = outputs[tensor.output].plan.tensors[tensor.index].name
+    var nodes: [NodeID] = []
+    defer { nodes.forEach(graph.release) }
+    do {
+      uses.asked = []
+      nodes.append(try expression(tensor))
+      var group = [tensor]
+      for other in uses.asked where !state.isBegun[other.output][other.index] && !group.contains(other) {
+        // Kept in the graph by what is made of it.
+        nodes.append(try expression(other))
+        group.append(other)
+      }
+      var requests: [(node: NodeID, target: Evaluator.Target)] = []
+      var bytes = 0
+      for (node, tensor) in zip(nodes, group) {
+        let (output, planned) = (outputs[tensor.output], outputs[tensor.output].plan.tensors[tensor.index])
+        guard graph.shape(of: node) == planned.shape else {
+          throw MergeError.shapeChanged(planned: planned.shape, found: graph.shape(of: node))
+        }
+        requests.append(
+          (node, Evaluator.Target(sink: output.sinks(tensor.index), dtype: planned.dtype)))
+        bytes += output.plan.layout.placements[tensor.index].byteCount
+        state.isBegun[tensor.output][tensor.index] = true
+      }
+      if bytes >= Self.worthAdvising {
+        for leaf in graph.storedLeaves(below: nodes[0]) {
+          (leaf.source as? StoredTensor).map { $0.advise(0..<$0.byteCount) }
+        }
+      }
+      let count = group.count
+      let completion: (Result<Void, any Error>) -> Void = { result in
+        switch result {
+        case .success:
+          state.tensors += count
+          state.bytes += bytes
+          progress(state.tensors, state.bytes)
+        case .failure(let error):
+          state.failure = state.failure ?? MergeError.locate(error, inTensor: name)
+        }
+      }
+      if count == 1 {
+        let target = requests[0].target
+        try evaluator.store(nodes[0], as: target.dtype, to: target.sink, completion: completion)
+      } else {
+        try evaluator.store(requests, completion: completion)
+      }
+    } catch let error as TensorError where error == .cancelled {
+      throw error
+    } catch { throw MergeError.locate(error, inTensor: name) }
+  }
+
+  private func expression(_ tensor: Uses.Tensor) throws -> NodeID {
+    let output = outputs[tensor.output]
+    return try output.model.expression(for: output.plan.tensors[tensor.index].name)
+  }
+
   private final class State {
+    var isBegun: [[Bool]]
     var tensors = 0
     var bytes = 0
     var failure: (any Error)?
+
+    init(_ counts: [Int]) { isBegun = counts.map { [Bool](repeating: false, count: $0) } }
+  }
+
+  /// Which tensors of the outputs an expression is made of.
+  private final class Uses {
+    struct Tensor: Hashable {
+      var output: Int
+      var index: Int
+    }
+
+    var asked: [Tensor] = []
+    private let models: [DerivedModel]
+
+    init(_ outputs: [Output]) {
+      models = outputs.count > 1 ? outputs.compactMap { $0.model as? DerivedModel } : []
+      guard outputs.count > 1 else { return }
+      for (place, output) in outputs.enumerated() {
+        guard let model = output.model as? DerivedModel else { continue }
+        let indices = Dictionary(
+          uniqueKeysWithValues: output.plan.tensors.enumerated().map { ($1.name, $0) })
+        let outer = model.whenAsked
+        model.whenAsked = { [unowned self] name in
+          outer?(name)
+          if let index = indices[name] { asked.append(Tensor(output: place, index: index)) }
+        }
+      }
+    }
+
+    func end() { for model in models { model.whenAsked = nil } }
   }
 }

@@ -51,11 +51,11 @@ package struct FileUse {
 }
 
 extension MergePlan {
-  /// The files that the expressions of `model` read, with the bytes of the tensors that are used.
-  package static func filesRead(by model: any LazyModel, graph: ExpressionGraph) throws -> [FileUse] {
+  /// The files that the expressions of `models` read, with the bytes of the tensors that are used.
+  package static func filesRead(by models: [any LazyModel], graph: ExpressionGraph) throws -> [FileUse] {
     var order: [String] = []
     var used: [String: [String: Int]] = [:]
-    for name in model.names {
+    for (model, name) in models.flatMap({ model in model.names.map { (model, $0) } }) {
       let node: NodeID
       do { node = try model.expression(for: name) } catch { throw MergeError.locate(error, inTensor: name) }
       defer { graph.release(node) }

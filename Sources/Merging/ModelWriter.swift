@@ -4,7 +4,7 @@ import SystemPackage
 import Tensors
 import Tokenizers
 
-/// Writes a lazy model as a checkpoint directory, which appears under its name only when it is whole.
+/// Writes lazy models as checkpoint directories, which appear under their names only when they are whole.
 package struct ModelWriter {
   package struct Options {
     package var policy: OutputDirectory.Policy
@@ -18,11 +18,14 @@ package struct ModelWriter {
     package var writesModelCard: Bool
     /// Whether the tokenizer's files are copied.
     package var copiesTokenizer: Bool
+    /// A further file, given the names and sizes of the files of weights, by which the output is known again.
+    package var stamp: (([WeightFile]) -> (name: String, text: [UInt8]))?
 
     package init(
       policy: OutputDirectory.Policy = .refuseNonEmpty, dtype: DType? = nil,
       maximumShardBytes: Int = 5_000_000_000, recipe: Recipe? = nil, protected: [FilePath] = [],
-      writesModelCard: Bool = true, copiesTokenizer: Bool = true
+      writesModelCard: Bool = true, copiesTokenizer: Bool = true,
+      stamp: (([WeightFile]) -> (name: String, text: [UInt8]))? = nil
     ) {
       self.policy = policy
       self.dtype = dtype
@@ -31,6 +34,31 @@ package struct ModelWriter {
       self.protected = protected
       self.writesModelCard = writesModelCard
       self.copiesTokenizer = copiesTokenizer
+      self.stamp = stamp
+    }
+  }
+
+  /// A model, where it is to be written, and how.
+  package struct Output {
+    package var model: any LazyModel
+    package var path: FilePath
+    package var options: Options
+
+    package init(_ model: any LazyModel, path: FilePath, options: Options) {
+      self.model = model
+      self.path = path
+      self.options = options
+    }
+  }
+
+  /// A file of weights.
+  package struct WeightFile: Equatable, Sendable {
+    package var name: String
+    package var bytes: Int
+
+    package init(name: String, bytes: Int) {
+      self.name = name
+      self.bytes = bytes
     }
   }
 
@@ -87,47 +115,96 @@ package struct ModelWriter {
 
   /// Writes `model` to `path`.
   package func write(_ model: any LazyModel, to path: FilePath, options: Options) throws {
-    try Self.checkReplaceable(path, options.policy)
-    let plan = try MergePlan(
-      model: model, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
-    let output = try OutputDirectory(
-      path: path, policy: options.policy,
-      protecting: options.protected
-        + model.checkpoints.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) })
-    do {
-      try write(model, plan, to: path, output, options)
-    } catch {
-      // Of the temporary directory nobody needs to know.
-      let text = "\(error)"
-      guard text.contains(output.path.string) else { throw error }
-      throw MergeError.cannotFinish(text.replacing(output.path.string, with: path.string))
-    }
-    try output.commit()
+    try write([Output(model, path: path, options: options)])
   }
 
-  /// Writes all files into the directory that `output` renames in the end: first the small ones, of which a
-  /// bad one should not take hours to be found.
-  private func write(
-    _ model: any LazyModel, _ plan: MergePlan, to path: FilePath, _ output: OutputDirectory,
-    _ options: Options
-  ) throws {
-    try writeConfig(model, plan, options, output)
-    try writeCompanions(of: model, options, output)
-    let writer = try SafetensorsWriter(layout: plan.layout, directory: output.path)
+  /// Writes several models in one pass: what a tensor of one has in common with a tensor of another that is
+  /// made of it is read and computed once. Each output appears when all are whole.
+  package func write(_ outputs: [Output]) throws {
+    try Self.checkPlaces(outputs)
+    let inputs = outputs.flatMap(\.model.checkpoints)
+      .flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
+    var unfinished: [Unfinished] = []
+    // The first may have made a directory that holds the others.
+    defer { for output in unfinished.reversed() { output.directory.discard() } }
+    for output in outputs {
+      try Self.checkReplaceable(output.path, output.options.policy)
+      let plan = try MergePlan(
+        model: output.model, dtype: output.options.dtype,
+        maximumShardBytes: output.options.maximumShardBytes)
+      let directory = try OutputDirectory(
+        path: output.path, policy: output.options.policy, protecting: output.options.protected + inputs)
+      unfinished.append(Unfinished(output: output, plan: plan, directory: directory))
+    }
+    do {
+      try write(unfinished)
+    } catch {
+      // Of temporary directories nobody needs to know.
+      let text = "\(error)"
+      guard let named = unfinished.first(where: { text.contains($0.directory.path.string) }) else {
+        throw error
+      }
+      throw MergeError.cannotFinish(
+        text.replacing(named.directory.path.string, with: named.output.path.string))
+    }
+    for output in unfinished { try output.directory.commit() }
+  }
+
+  /// An output on its way.
+  private struct Unfinished {
+    let output: Output
+    let plan: MergePlan
+    /// Renamed in the end.
+    let directory: OutputDirectory
+  }
+
+  /// Makes sure that no output is another, or lies within one whose old contents go.
+  private static func checkPlaces(_ outputs: [Output]) throws {
+    let paths = outputs.map { $0.path.lexicallyNormalized() }
+    for (index, path) in paths.enumerated() {
+      for (other, otherPath) in paths.enumerated() where other != index && path.starts(with: otherPath) {
+        if path == otherPath { throw MergeError.sameOutput(outputs[index].path) }
+        if case .overlay = outputs[other].options.policy { continue }
+        throw MergeError.outputWithin(outputs[index].path, other: outputs[other].path)
+      }
+    }
+  }
+
+  /// Writes all files: first the small ones, of which a bad one should not take hours to be found.
+  private func write(_ unfinished: [Unfinished]) throws {
+    for output in unfinished {
+      try writeConfig(output.output.model, output.plan, output.output.options, output.directory)
+      try writeCompanions(of: output.output.model, output.output.options, output.directory)
+    }
+    let writers = try unfinished.map {
+      try SafetensorsWriter(layout: $0.plan.layout, directory: $0.directory.path)
+    }
     let total = Progress(
-      tensors: 0, tensorCount: plan.tensors.count, bytes: 0, byteCount: plan.layout.totalBytes)
-    try MergeExecutor(model: model, plan: plan, graph: graph, evaluator: evaluator).run(sinks: writer.sink) {
-      tensors, bytes in
+      tensors: 0, tensorCount: unfinished.reduce(0) { $0 + $1.plan.tensors.count }, bytes: 0,
+      byteCount: unfinished.reduce(0) { $0 + $1.plan.layout.totalBytes })
+    let executor = MergeExecutor(
+      outputs: zip(unfinished, writers).map { output, writer in
+        MergeExecutor.Output(model: output.output.model, plan: output.plan, sinks: writer.sink)
+      }, graph: graph, evaluator: evaluator)
+    try executor.run { tensors, bytes in
       var now = total
       now.tensors = tensors
       now.bytes = bytes
       progress(now)
     }
-    try writer.finish()
-    // What merging required is known now.
-    try writeCard(model, options, path, output)
+    for writer in writers { try writer.finish() }
     var said: Set<String> = []
-    for warning in model.warnings where said.insert(warning).inserted { warn(warning) }
+    for output in unfinished {
+      let (model, options) = (output.output.model, output.output.options)
+      // What merging required is known now.
+      try writeCard(model, options, output.output.path, output.directory)
+      if let stamp = options.stamp {
+        let files = output.plan.layout.shards.map { WeightFile(name: $0.fileName, bytes: $0.byteCount) }
+        let (name, text) = stamp(files)
+        try write(text, to: output.directory.file(name))
+      }
+      for warning in model.warnings where said.insert(warning).inserted { warn(warning) }
+    }
   }
 
   private func writeConfig(

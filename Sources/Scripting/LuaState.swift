@@ -183,6 +183,13 @@ package final class LuaState {
     }
   }
 
+  /// The number of that line.
+  var userLine: Int? {
+    userPosition.flatMap { position in
+      position.lastIndex(of: ":").flatMap { Int(position[position.index(after: $0)...]) }
+    }
+  }
+
   /// The error that stopped the state for good.
   func stoppedError() -> LuaError {
     if let stopError { return stopError }

@@ -50,16 +50,21 @@ package final class ScriptHost {
   package struct Messages {
     /// Warnings and what `warn` says.
     package var warn: (String) -> Void
+    /// What a warning is turned into, by the user's line that it comes from, if there is one.
+    package var placed: (_ warning: String, _ line: Int?) -> String
     /// What `print` says; `nil` for standard output.
     package var output: ((String) -> Void)?
     /// How far the output that is being written is.
     package var progress: (_ path: String, ModelWriter.Progress) -> Void
 
     package init(
-      warn: @escaping (String) -> Void = { _ in }, output: ((String) -> Void)? = nil,
+      warn: @escaping (String) -> Void = { _ in },
+      placed: @escaping (_ warning: String, _ line: Int?) -> String = { warning, _ in warning },
+      output: ((String) -> Void)? = nil,
       progress: @escaping (String, ModelWriter.Progress) -> Void = { _, _ in }
     ) {
       self.warn = warn
+      self.placed = placed
       self.output = output
       self.progress = progress
     }
@@ -85,15 +90,21 @@ package final class ScriptHost {
   ) throws {
     self.options = options
     var messages = messages
-    let warn = messages.warn
+    let (warn, placed) = (messages.warn, messages.placed)
     var said: Set<String> = []
     // A warning about every tensor or layer is said once.
-    messages.warn = { if said.insert($0).inserted { warn($0) } }
+    func say(_ warning: String, _ line: Int?) {
+      let text = placed(warning, line)
+      if said.insert(text).inserted { warn(text) }
+    }
+    messages.warn = { say($0, nil) }
     self.messages = messages
+    weak var state: LuaState?
     self.interrupt = interrupt
     lua = LuaState(
       limits: options.limits, seed: Int(truncatingIfNeeded: options.seed), interrupt: interrupt,
-      output: messages.output, log: messages.warn, onHang: onHang)
+      output: messages.output, log: { say($0, state?.userLine) }, onHang: onHang)
+    state = lua
     evaluator = Evaluator(
       graph: graph,
       options: Evaluator.Options(
@@ -150,17 +161,38 @@ package final class ScriptHost {
 
   // MARK: Recipes
 
+  /// What a recipe returns.
+  package enum Results {
+    /// One model.
+    case model(any LazyModel)
+    /// A table of models by their names, in its order.
+    case models([(name: String, model: any LazyModel)])
+  }
+
   /// Runs a recipe and gives the model that it returns.
-  package func run(path: String) throws -> any LazyModel {
+  package func run(path: String) throws -> any LazyModel { try only(results(path: path), path) }
+
+  /// Runs a recipe and gives the model, or the models, that it returns.
+  package func results(path: String) throws -> Results {
     let text = try ScriptFile.read(path)
     recipePath = FilePath(path)
     recipe = ModelWriter.Recipe(
       fileName: "recipe.lua", text: String(decoding: text, as: UTF8.self), language: .lua,
       modules: { [modules] in modules.userFiles })
-    return try run(text, name: path)
+    return try results(text, name: path)
   }
 
-  /// Runs the recipe that a config was translated into, and gives the model that it returns.
+  private func only(_ results: Results, _ name: String) throws -> any LazyModel {
+    guard case .model(let model) = results else {
+      throw LuaError("\(name): expected one model, the recipe returned a table of models")
+    }
+    return model
+  }
+
+  /// The files that the recipe or its methods have required so far, by their paths beside it.
+  package var userFiles: [(path: String, text: [UInt8])] { modules.userFiles }
+
+  /// Runs the recipe that a config was translated into, and gives the model, or the models, that it returns.
   ///
   /// It is the config that is kept beside the model.
   ///
@@ -170,27 +202,61 @@ package final class ScriptHost {
   ///   - config: The config's text.
   ///   - path: The config's file, which no output may replace.
   ///   - savedName: What the config is called beside the model.
-  package func run(
+  package func results(
     recipe text: String, name: String, ofConfig config: String, at path: String,
     savedAs savedName: String = "mergekit_config.yml"
-  ) throws -> any LazyModel {
+  ) throws -> Results {
     recipePath = FilePath(path)
     recipe = ModelWriter.Recipe(
       fileName: savedName, text: config, language: .yaml,
       modules: { [modules] in modules.userFiles })
-    return try run(text.utf8, name: name)
+    return try results(text.utf8, name: name)
   }
 
   /// Runs the text of a recipe.
   package func run(_ text: some Sequence<UInt8>, name: String) throws -> any LazyModel {
+    try only(results(text, name: name), name)
+  }
+
+  private func results(_ text: some Sequence<UInt8>, name: String) throws -> Results {
     try lua.withBalancedStack {
       try lua.load(text, name: name)
       try lua.call(arguments: 0, results: 1)
-      guard let handle = lua.object(at: -1, of: context.modelType) else {
+      if let handle = lua.object(at: -1, of: context.modelType) { return .model(handle.model) }
+      guard lua.kind(at: -1) == .table else {
         throw LuaError("\(name): a recipe returns a model, this one returned \(describe(-1))")
       }
-      return handle.model
+      return .models(try models(name))
     }
+  }
+
+  /// The models of the table on top of the stack, whose names become those of directories.
+  private func models(_ recipe: String) throws -> [(name: String, model: any LazyModel)] {
+    var found: [(name: String, model: any LazyModel)] = []
+    try lua.forEachPair(at: lua.absolute(-1)) {
+      guard lua.kind(at: -2) == .string, let name = lua.string(at: -2) else {
+        throw LuaError(
+          "\(recipe): a recipe returns a model, or models by their names, this one a table with \(describe(-2)) as a key"
+        )
+      }
+      guard Self.isDirectoryName(name) else {
+        throw LuaError("\(recipe): '\(name)' cannot name a result: it becomes a directory's name")
+      }
+      guard let handle = lua.object(at: -1, of: context.modelType) else {
+        throw LuaError("\(recipe): result '\(name)' is \(describe(-1)), expected a model")
+      }
+      found.append((name, handle.model))
+    }
+    if found.isEmpty {
+      throw LuaError("\(recipe): a recipe returns a model, this one returned an empty table")
+    }
+    return found
+  }
+
+  private static func isDirectoryName(_ name: String) -> Bool {
+    guard let component = FilePath.Component(name) else { return false }
+    return component.kind == .regular && component.string == name
+      && name.unicodeScalars.allSatisfy { $0.value >= 32 }
   }
 
   private func describe(_ index: Int) -> String {
@@ -219,14 +285,43 @@ package final class ScriptHost {
 
   // MARK: Output
 
+  /// A model, and where it is written.
+  package struct Output {
+    package var model: any LazyModel
+    package var path: String
+    /// In the place of the options' own.
+    package var policy: OutputDirectory.Policy?
+    /// See `ModelWriter.Options`.
+    package var stamp: (([ModelWriter.WeightFile]) -> (name: String, text: [UInt8]))?
+
+    package init(
+      _ model: any LazyModel, path: String, policy: OutputDirectory.Policy? = nil,
+      stamp: (([ModelWriter.WeightFile]) -> (name: String, text: [UInt8]))? = nil
+    ) {
+      self.model = model
+      self.path = path
+      self.policy = policy
+      self.stamp = stamp
+    }
+  }
+
   /// Writes a model as the options say.
   package func write(_ model: any LazyModel, to path: String) throws {
+    try write([Output(model, path: path)], as: path)
+  }
+
+  /// Writes several models in one pass, as the options say; `name` is what the progress is told to be of.
+  package func write(_ outputs: [Output], as name: String) throws {
     try write(
-      model, to: path,
-      ModelWriter.Options(
-        policy: options.policy, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes,
-        recipe: recipe, protected: protected, writesModelCard: options.writesModelCard,
-        copiesTokenizer: options.copiesTokenizer))
+      outputs.map { output in
+        ModelWriter.Output(
+          output.model, path: FilePath(output.path),
+          options: ModelWriter.Options(
+            policy: output.policy ?? options.policy, dtype: options.dtype,
+            maximumShardBytes: options.maximumShardBytes,
+            recipe: recipe, protected: protected, writesModelCard: options.writesModelCard,
+            copiesTokenizer: options.copiesTokenizer, stamp: output.stamp))
+      }, as: name)
   }
 
   /// The recipe, and every checkpoint that it opened, used for this output or not.
@@ -235,11 +330,11 @@ package final class ScriptHost {
       + context.checkpoints.values.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
   }
 
-  private func write(_ model: any LazyModel, to path: String, _ options: ModelWriter.Options) throws {
+  private func write(_ outputs: [ModelWriter.Output], as name: String) throws {
     let progress = messages.progress
-    let writer = ModelWriter(graph: graph, evaluator: evaluator, warn: messages.warn) { progress(path, $0) }
+    let writer = ModelWriter(graph: graph, evaluator: evaluator, warn: messages.warn) { progress(name, $0) }
     do {
-      try writer.write(model, to: FilePath(path), options: options)
+      try writer.write(outputs)
     } catch TensorError.cancelled {
       // If it was a script that was stopped, with the line.
       try lua.checkInterrupt()
@@ -252,19 +347,25 @@ package final class ScriptHost {
       messages.warn("dry run: '\(model.label)' is not saved to \(path)")
       return
     }
-    try write(
-      model, to: path,
-      ModelWriter.Options(
-        policy: asked.force ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
-        maximumShardBytes: asked.maximumShardBytes ?? options.maximumShardBytes, recipe: recipe,
-        protected: protected, writesModelCard: options.writesModelCard,
-        copiesTokenizer: options.copiesTokenizer))
+    let asked = ModelWriter.Options(
+      policy: asked.force ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
+      maximumShardBytes: asked.maximumShardBytes ?? options.maximumShardBytes, recipe: recipe,
+      protected: protected, writesModelCard: options.writesModelCard,
+      copiesTokenizer: options.copiesTokenizer)
+    try write([ModelWriter.Output(model, path: FilePath(path), options: asked)], as: path)
   }
 
   /// The plan of writing a model, and the files that it reads.
   package func plan(_ model: any LazyModel) throws -> (plan: MergePlan, reads: [FileUse]) {
-    let plan = try MergePlan(
-      model: model, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
-    return (plan, try MergePlan.filesRead(by: model, graph: graph))
+    let (plans, reads) = try plan([model])
+    return (plans[0], reads)
+  }
+
+  /// The plans of writing several models in one pass, and the files that they read.
+  package func plan(_ models: [any LazyModel]) throws -> (plans: [MergePlan], reads: [FileUse]) {
+    let plans = try models.map {
+      try MergePlan(model: $0, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
+    }
+    return (plans, try MergePlan.filesRead(by: models, graph: graph))
   }
 }

@@ -85,11 +85,12 @@ struct HostOptions: ParsableArguments {
 extension ScriptHost {
   /// A host for scripts in `root`, which is stopped by signals and whose words go to standard error.
   static func make(
-    root: String, options: Options, progress: ProgressDisplay? = nil, warn: @escaping (String) -> Void
+    root: String, options: Options, progress: ProgressDisplay? = nil, warn: @escaping (String) -> Void,
+    placed: @escaping (_ warning: String, _ line: Int?) -> String = { warning, _ in warning }
   ) throws -> ScriptHost {
     try ScriptHost(
       root: root, options: options,
-      messages: Messages(warn: warn, progress: { progress?.update($0, $1) }),
+      messages: Messages(warn: warn, placed: placed, progress: { progress?.update($0, $1) }),
       interrupt: Signals.interrupt,
       onHang: { reason in
         Signals.giveUp(

@@ -39,6 +39,20 @@ struct ConfigOptions: ParsableArguments {
   }
 }
 
+/// What becomes of the named merges of a config with several documents.
+struct StageOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("I"), .long],
+    help: ArgumentHelp("Keep the named merges of a config with several there, too.", valueName: "dir"),
+    completion: .directory)
+  var intermediateDir: String?
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Read merges that are finished there, if they were made from the same.")
+  var lazy = true
+}
+
 /// Options of a merge that is written.
 struct MergeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
@@ -57,7 +71,9 @@ struct MergeOptions: ParsableArguments {
     help: ArgumentHelp("Write README.md, and the recipe or config beside it."))
   var writeModelCard = true
 
-  @Flag(help: "Replace OUT if it exists and is not empty.")
+  @Flag(
+    name: [.customShort("f"), .long],
+    help: "Replace OUT if it exists and is not empty; make what is finished again.")
   var force = false
 
   @Flag(help: "Print the plan, and write nothing.")

@@ -6,6 +6,8 @@ import SystemPackage
 
 @main
 struct MergekitLua: ParsableCommand {
+  static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-lua",
     abstract: "Merges language models by recipes in Lua, or by configs of mergekit.",
@@ -15,21 +17,19 @@ struct MergekitLua: ParsableCommand {
       mergekit-lua inspect MODEL [--stats] [--json]
       mergekit-lua methods [NAME [--source]]
       """,
-    version: "0.1.0",
+    version: Self.version,
     subcommands: [RunCommand.self, TranslateCommand.self, InspectCommand.self, MethodsCommand.self],
     defaultSubcommand: RunCommand.self)
 
-  /// Under the names `mergekit-yaml` and `mergekit-moe`, the program is those.
+  /// Commands of mergekit, whose place the program takes under their names.
+  private static let dropIns: [any ParsableCommand.Type] = [
+    MergekitYaml.self, MergekitMega.self, MergekitMulti.self, MergekitMoe.self,
+  ]
+
   static func main() {
     Signals.watch()
     let name = CommandLine.arguments.first.flatMap { FilePath($0).lastComponent?.string }
-    if name == MergekitYaml.configuration.commandName {
-      runToExit(MergekitYaml.self)
-    } else if name == MergekitMoe.configuration.commandName {
-      runToExit(MergekitMoe.self)
-    } else {
-      runToExit(MergekitLua.self)
-    }
+    runToExit(dropIns.first { $0.configuration.commandName == name } ?? MergekitLua.self)
   }
 
   /// Errors of usage exit with 2, all others with 1; messages go to standard error.

@@ -2,7 +2,6 @@ import ArgumentParser
 import ConfigRecipes
 import Merging
 import Scripting
-import SystemPackage
 
 /// `mergekit-yaml CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of mergekit's own.
 struct MergekitYaml: ParsableCommand {
@@ -33,15 +32,14 @@ struct MergekitYaml: ParsableCommand {
     guard outPath != nil || options.dryRun else {
       throw ValidationError("Missing expected argument '<out-path>'")
     }
-    if FilePath(configFile).extension == "lua" {
-      throw ValidationError("\(configFile) is a recipe: mergekit-lua runs it")
-    }
+    try refuseRecipe(configFile)
     _ = try peer.applied(to: options.host)
   }
 
   func run() throws {
     let text = try ConfigRecipe.read(configFile)
-    try MergeRun(file: configFile, out: outPath, options: options, peer: peer, policy: .overlay).run(
-      text, .yaml)
+    try MergeRun(
+      file: configFile, destination: .result(outPath), options: options, peer: peer, policy: .overlay
+    ).run(text, .yaml)
   }
 }

@@ -12,7 +12,8 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Run a recipe or a config, and write the model that it returns.",
     discussion: """
       A file that ends in .lua is a recipe, one that ends in .yml or .yaml a config; of another file the text \
-      decides. The options of mergekit-yaml that are not listed are accepted too.
+      decides. A recipe that returns several models gets a directory for each in OUT. The options of \
+      mergekit-yaml that are not listed are accepted too.
       """)
 
   @Argument(
@@ -21,6 +22,8 @@ struct RunCommand: ParsableCommand {
 
   @Argument(help: "The directory to write; not needed with --dry-run.", completion: .directory)
   var out: String?
+
+  @OptionGroup var stages: StageOptions
 
   @OptionGroup var options: MergeOptions
 
@@ -39,18 +42,31 @@ struct RunCommand: ParsableCommand {
       let nearest = nearestName(to: file, among: commands)
       throw LuaError("\(error)" + (nearest.map { " (did you mean the command '\($0)'?)" } ?? ""))
     }
-    try MergeRun(file: file, out: out, options: options, peer: peer, policy: .refuseNonEmpty)
-      .run(text, known ?? ModelCard.RecipeLanguage(ofText: text))
+    let destination: MergeRun.Destination =
+      stages.intermediateDir.map { .stagesTo(folder: $0, result: .path(out)) } ?? .result(out)
+    var run = MergeRun(
+      file: file, destination: destination, options: options, peer: peer, policy: .refuseNonEmpty)
+    run.readsFinished = stages.lazy && stages.intermediateDir != nil
+    try run.run(text, known ?? ModelCard.RecipeLanguage(ofText: text))
   }
 }
 
 /// The plan of an output as `--dry-run` prints it.
 struct PlanReport {
   let plan: MergePlan
-  let reads: [FileUse]
   let out: String?
 
-  var text: String {
+  /// The plans of the outputs of a run, and what it reads for all of them.
+  static func text(_ reports: [PlanReport], reads: [FileUse]) -> String {
+    var lines = reports.map { $0.table + "\n" }
+    lines += reports.map(\.writes)
+    for use in reads {
+      lines.append("reads \(ByteSize.format(use.bytes)) in \(use.tensors) tensors of \(use.path)")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private var table: String {
     var table = TextTable(header: ["tensor", "shape", "dtype", "bytes", "shard"], rightAligned: [3])
     for (tensor, placement) in zip(plan.tensors, plan.layout.placements) {
       table.add([
@@ -58,14 +74,12 @@ struct PlanReport {
         plan.layout.shards[placement.shard].fileName,
       ])
     }
-    var lines = [table.text, ""]
+    return table.text
+  }
+
+  private var writes: String {
     let size = ByteSize.format(plan.layout.totalBytes)
     let shards = Numbers.counted(plan.layout.shards.count, "file")
-    lines.append(
-      "writes \(plan.tensors.count) tensors, \(size) in \(shards)" + (out.map { " to \($0)" } ?? ""))
-    for use in reads {
-      lines.append("reads \(ByteSize.format(use.bytes)) in \(use.tensors) tensors of \(use.path)")
-    }
-    return lines.joined(separator: "\n")
+    return "writes \(plan.tensors.count) tensors, \(size) in \(shards)" + (out.map { " to \($0)" } ?? "")
   }
 }

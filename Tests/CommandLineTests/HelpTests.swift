@@ -23,7 +23,8 @@ import Testing
     #expect(try tool.run("help", name) == tool.run(name, "-h"))
   }
 
-  @Test(arguments: ["mergekit-yaml", "mergekit-moe"]) func ofADropIn(name: String) throws {
+  @Test(arguments: ["mergekit-yaml", "mergekit-mega", "mergekit-multi", "mergekit-moe"])
+  func ofADropIn(name: String) throws {
     let link = tool.path(name)
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: Tool.binary)
     try check(tool.run(["--help"], executable: link), name)

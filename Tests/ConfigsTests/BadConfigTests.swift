@@ -409,8 +409,8 @@ import Testing
       "chat_template: [a]",
       "3:16: chat_template: expected a name such as chatml, 'auto', or a Jinja template, found a list"
     ),
-    ("name: a/b", "3:7: name: 'a/b' cannot name a merge: a name has no '/' and is not '.' or '..'"),
-    ("name: ..", "3:7: name: '..' cannot name a merge: a name has no '/' and is not '.' or '..'"),
+    ("name: a/b", "3:7: name: 'a/b' cannot name a merge: a name has no '/' and no '..', and is not '.'"),
+    ("name: ..", "3:7: name: '..' cannot name a merge: a name has no '/' and no '..', and is not '.'"),
   ])
   func otherKeys(_ yaml: String, _ words: String) {
     #expect(message("merge_method: passthrough\nmodels: [{model: a}]\n\(yaml)") == "config.yml:\(words)")

@@ -18,7 +18,7 @@ import Testing
     }
     #expect(try kind(merge(nil, "a")) == .merge)
     #expect(try kind("---\n" + merge(nil, "a") + "---\n") == .merge)
-    #expect(try kind(merge("x", "a")) == .merge)
+    #expect(try kind(merge("x", "a")) == .megaMerge)
     #expect(try kind(file(merge("x", "a"), merge(nil, "x"))) == .megaMerge)
     #expect(try kind("base_model: a\nexperts: [{source_model: b}]") == .mixtureOfExperts)
     #expect(try kind("name: x\nexperts: [{source_model: b}]") == .mixtureOfExperts)
@@ -93,9 +93,11 @@ import Testing
   }
 
   @Test(arguments: [
-    (["a", "b"], ["b", "c"], ["c", "a"], "13:18: the merge needs itself: a → b → c → a"),
-    (["a", "x"], ["b", "x", "b"], ["c", "a"], "8:30: the merge needs itself: b → b"),
-    (["a", "b"], ["b", "c"], ["c", "b"], "13:18: the merge needs itself: b → c → b"),
+    (
+      ["a", "b"], ["b", "c"], ["c", "a"], "13:18: the merge needs itself: a (1:7) → b (6:7) → c (11:7) → a"
+    ),
+    (["a", "x"], ["b", "x", "b"], ["c", "a"], "8:30: the merge needs itself: b (6:7) → b"),
+    (["a", "b"], ["b", "c"], ["c", "b"], "13:18: the merge needs itself: b (6:7) → c (11:7) → b"),
   ])
   func cycles(_ first: [String], _ second: [String], _ third: [String], _ words: String) {
     func merge(_ list: [String]) -> String {
@@ -118,6 +120,90 @@ import Testing
     #expect(
       message(file(merge("a", "x"), "experts: []\n"))
         == "config.yml:6:1: experts: a mixture of experts cannot be one of several documents")
+  }
+
+  @Test(arguments: ["a/b", "..", "a..b", ".", "\"a\\nb\""]) func namesThatAreNoDirectories(name: String) {
+    let shown = name.replacing("\"", with: "").replacing("\\n", with: "\n")
+    #expect(
+      message(merge(name, "x"))
+        == "config.yml:1:7: name: '\(shown)' cannot name a merge: a name has no '/' and no '..', and is not '.'"
+    )
+  }
+
+  @Test func adaptersOnMerges() {
+    #expect(
+      message(file(merge("a", "x"), merge(nil, "a+lora")))
+        == "config.yml:7:18: adapters ('+lora') cannot be merged yet, onto the merge 'a' neither: write that first, "
+        + "merge the adapter into it with another tool and name the result")
+  }
+
+  /// With strictness, which of several is the result is the user's to say.
+  @Test func severalResults() {
+    let yaml = file(merge("a", "x"), merge("b", "a"), merge("c", "a"))
+    #expect(
+      message(yaml, options: TranslationOptions(isStrict: true))
+        == "config.yml:11:7: the file has several results, 'b' (6:7) and 'c' (11:7), and one is written: leave out "
+        + "the name of that")
+    #expect(
+      message(merge("a", "x"), options: TranslationOptions(requiresNameless: true))
+        == "config.yml:1:1: every merge has a name; --require-nameless asks for one without")
+  }
+
+  // MARK: All of them
+
+  private func all(_ finished: [String: String] = [:], isDirectory: Bool = true) -> TranslationOptions {
+    var options = TranslationOptions(results: .all(nameless: "config", isDirectory: isDirectory))
+    options.finished = finished
+    return options
+  }
+
+  @Test func allMergesInATable() throws {
+    let yaml = file(merge("my-a", "x"), merge(nil, "my-a", "b"), merge("b", "y"), merge("c", "y"))
+    let translation = try translate(yaml, options: all())
+    #expect(translation.warnings == [])
+    #expect(
+      translation.recipe.hasSuffix(
+        "return {\n  [\"my-a\"] = my_a,\n  b = b,\n  c = c,\n  config = config,\n}\n"))
+    #expect(translation.documents.map(\.name) == ["my-a", "b", "c", "config"])
+    #expect(translation.documents.map(\.isNamed) == [true, true, true, false])
+    #expect(translation.documents.map(\.isResult) == [false, false, false, true])
+    #expect(translation.documents.map(\.references) == [["x"], ["y"], ["y"], ["x", "y"]])
+    #expect(translation.documents[1].place == "config.yml:10:1")
+    // What other merges read is rounded as it would be on disk.
+    #expect(translation.recipe.split(separator: "\n").count { $0 == "  as_stored = true," } == 2)
+    #expect(
+      translation.recipe(of: translation.documents[0]).hasSuffix(
+        "return mk.merge {\n  name = \"my-a\",\n  method = \"linear\",\n  models = { x },\n  parameters = { weight = 1 },\n  as_stored = true,\n}\n"
+      ))
+  }
+
+  @Test func finishedMergesAreOpened() throws {
+    let yaml = file(merge("a", "x"), merge("b", "a", "y"), merge(nil, "b", "a"))
+    let one = try translate(yaml, options: all(["a": "out/a"])).recipe
+    #expect(one.contains("local y = mk.model \"y\"\n\nlocal a = mk.model \"out/a\"\n\nlocal b = mk.merge {"))
+    #expect(!one.contains("mk.model \"x\"") && one.hasSuffix("return {\n  b = b,\n  config = config,\n}\n"))
+    let both = try translate(yaml, options: all(["a": "out/a", "b": "out/b", "config": "out/config"])).recipe
+    #expect(!both.contains("mk.model") && both.hasSuffix("return {}\n"))
+  }
+
+  @Test func theNameOfTheFile() throws {
+    let yaml = file(merge("config", "x"), merge(nil, "config"))
+    #expect(
+      message(yaml, options: all())
+        == "config.yml:1:7: name: the name 'config' is that of the config's file, under which the merge without a "
+        + "name is written")
+    #expect(
+      try translate(yaml, options: all(isDirectory: false)).documents.map(\.name) == ["config", "config_"])
+  }
+
+  @Test func theDTypeOfAll() throws {
+    var options = TranslationOptions()
+    options.dtype = "float16"
+    let yaml = file(merge("a", "x") + "out_dtype: bfloat16\n", merge(nil, "a"))
+    let recipe = try translate(yaml, options: options).recipe
+    #expect(recipe.split(separator: "\n").count { $0 == "  dtype = \"float16\"," } == 2)
+    #expect(!recipe.contains("bfloat16"))
+    #expect(try !translate(merge(nil, "x"), options: options).recipe.contains("float16"))
   }
 
   @Test func longChains() throws {

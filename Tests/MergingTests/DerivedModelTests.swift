@@ -47,7 +47,8 @@ import Testing
     #expect(try model.specification(of: "a") != nil)
     #expect(
       message { try model.mapped(graph: graph) { [graph] _, x in try graph.unary(.negate, x) } }
-        == "a chain of 91 models made of models is too long (expected at most 90); save one in between")
+        == "a chain of 91 models made of models is too long (Lua's stack has room for 90); save one in between"
+    )
   }
 
   @Test func whatWasKeptGoesWithTheModel() throws {

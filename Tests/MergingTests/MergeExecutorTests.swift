@@ -26,9 +26,8 @@ import Testing
     let sinks = plan.layout.placements.map { MemorySource(byteCount: $0.byteCount) }
     var progress: [Int] = []
     defer { #expect(evaluator.jobCount == 0) }
-    try MergeExecutor(model: model, plan: plan, graph: graph, evaluator: evaluator).run(sinks: { sinks[$0] })
-    {
-      tensors, bytes in
+    let output = MergeExecutor.Output(model: model, plan: plan) { sinks[$0] }
+    try MergeExecutor(outputs: [output], graph: graph, evaluator: evaluator).run { tensors, bytes in
       #expect(bytes == tensors * 20)
       progress.append(tensors)
     }

@@ -50,7 +50,7 @@ import Testing
     }
     let expected = "tensor 'b': reshape: 2 elements of shape [2] do not fill shape [1]"
     #expect(message { try MergePlan(model: failing, dtype: nil, maximumShardBytes: 1 << 30) } == expected)
-    #expect(message { try MergePlan.filesRead(by: failing, graph: graph) } == expected)
+    #expect(message { try MergePlan.filesRead(by: [failing], graph: graph) } == expected)
   }
 
   @Test func filesThatAreRead() throws {
@@ -67,7 +67,7 @@ import Testing
       defer { graph.release(other) }
       return try graph.binary(.add, input, other)
     }
-    let reads = try MergePlan.filesRead(by: sum, graph: graph)
+    let reads = try MergePlan.filesRead(by: [sum], graph: graph)
     #expect(reads.map(\.path) == ["m", "n"].map { folder.path("\($0)/model.safetensors").string })
     #expect(reads.map(\.bytes) == [12, 8])
     #expect(reads.map(\.tensors) == [2, 1])

@@ -199,3 +199,96 @@ import Testing
     #expect(try folder.readModel("out") == ["a": [1]])
   }
 }
+
+/// Several models that are made of each other, written in one pass.
+@Suite struct SeveralOutputsTests {
+  let folder = ScratchFolder()
+  let graph = ExpressionGraph()
+
+  /// `stage` of a checkpoint, with as many tensors, and a model of every second tensor of that.
+  private func models(_ asked: @escaping (String) -> Void = { _ in }) throws -> (
+    stage: DerivedModel, last: DerivedModel
+  ) {
+    try folder.makeModel("m", ["a": [1, 2], "b": [3], "c": [4, 5, 6], "d": [7]], config: "{}")
+    let source = try CheckpointModel(reference: folder.path("m").string, graph: graph)
+    let graph = graph
+    func model(_ label: String, of input: any LazyModel, _ names: [String]) throws -> DerivedModel {
+      try DerivedModel(
+        DerivedModel.Definition(
+          label: label, names: names, like: input, sources: [input],
+          specify: { try input.specification(of: $0) },
+          build: { name in
+            asked("\(label) \(name)")
+            let x = try input.expression(for: name)
+            defer { graph.release(x) }
+            return try graph.binary(.add, x, x)
+          }), graph: graph)
+    }
+    let stage = try model("stage", of: source, source.names)
+    return (stage, try model("last", of: stage, ["b", "d"]))
+  }
+
+  private func write(
+    _ outputs: [ModelWriter.Output], progress: @escaping (ModelWriter.Progress) -> Void = { _ in }
+  )
+    throws
+  {
+    let evaluator = Evaluator(graph: graph, options: Evaluator.Options(threads: 2))
+    try ModelWriter(graph: graph, evaluator: evaluator, warn: { _ in }, progress: progress).write(outputs)
+  }
+
+  private func output(
+    _ model: any LazyModel, _ name: String, _ options: ModelWriter.Options = ModelWriter.Options()
+  ) -> ModelWriter.Output {
+    ModelWriter.Output(model, path: folder.path(name), options: options)
+  }
+
+  @Test func aStageIsBuiltOnceForAll() throws {
+    var built: [String] = []
+    let (stage, last) = try models { built.append($0) }
+    var progress: [ModelWriter.Progress] = []
+    try write([output(stage, "out/stage"), output(last, "out/last")]) { progress.append($0) }
+    #expect(try folder.readModel("out/stage") == ["a": [2, 4], "b": [6], "c": [8, 10, 12], "d": [14]])
+    #expect(try folder.readModel("out/last") == ["b": [12], "d": [28]])
+    // What is made of others comes first, and brings them along.
+    #expect(built == ["last b", "stage b", "last d", "stage d", "stage a", "stage c"])
+    #expect(progress.last?.tensors == 6 && progress.last?.tensorCount == 6 && progress.last?.bytes == 36)
+    #expect(graph.liveCount == 0)
+  }
+
+  @Test func outputsAppearTogether() throws {
+    let (stage, last) = try models()
+    let bad = try last.mapped(graph: graph) { [graph] _, input in
+      let k = try graph.reduce(.sum, input, operation: "sum")
+      defer { graph.release(k) }
+      return try graph.topMask(input, k: k)
+    }
+    let found = message { try write([output(stage, "out/stage"), output(bad, "out/bad")]) }
+    #expect(found.hasPrefix("tensor 'b'") || found.hasPrefix("tensor 'd'"))
+    #expect(folder.tree().allSatisfy { !$0.hasPrefix("out") && !$0.hasPrefix(".") })
+  }
+
+  @Test func placesOfOutputs() throws {
+    let (stage, last) = try models()
+    #expect(
+      message { try write([output(stage, "out"), output(last, "./out")]) }.hasPrefix(
+        "two models are to be written to "))
+    let within = message { try write([output(stage, "out"), output(last, "out/last")]) }
+    #expect(within.hasSuffix("/out, which is written too; choose another output"))
+    var overlay = ModelWriter.Options()
+    overlay.policy = .overlay
+    try write([output(stage, "out", overlay), output(last, "out/last", overlay)])
+    #expect(folder.exists("out/model.safetensors") && folder.exists("out/last/model.safetensors"))
+  }
+
+  @Test func stampsKnowTheFilesOfWeights() throws {
+    let (stage, _) = try models()
+    var options = ModelWriter.Options(maximumShardBytes: 12)
+    options.stamp = { files in ("stamp", Array(files.map(\.name).joined(separator: " ").utf8)) }
+    try write([output(stage, "out", options)])
+    #expect(
+      folder.read("out/stamp")
+        == "model-00001-of-00003.safetensors model-00002-of-00003.safetensors model-00003-of-00003.safetensors"
+    )
+  }
+}

@@ -13,11 +13,46 @@ import Testing
   // MARK: What a recipe returns
 
   @Test(arguments: [
-    ("", "nothing"), ("return nil", "nothing"), ("return 1", "a number"), ("return {}", "a table"),
+    ("", "nothing"), ("return nil", "nothing"), ("return 1", "a number"), ("return {}", "an empty table"),
     ("return mk.tensor{ 1 }", "a tensor"), ("return print", "a function"),
   ])
   func aRecipeReturnsAModel(script: String, found: String) {
     #expect(bench.outputError(script) == "recipe.lua: a recipe returns a model, this one returned \(found)")
+  }
+
+  @Test func aRecipeMayReturnSeveralModels() throws {
+    try bench.makeModel("m", [TestTensor("a", .f32, [2], [1, 3])])
+    let script = """
+      local mk = require 'mergekit'
+      local m = mk.model '\(bench.folder)/m'
+      local half = m:map(function(t) return t / 2 end)
+      return { whole = m, half = half, ['a third'] = half:map(function(t) return t + 1 end) }
+      """
+    try bench.write(script, to: "several.lua")
+    let host = try bench.makeHost()
+    guard case .models(let models) = try host.results(path: "\(bench.folder)/several.lua") else {
+      Issue.record("expected several models")
+      return
+    }
+    #expect(models.map(\.name) == ["a third", "half", "whole"])
+    let outputs = models.map { ScriptHost.Output($0.model, path: "\(bench.folder)/out/\($0.name)") }
+    try host.write(outputs, as: "out")
+    #expect(try bench.tensors("out/whole").map(\.elements) == [[1, 3]])
+    #expect(try bench.tensors("out/half").map(\.elements) == [[0.5, 1.5]])
+    #expect(try bench.tensors("out/a third").map(\.elements) == [[1.5, 2.5]])
+  }
+
+  @Test(arguments: [
+    (
+      "return { 5 }",
+      "a recipe returns a model, or models by their names, this one a table with a number as a key"
+    ),
+    ("return { x = 5 }", "result 'x' is a number, expected a model"),
+    ("return { ['a/b'] = 5 }", "'a/b' cannot name a result: it becomes a directory's name"),
+    ("return { ['..'] = 5 }", "'..' cannot name a result: it becomes a directory's name"),
+  ])
+  func tablesThatAreNoResults(script: String, found: String) {
+    #expect(bench.outputError(script) == "recipe.lua: \(found)")
   }
 
   @Test func syntaxAndRuntimeErrorsNameTheLine() {

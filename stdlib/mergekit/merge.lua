@@ -13,8 +13,8 @@ local specification = require "mergekit.specification"
 local tokenizer = require "mergekit.tokenizer"
 
 local fields = {
-  "method", "base", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "truncate_embeddings",
-  "allow_crimes", "tokenizer", "chat_template", "name",
+  "method", "base", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "as_stored",
+  "truncate_embeddings", "allow_crimes", "tokenizer", "chat_template", "name",
 }
 
 --- The models that the parts are made of, each once.
@@ -85,6 +85,7 @@ local M = {}
 -- @param spec  as `mk.merge` takes it
 -- @param who  gives the beginning of a message for the path of a field, "" for the whole
 function M.run(spec, who)
+  check_type(who, spec, "as_stored", "boolean")
   check_type(who, spec, "truncate_embeddings", "boolean")
   check_type(who, spec, "allow_crimes", "boolean")
   check_type(who, spec, "name", "string")
@@ -140,6 +141,7 @@ function M.run(spec, who)
     specify = specify,
     build = function(name)
       local result = build(list.by_name[name])
+      if spec.as_stored and core.is_float(result.dtype) then result = result:to(specify(name).dtype) end
       specifications[name] = nil
       return result
     end,

@@ -2,6 +2,9 @@
 -- The script API for editors: annotations of the Lua language server (https://luals.github.io). Point it
 -- here by `"workspace.library": [".../stdlib/meta"]` in .luarc.json. Nothing of this file is run.
 
+--- What a recipe returns: the model that is written to OUT, or models by names, each written to OUT/name in one pass.
+---@alias mk.results mk.model|table<string, mk.model>
+
 ---@class mergekit
 local mk = {}
 
@@ -426,6 +429,7 @@ function mk.define_model(definition) end
 ---@field parameters table<string, mk.setting>?
 ---@field dtype mk.dtype?      of the result; else each tensor's own
 ---@field out_dtype mk.dtype?  of the result, before `dtype`; all arithmetic is float32
+---@field as_stored boolean?   later merges get each tensor rounded to its dtype, as if it had been written and read again
 ---@field truncate_embeddings boolean?  cuts vocabularies of different sizes to the smallest; token ids must agree
 ---@field allow_crimes boolean?  models of different architectures are meant
 ---@field tokenizer mk.tokenizer_source|mk.tokenizer_definition|nil  brings the models' embeddings and output layers into the order of one vocabulary

@@ -11,6 +11,7 @@ local chat = mk.merge {
   base = base,
   models = { math_ },
   parameters = { t = 0.5 },
+  as_stored = true,
 }
 
 local deep = mk.merge {
@@ -20,6 +21,7 @@ local deep = mk.merge {
     { sources = { { chat, layers = { 0, 3 } } } },
     { sources = { { code, layers = { 1, 4 } } } },
   },
+  as_stored = true,
 }
 
 return mk.merge {

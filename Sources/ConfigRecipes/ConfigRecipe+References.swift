@@ -1,0 +1,30 @@
+import Merging
+import Scripting
+import Suggestions
+import SystemPackage
+
+/// What the merges of a file call models, beside what there is on disk.
+extension ConfigRecipe {
+  /// Notices of names of merges that are paths on disk too.
+  package var hiddenPaths: [String] {
+    translation.references.filter { $0.isMerge && Self.exists($0.text) }.map {
+      "\($0.place): '\($0.text)' is the merge of that name; the path \($0.text) on disk is not used "
+        + "(./\($0.text) means that)"
+    }
+  }
+
+  /// Makes sure that what is neither the name of a merge nor a path looks like something else than a name.
+  ///
+  /// Throws a `LuaError` with the nearest name.
+  package func checkReferences() throws {
+    let names = translation.documents.filter(\.isNamed).map(\.name)
+    for reference in translation.references where !reference.isMerge {
+      let text = reference.text
+      if text.contains("/") || text.contains("+") || text.contains("@") || Self.exists(text) { continue }
+      let hint = nearestName(to: text, among: names).map { " (did you mean '\($0)'?)" } ?? ""
+      throw LuaError("\(reference.place): no merge has the name '\(text)', and there is no such path\(hint)")
+    }
+  }
+
+  private static func exists(_ path: String) -> Bool { (try? FilePath(path).stat()) != nil }
+}
