@@ -36,9 +36,7 @@ struct MergekitMoe: ParsableCommand {
     guard outPath != nil || options.dryRun else {
       throw ValidationError("Missing expected argument '<out-path>'")
     }
-    if FilePath(configPath).extension == "lua" {
-      throw ValidationError("\(configPath) is a recipe: mergekit-lua runs it")
-    }
+    try refuseRecipe(configPath)
     _ = try peer.applied(to: options.host)
   }
 
@@ -51,8 +49,9 @@ struct MergekitMoe: ParsableCommand {
       options.host.log.logger.info(
         "\(option) is ignored: hidden states are computed in float32, with one layer in memory")
     }
-    try MergeRun(file: configPath, out: outPath, options: options, peer: peer, policy: .overlay).run(
-      text, .yaml)
+    try MergeRun(
+      file: configPath, destination: .result(outPath), options: options, peer: peer, policy: .overlay
+    ).run(text, .yaml)
   }
 }
 
