@@ -135,14 +135,12 @@ struct RecipeWriter: Sendable {
     if let base = merge.base { entries.append(.field("base", code(base), base.place)) }
     entries.append(parts(merge.parts, merge.partsPlace))
     entries += parameters(merge.parameters)
-    if let dtype = options.dtype {
-      entries.append(.field("dtype", .string(dtype), nil))
-    } else {
-      add("dtype", merge.dtype)
-      add("out_dtype", merge.outDType)
-      if isStage, merge.dtype == nil, merge.outDType == nil {
-        entries.append(.field("as_stored", .code("true"), nil))
-      }
+    add("dtype", merge.dtype)
+    add("out_dtype", merge.outDType)
+    if isStage, let dtype = options.dtype {
+      entries.append(.field("as_stored", .string(dtype), nil))
+    } else if isStage, merge.dtype == nil, merge.outDType == nil {
+      entries.append(.field("as_stored", .code("true"), nil))
     }
     if let tokenizer = merge.tokenizer {
       entries.append(.field("tokenizer", value(tokenizer), tokenizer.place))

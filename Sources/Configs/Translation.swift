@@ -17,7 +17,7 @@ package struct TranslationOptions: Sendable {
   /// Of merges that have been made before, where they lie, by name; only where all are returned, and then
   /// these are not.
   package var finished: [String: String] = [:]
-  /// `--dtype`, where it takes the place of what merges say that others use.
+  /// `--dtype`: what merges that others use are rounded to, as if they had been written with it.
   package var dtype: String?
 
   /// What a recipe of several merges returns.

@@ -85,7 +85,11 @@ local M = {}
 -- @param spec  as `mk.merge` takes it
 -- @param who  gives the beginning of a message for the path of a field, "" for the whole
 function M.run(spec, who)
-  check_type(who, spec, "as_stored", "boolean")
+  local stored = spec.as_stored
+  if type(stored) ~= "string" then
+    check_type(who, spec, "as_stored", "boolean")
+    stored = nil
+  end
   check_type(who, spec, "truncate_embeddings", "boolean")
   check_type(who, spec, "allow_crimes", "boolean")
   check_type(who, spec, "name", "string")
@@ -96,6 +100,7 @@ function M.run(spec, who)
   local vocabulary = tokenizer.plan(spec.tokenizer, sources, spec.base, fail)
   local dtype = methods.check_dtype(spec.dtype, who("dtype"))
   dtype = methods.check_dtype(spec.out_dtype, who("out_dtype")) or dtype
+  stored = methods.check_dtype(stored, who("as_stored"))
   local list = placement.place(parts, like, fail)
   presence.warn_of_missing(list)
   local filter_name = architectures.filter_names(like)
@@ -128,7 +133,7 @@ function M.run(spec, who)
     names = names,
     like = like,
     sources = sources,
-    dtype = dtype,
+    dtype = stored or dtype,
     layers = layer_sources(parts),
     methods = used,
     base = spec.base,
@@ -141,7 +146,10 @@ function M.run(spec, who)
     specify = specify,
     build = function(name)
       local result = build(list.by_name[name])
-      if spec.as_stored and core.is_float(result.dtype) then result = result:to(specify(name).dtype) end
+      if spec.as_stored and core.is_float(result.dtype) then
+        -- As on disk, where the merge's own dtype rounds before the one that all is stored as.
+        if not stored then result = result:to(specify(name).dtype) elseif dtype then result = result:to(dtype) end
+      end
       specifications[name] = nil
       return result
     end,

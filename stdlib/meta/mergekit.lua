@@ -429,7 +429,8 @@ function mk.define_model(definition) end
 ---@field parameters table<string, mk.setting>?
 ---@field dtype mk.dtype?      of the result; else each tensor's own
 ---@field out_dtype mk.dtype?  of the result, before `dtype`; all arithmetic is float32
----@field as_stored boolean?   later merges get each tensor rounded to its dtype, as if it had been written and read again
+---@field as_stored boolean|mk.dtype|nil  later merges get each tensor rounded to its dtype, or to this one, as if it
+---  had been written and read again
 ---@field truncate_embeddings boolean?  cuts vocabularies of different sizes to the smallest; token ids must agree
 ---@field allow_crimes boolean?  models of different architectures are meant
 ---@field tokenizer mk.tokenizer_source|mk.tokenizer_definition|nil  brings the models' embeddings and output layers into the order of one vocabulary

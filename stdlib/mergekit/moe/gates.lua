@@ -124,15 +124,18 @@ local function read_pool(options, default, other, where)
   return pool
 end
 
+local strict_expert = methods.strictness("an expert", {})
+local strict_context = methods.strictness("the gate function's argument", {})
+
 --- What a function that makes gates gets: see `mk.gate_context` in stdlib/meta/mergekit.lua.
 local function context(m, reader, experts, layer, is_shared)
   local list = {}
   for index, expert in ipairs(experts) do
-    list[index] = methods.strict({
+    list[index] = setmetatable({
       model = expert.model, positive_prompts = expert.positive_prompts, negative_prompts = expert.negative_prompts,
-    }, "an expert", {})
+    }, strict_expert)
   end
-  return methods.strict({
+  return setmetatable({
     layer = layer, num_layers = m.num_layers, experts = list, num_experts = #list, hidden_size = m.hidden_size,
     base = m.base, is_shared = is_shared or false,
     hidden = core.entry(function(_, prompts, options)
@@ -143,7 +146,7 @@ local function context(m, reader, experts, layer, is_shared)
       check_prompts(prompts, "embed")
       return reader.embed(prompts, read_pool(options, "mean", "sum", "embed"))
     end),
-  }, "the gate function's argument", {})
+  }, strict_context)
 end
 
 --- Words for layers: `layer 3`, `layers 0, 2 and 3`, `all layers`.
