@@ -181,7 +181,8 @@ package struct SafetensorsLayout: Sendable {
       begin = end
     }
     text.append(UInt8(ascii: "}"))
-    text += repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8)
+    // Tensors begin at pages, and most are of whole pages: writes of tiles and maps of readers touch no page twice.
+    text += repeatElement(UInt8(ascii: " "), count: (4096 - text.count % 4096) % 4096)
     let length = text.count - SafetensorsHeader.prefixLength
     guard length <= SafetensorsHeader.maximumLength else {
       throw .headerTooLong(fileName: fileName, length: length)

@@ -250,6 +250,7 @@ package final class Evaluator {
   ) throws {
     var planner = PassPlanner(
       graph: graph, inFlight: inFlight, inFlightMaterialised: inFlightMaterialised)
+    let roots = targets.isEmpty ? roots : zip(roots, targets).map { unrounded($0, for: $1.dtype) }
     let job = keep(roots, try planner.plan(roots, stores: !targets.isEmpty), targets: targets, completion)
     for settled in job.plan.stages.joined().flatMap(\.settled) {
       inFlight.insert(settled.node)
@@ -260,6 +261,13 @@ package final class Evaluator {
     } else {
       waiting.append(job)
     }
+  }
+
+  /// What a tensor is rounded from, if storing it rounds to the same dtype: once is enough.
+  private func unrounded(_ node: NodeID, for dtype: DType) -> NodeID {
+    guard case .convert(dtype) = graph[node].operation else { return node }
+    let input = graph[node].inputs[0]
+    return graph.isScalar(input) ? node : input
   }
 
   func keep(

@@ -52,6 +52,18 @@ import Testing
     }
   }
 
+  @Test(arguments: [DType.bf16, .f16, .f8e4m3, .f8e5m2])
+  func whatIsRoundedToTheDtypeOfItsTargetIsStoredTheSame(_ dtype: DType) throws {
+    let bench = Bench()
+    let evaluator = bench.evaluator()
+    let x = try bench.graph.binary(.multiply, bench.tensor(noise(1000), [1000]), bench.number(3))
+    let targets = (0..<2).map { _ in MemorySource(byteCount: 1000 * dtype.bitWidth / 8) }
+    try evaluator.store(x, as: dtype, to: targets[0]) { _ in }
+    try evaluator.store(bench.graph.convert(x, to: dtype), as: dtype, to: targets[1]) { _ in }
+    try evaluator.finish()
+    #expect(targets[0].bytes == targets[1].bytes)
+  }
+
   @Test func aFailureReachesThoseThatWaitForIt() throws {
     let bench = Bench()
     let evaluator = bench.evaluator()
