@@ -192,6 +192,39 @@ CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) 
 
 CLONES void block_log(const float *source, float *destination, ptrdiff_t count) { MAP(logarithm) }
 
+INLINE float sign(float x) { return x > 0 ? 1.0f : (x < 0 ? -1.0f : x); }
+
+// The instruction rounds correctly. The builtin leaves errno alone, which keeps sqrtf from vectors.
+INLINE float square_root(float x) {
+  const float root = __builtin_elementwise_sqrt(x);
+  return x > 0 ? root : (x == 0 ? x : NAN);
+}
+
+// ElementaryFunctions.roundToEven, step by step.
+INLINE float nearest_whole(float x) {
+  const float magnitude = of_bits(bits_of(x) & 0x7fffffffu);
+  const float rounded = (magnitude + 0x1p23f) - 0x1p23f;
+  const float with_sign = of_bits(bits_of(rounded) | (bits_of(x) & 0x80000000u));
+  return magnitude < 0x1p23f ? with_sign : x;
+}
+
+INLINE float whole_below(float x) {
+  const float nearest = nearest_whole(x);
+  return nearest > x ? nearest - 1.0f : nearest;
+}
+
+INLINE float square(float x) { return x * x; }
+
+CLONES void block_square(const float *source, float *destination, ptrdiff_t count) { MAP(square) }
+
+CLONES void block_sign(const float *source, float *destination, ptrdiff_t count) { MAP(sign) }
+
+CLONES void block_sqrt(const float *source, float *destination, ptrdiff_t count) { MAP(square_root) }
+
+CLONES void block_round(const float *source, float *destination, ptrdiff_t count) { MAP(nearest_whole) }
+
+CLONES void block_floor(const float *source, float *destination, ptrdiff_t count) { MAP(whole_below) }
+
 typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
 
 CLONES void block_load_bf16(const void *source, float *restrict destination, ptrdiff_t count) {
@@ -200,15 +233,21 @@ CLONES void block_load_bf16(const void *source, float *restrict destination, ptr
 }
 
 // SmallFloats.bf16, step by step.
+INLINE uint32_t bf16_code(float value) {
+  const uint32_t bits = bits_of(value);
+  const int32_t rounded = (int32_t)(bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
+  const bool is_nan = (int32_t)(bits & 0x7fffffffu) > 0x7f800000;
+  return (uint32_t)(is_nan ? 0x7fc0 : rounded);
+}
+
 CLONES void block_store_bf16(const float *source, void *restrict destination, ptrdiff_t count) {
   stored16 *restrict codes = destination;
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const uint32_t bits = bits_of(source[i]);
-    const int32_t rounded = (int32_t)(bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
-    const bool is_nan = (int32_t)(bits & 0x7fffffffu) > 0x7f800000;
-    codes[i] = (uint16_t)(is_nan ? 0x7fc0 : rounded);
-  }
+  for (ptrdiff_t i = 0; i < count; i++) codes[i] = (uint16_t)bf16_code(source[i]);
 }
+
+INLINE float as_bf16(float x) { return of_bits(bf16_code(x) << 16); }
+
+CLONES void block_round_bf16(const float *source, float *destination, ptrdiff_t count) { MAP(as_bf16) }
 
 CLONES void block_load_bool(const void *source, float *restrict destination, ptrdiff_t count) {
   const uint8_t *bytes = source;

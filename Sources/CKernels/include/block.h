@@ -30,6 +30,13 @@ float block_maximum(const float *source, ptrdiff_t count);
 // Destinations of these are the source or do not overlap it.
 void block_exp(const float *source, float *destination, ptrdiff_t count);
 void block_log(const float *source, float *destination, ptrdiff_t count);
+void block_square(const float *source, float *destination, ptrdiff_t count);
+void block_sign(const float *source, float *destination, ptrdiff_t count);
+void block_sqrt(const float *source, float *destination, ptrdiff_t count);
+void block_round(const float *source, float *destination, ptrdiff_t count);
+void block_floor(const float *source, float *destination, ptrdiff_t count);
+// The values that storing as bfloat16 leaves.
+void block_round_bf16(const float *source, float *destination, ptrdiff_t count);
 // bfloat16, at any address.
 void block_load_bf16(const void *source, float *destination, ptrdiff_t count);
 void block_store_bf16(const float *source, void *destination, ptrdiff_t count);

@@ -102,8 +102,7 @@ package enum Conversion {
   ) {
     switch dtype {
     case .f32, .f64: mapBlock(source, destination, count, SmallFloats.canonical)
-    case .bf16:
-      mapBlock(source, destination, count) { SmallFloats.float(bf16: SmallFloats.bf16($0)) }
+    case .bf16: block_round_bf16(source, destination, count)
     case .f16: mapBlock(source, destination, count) { SmallFloats.float(f16: SmallFloats.f16($0)) }
     case .f8e4m3:
       f8e4m3Values.withUnsafeBufferPointer { table in

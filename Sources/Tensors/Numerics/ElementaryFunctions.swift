@@ -143,7 +143,7 @@ package enum ElementaryFunctions {
   /// Square roots of a block.
   package static func sqrt(
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int
-  ) { mapBlock(source, destination, count) { sqrt($0) } }
+  ) { block_sqrt(source, destination, count) }
 
   /// 2 to the power `n`, which is from -126 to 127.
   @inline(__always)

@@ -1,3 +1,5 @@
+import CKernels
+
 extension ElementaryFunctions {
   /// `x` to the power `y`, with the special cases of IEEE 754 `pow`.
   ///
@@ -51,7 +53,7 @@ extension ElementaryFunctions {
     }
     if y == 0.5 { return mapBlock(source, destination, count, root) }
     // A product of Floats in Double is exact, so this is what small whole exponents give.
-    if y == 2 { return mapBlock(source, destination, count) { $0 * $0 } }
+    if y == 2 { return block_square(source, destination, count) }
     let exponent = PowerExponent(y)
     if exponent.isSmallWhole {
       mapBlock(source, destination, count) { smallPower($0, exponent) }

@@ -1,3 +1,5 @@
+import CKernels
+
 // At the x86-64 baseline `rounded` is a library call. Adding and taking off a power of two rounds to
 // nearest even in the same way, and vectorises.
 extension ElementaryFunctions {
@@ -37,12 +39,12 @@ extension ElementaryFunctions {
   /// `roundToEven` of a block.
   package static func roundToEven(
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int
-  ) { mapBlock(source, destination, count) { roundToEven($0) } }
+  ) { block_round(source, destination, count) }
 
   /// `floor` of a block.
   package static func floor(
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int
-  ) { mapBlock(source, destination, count) { floor($0) } }
+  ) { block_floor(source, destination, count) }
 
   /// `roundToEven` of a block.
   package static func roundToEven(

@@ -129,7 +129,7 @@ extension Float: BlockElement {
     switch operation {
     case .negate: block_negate(a, result, count)
     case .abs: block_abs(a, result, count)
-    case .sign: for i in 0..<count { result[i] = a[i] > 0 ? 1 : (a[i] < 0 ? -1 : a[i]) }
+    case .sign: block_sign(a, result, count)
     case .sqrt: ElementaryFunctions.sqrt(a, result, count)
     case .exp: ElementaryFunctions.exp(a, result, count)
     case .log: ElementaryFunctions.log(a, result, count)

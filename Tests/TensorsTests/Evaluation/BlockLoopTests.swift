@@ -38,6 +38,16 @@ import Testing
     let a = try bench.tensor(first, [2003])
     expectSame(try bench.compute(bench.graph.unary(.negate, a)), first.map { -$0 })
     expectSame(try bench.compute(bench.graph.unary(.abs, a)), first.map(\.magnitude))
+    expectSame(
+      try bench.compute(bench.graph.unary(.sign, a)), first.map { $0 > 0 ? 1 : ($0 < 0 ? -1 : $0) })
+  }
+
+  @Test func rootsAndWholeNumbersAreThoseOfSwift() throws {
+    let bench = Bench()
+    let a = try bench.tensor(first, [2003])
+    expectSame(try bench.compute(bench.graph.unary(.sqrt, a)), first.map { $0.squareRoot() })
+    expectSame(try bench.compute(bench.graph.unary(.round, a)), first.map { $0.rounded(.toNearestOrEven) })
+    expectSame(try bench.compute(bench.graph.unary(.floor, a)), first.map { $0.rounded(.down) })
   }
 
   /// With and without NaN, from every start, so that the ends of the vectors' loops are met.
