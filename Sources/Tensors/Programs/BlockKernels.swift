@@ -2,9 +2,11 @@ import CKernels
 
 /// A register's element: Float for tensors, Double for vectors of reductions' results.
 ///
-/// Every loop over elements is a requirement here, so that it is compiled for the element's own type; the
-/// classes that call them are generic and run once for a block.
+/// Every loop over elements, and that over a program's steps, is a requirement here, so that it is compiled
+/// for the element's own type; the classes that call them are generic and run once for a block.
 protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, AccumulableElement {
+  /// Runs the steps of a block's program: `ProgramInstance.runSteps` for this element.
+  static func run(_ block: Range<Int>, by instance: ProgramInstance<Self>)
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Self>, count: Int)
   static func store(
@@ -105,6 +107,8 @@ enum BlockKernels {
 }
 
 extension Float: BlockElement {
+  static func run(_ block: Range<Int>, by instance: ProgramInstance<Float>) { instance.runSteps(block) }
+
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Float>, count: Int
   ) {
@@ -202,6 +206,8 @@ extension BinaryOperation {
 }
 
 extension Double: BlockElement {
+  static func run(_ block: Range<Int>, by instance: ProgramInstance<Double>) { instance.runSteps(block) }
+
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Double>, count: Int
   ) {

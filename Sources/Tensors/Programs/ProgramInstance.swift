@@ -190,7 +190,11 @@ final class ProgramInstance<Element: BlockElement> {
   }
 
   /// Computes the elements of `block`, which lies within the prepared tile.
-  func run(_ block: Range<Int>) {
+  func run(_ block: Range<Int>) { Element.run(block, by: self) }
+
+  /// `run`, to be compiled for the element's own type: generic code would look up how to copy each step.
+  @inline(__always)
+  func runSteps(_ block: Range<Int>) {
     let count = block.count
     let inTile = block.lowerBound - tile.lowerBound
     for step in steps {
