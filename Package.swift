@@ -20,6 +20,11 @@ let package = Package(
     // YAML as events with their places. Yams, which wraps it, brings Foundation: 3 ms of each start, and 46 MB.
     .systemLibrary(
       name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev", "pkg-config"])]),
+    // Regular expressions of tokenizers.
+    .systemLibrary(
+      name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev", "pkg-config"])]),
+    // Unicode's normal forms.
+    .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
     // The nearest known name, for "did you mean" in messages.
     .target(name: "Suggestions"),
     // Loops that gain from vectors wider than the oldest processor's, compiled for several.
@@ -31,7 +36,10 @@ let package = Package(
     // Tokenizer files: their vocabularies, and text to ids and back.
     .target(
       name: "Tokenizers",
-      dependencies: ["Suggestions", "Checkpoints", .product(name: "SystemPackage", package: "swift-system")]),
+      dependencies: [
+        "CPCRE2", "CUTF8Proc", "Suggestions", "Checkpoints",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     .target(
       name: "Merging",
       dependencies: [

@@ -98,3 +98,10 @@ extension JSON: Equatable {
     }
   }
 }
+
+extension JSON: ExpressibleByStringLiteral {
+  /// The JSON of a text.
+  package init(stringLiteral value: String) {
+    self = .string(value)
+  }
+}

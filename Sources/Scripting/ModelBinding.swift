@@ -10,6 +10,7 @@ enum ModelBinding {
     let names =
       methods.keys.sorted() + [
         "config", "num_layers", "name", "vocab_size", "modules", "ties_embeddings", "architecture_name",
+        "tokenizer",
       ]
     context.modelType = try lua.makeObjectType(
       LuaTypeDefinition(
@@ -51,6 +52,9 @@ enum ModelBinding {
     case "ties_embeddings": return try call.result(model.architecture.tiesEmbeddings)
     case "architecture_name":
       return try call.result(model.config?["architectures"]?[0]?.stringValue)
+    case "tokenizer":
+      try TokenizerBinding.push(of: model, to: call.lua, context)
+      return 1
     case "modules":
       try call.lua.createTable()
       for (index, module) in model.architecture.modules.enumerated() {

@@ -29,6 +29,7 @@ final class ScriptContext {
   /// Types of userdata; set while the API is installed.
   var tensorType: LuaHandleType!
   var modelType: LuaObjectType<ModelHandle>!
+  var tokenizerType: LuaObjectType<TokenizerHandle>!
   /// The iterator of `model:tensors()`.
   var nextTensor: LuaReference!
   var vocabularyType: LuaObjectType<TokenizerFiles>!
@@ -36,6 +37,10 @@ final class ScriptContext {
   private var tokenizers: [FilePath: TokenizerFiles] = [:]
   /// Checkpoints by the reference that opened them.
   var checkpoints: [String: CheckpointModel] = [:]
+  /// What encodes with them, by the directories whose files it was read from.
+  var tokenizerHandles: [FilePath: TokenizerHandle] = [:]
+  /// The same for changed tokenizers.
+  var newTokenizerHandles: [ObjectIdentifier: TokenizerHandle] = [:]
   /// Numbers that scripts used lately, so that a loop over `t + 1` makes one node of the 1.
   private var constants: [UInt64: ExpressionGraph.WeakNode] = [:]
   /// What runs that must not save models: the evaluator is at work for it.

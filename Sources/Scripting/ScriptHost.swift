@@ -142,6 +142,7 @@ package final class ScriptHost {
     try TensorBinding.makeType(in: lua, context)
     try ModelBinding.makeType(in: lua, context)
     try VocabularyBinding.makeType(in: lua, context)
+    try TokenizerBinding.makeType(in: lua, context)
     try modules.install(in: lua)
     try lua.withBalancedStack {
       try CoreModule.push(to: lua, context)

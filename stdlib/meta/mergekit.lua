@@ -290,6 +290,7 @@ function mk.stream(name, f) end
 ---@field vocab_size integer?    the rows of the token embedding, by config.json
 ---@field ties_embeddings boolean     the output layer is the embedding
 ---@field architecture_name string?   the first of config.json's `architectures`
+---@field tokenizer mk.tokenizer      what it is saved with; an error if that is none, or one that cannot be read
 local model = {}
 
 --- Names in the order in which they are best read.
@@ -363,6 +364,30 @@ function mk.is_model(value) end
 ---@param value any
 ---@return boolean
 function mk.is_tensor(value) end
+
+--- A model's tokenizer: text to token ids, which count from 0, and back, as the package `tokenizers` does it.
+---@class mk.tokenizer
+---@field vocab table<string, integer>  the id of each token, added ones included
+---@field size integer                  how many tokens there are
+---@field special { bos: string?, eos: string?, unk: string?, pad: string?, cls: string?, sep: string?, mask: string? }
+local tokenizer = {}
+
+--- The ids of a text; with `special`, also those of the special tokens that the tokenizer puts around it.
+---@param text string
+---@param options { special: boolean? }?
+---@return integer[]
+function tokenizer:encode(text, options) end
+--- The text of ids; those that no token has are left out, and with `skip_special` the special tokens too.
+---@param ids integer[]
+---@param options { skip_special: boolean? }?
+---@return string
+function tokenizer:decode(ids, options) end
+---@param token string
+---@return integer?
+function tokenizer:token_to_id(token) end
+---@param id integer
+---@return string?
+function tokenizer:id_to_token(id) end
 
 --- A model of one's own making: what mk.merge and mk.stack end in.
 ---@class mk.model_definition
