@@ -95,6 +95,12 @@ let package = Package(
         "Checkpoints", "Tensors", "TestSupport", .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(
+      name: "TokenizersTests",
+      dependencies: [
+        "Tokenizers", "Checkpoints", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
+    .testTarget(
       name: "MergingTests",
       dependencies: [
         "Merging", "Checkpoints", "Tensors", "TestSupport",
