@@ -185,7 +185,7 @@ extension ConfigProblem: CustomStringConvertible {
         + "leave out the name of that"
     case .cycle(let way):
       "the merge needs itself: " + way.map { "\($0.name) (\($0.place))" }.joined(separator: " → ")
-        + " → \(way.first?.name ?? "")"
+        + " → \(way.first?.name ?? "")" + (way.count == 1 ? " (./\(way[0].name) means the path)" : "")
     case .expertsAmongDocuments: "a mixture of experts cannot be one of several documents"
 
     case .residualWeight: "has no effect, as in mergekit"

@@ -11,7 +11,7 @@ struct RecipeWriter: Sendable {
   let options: TranslationOptions
   private let fileName: String
   var text = RecipeText()
-  /// How the recipe names the models of references, and the merges of names.
+  /// How the recipe names the models of references, and the merges that the file gives names.
   private var modelNames: [ModelReference: String] = [:]
   private var mergeNames: [String: String] = [:]
 
@@ -59,7 +59,13 @@ struct RecipeWriter: Sendable {
     let areModelsLocal = areStagesLocal && stages.count + models.count <= Self.maximumLocals
     let modelTable = areModelsLocal ? nil : luaNames.name(for: "models")
     let stageTable = areStagesLocal ? "" : luaNames.name(for: "merges") + "."
-    for stage in stages { mergeNames[names[stage]] = stageTable + luaNames.name(for: names[stage]) }
+    var stageNames: [Int: String] = [:]
+    for stage in stages {
+      let name = stageTable + luaNames.name(for: names[stage])
+      stageNames[stage] = name
+      // The name that the options give to the one without may be a model's path.
+      if let own = tree.merges[stage].name { mergeNames[own.text] = name }
+    }
 
     declare(models, inTable: modelTable, &luaNames)
     if !areStagesLocal { text.line("local \(stageTable.dropLast()) = {}") }
@@ -69,7 +75,7 @@ struct RecipeWriter: Sendable {
       let merge = tree.merges[place]
       let isLast = place == places.last
       let isReturned = !isAll && isLast
-      let name = mergeNames[names[place]] ?? ""
+      let name = stageNames[place] ?? ""
       let prefix = isReturned ? "return " : (areStagesLocal ? "local \(name) = " : "\(name) = ")
       if let path = finished(place) {
         text.line("\(prefix)mk.model \(quotedString(path))", merge.name?.place ?? merge.place)
@@ -80,7 +86,7 @@ struct RecipeWriter: Sendable {
     }
     guard isAll else { return }
     guard !returned.isEmpty else { return text.line("return {}") }
-    text.table("return ", returned.map { .field(names[$0], .code(mergeNames[names[$0]] ?? "nil"), nil) })
+    text.table("return ", returned.map { .field(names[$0], .code(stageNames[$0] ?? "nil"), nil) })
   }
 
   /// Where a finished merge lies.

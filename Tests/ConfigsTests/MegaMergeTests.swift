@@ -96,7 +96,10 @@ import Testing
     (
       ["a", "b"], ["b", "c"], ["c", "a"], "13:18: the merge needs itself: a (1:7) → b (6:7) → c (11:7) → a"
     ),
-    (["a", "x"], ["b", "x", "b"], ["c", "a"], "8:30: the merge needs itself: b (6:7) → b"),
+    (
+      ["a", "x"], ["b", "x", "b"], ["c", "a"],
+      "8:30: the merge needs itself: b (6:7) → b (./b means the path)"
+    ),
     (["a", "b"], ["b", "c"], ["c", "b"], "13:18: the merge needs itself: b (6:7) → c (11:7) → b"),
   ])
   func cycles(_ first: [String], _ second: [String], _ third: [String], _ words: String) {
