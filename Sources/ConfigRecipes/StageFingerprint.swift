@@ -6,7 +6,7 @@ import SystemPackage
 
 /// What a finished merge was made from: kept beside its weights, so that a later run can tell whether they
 /// are what it would make.
-package struct StageFingerprint: Equatable {
+package struct StageFingerprint {
   /// The file's name, in the directory of the merge.
   package static let fileName = "mergekit_stage.json"
 
@@ -15,11 +15,14 @@ package struct StageFingerprint: Equatable {
     /// The program's version.
     package var version: String
     package var seed: UInt64
+    /// The name of what is stored instead of every floating-point dtype.
+    package var dtype: String?
     package var copiesTokenizer: Bool
 
-    package init(version: String, seed: UInt64, copiesTokenizer: Bool) {
+    package init(version: String, seed: UInt64, dtype: String?, copiesTokenizer: Bool) {
       self.version = version
       self.seed = seed
+      self.dtype = dtype
       self.copiesTokenizer = copiesTokenizer
     }
   }
@@ -35,11 +38,17 @@ package struct StageFingerprint: Equatable {
   private let conditions: Conditions
   /// The recipe of the merge with all that it needs, from checkpoints.
   private let recipe: String
-  /// The files of methods, by their paths beside the config.
-  private let modules: [(path: String, text: String)]
-  private let inputs: [Input]
+  /// A file of a method, by its path beside the config.
+  package struct Module: Equatable {
+    var path: String
+    var text: String
+  }
 
-  package static func == (left: StageFingerprint, right: StageFingerprint) -> Bool { left.json == right.json }
+  /// The files of methods that have been read by now; a method may require more while it runs.
+  private let modules: () -> [Module]
+  /// The folder of the config.
+  private let root: FilePath
+  private let inputs: [Input]
 
   /// The fingerprint of a merge of a config.
   ///
@@ -49,8 +58,10 @@ package struct StageFingerprint: Equatable {
   ) {
     self.conditions = conditions
     self.recipe = recipe.translation.recipe(of: document)
-    modules = host.userFiles.map { ($0.path, String(decoding: $0.text, as: UTF8.self)) }
-      .sorted { $0.path < $1.path }
+    modules = { [unowned host] in
+      host.userFiles.map { Module(path: $0.path, text: String(decoding: $0.text, as: UTF8.self)) }
+    }
+    root = FilePath(recipe.path).removingLastComponent()
     do {
       inputs = try document.references.flatMap(Self.inputs)
     } catch { return nil }
@@ -66,10 +77,12 @@ package struct StageFingerprint: Equatable {
     }
     return files.compactMap { path in
       guard let state = try? path.stat() else { return nil }
-      let time = state.st_mtim
-      return Input(
-        path: path.string, bytes: Int(state.size), modified: "\(time.tv_sec).\(padded(time.tv_nsec))")
+      return Input(path: path.string, bytes: Int(state.size), modified: modified(state))
     }
+  }
+
+  private static func modified(_ state: Stat) -> String {
+    "\(state.st_mtim.tv_sec).\(padded(state.st_mtim.tv_nsec))"
   }
 
   private static func padded(_ nanoseconds: Int) -> String {
@@ -79,26 +92,48 @@ package struct StageFingerprint: Equatable {
 
   // MARK: The file
 
-  private var json: JSON {
-    .object([
-      "version": .string(conditions.version), "seed": .string(String(conditions.seed)),
-      "copies_tokenizer": .bool(conditions.copiesTokenizer), "recipe": .string(recipe),
-      "modules": .array(modules.map { .object(["path": .string($0.path), "text": .string($0.text)]) }),
-      "inputs": .array(
-        inputs.map {
-          .object([
-            "path": .string($0.path), "bytes": JSON($0.bytes), "modified": .string($0.modified),
-          ])
-        }),
-    ])
+  private var inputsJSON: JSON {
+    .array(
+      inputs.map {
+        .object(["path": .string($0.path), "bytes": JSON($0.bytes), "modified": .string($0.modified)])
+      })
   }
 
+  private var dtype: String { conditions.dtype ?? "" }
+
   /// The file's text, for an output with some files of weights.
-  package func text(weights: [ModelWriter.WeightFile]) -> [UInt8] {
-    guard case .object(var object) = json else { return [] }
-    object["weights"] = .array(
-      weights.map { .object(["name": .string($0.name), "bytes": JSON($0.bytes)]) })
-    return JSON.object(object).utf8(.pretty, trailingNewline: true)
+  ///
+  /// - Parameter readModules: The files of methods of the finished merges that the run reads.
+  package func text(weights: [ModelWriter.WeightFile], readModules: [Module]) -> [UInt8] {
+    var known: Set<String> = []
+    let modules = (modules() + readModules).filter { known.insert($0.path).inserted }
+    return JSON.object([
+      "version": .string(conditions.version), "seed": .string(String(conditions.seed)),
+      "dtype": .string(dtype), "copies_tokenizer": .bool(conditions.copiesTokenizer),
+      "recipe": .string(recipe),
+      "modules": .array(
+        modules.sorted { $0.path < $1.path }
+          .map { .object(["path": .string($0.path), "text": .string($0.text)]) }),
+      "inputs": inputsJSON,
+      "weights": .array(
+        weights.map { file in
+          let modified = (try? file.path.stat()).map(Self.modified) ?? ""
+          return .object([
+            "name": .string(file.name), "bytes": JSON(file.bytes), "modified": .string(modified),
+          ])
+        }),
+    ]).utf8(.pretty, trailingNewline: true)
+  }
+
+  /// The files of methods that a finished merge was made with.
+  package static func modules(ofFinished directory: FilePath) -> [Module] {
+    modules(of: (try? JSON(contentsOf: directory.appending(fileName))) ?? .null)
+  }
+
+  private static func modules(of json: JSON) -> [Module] {
+    (json["modules"]?.arrayValue ?? []).map {
+      Module(path: $0["path"]?.stringValue ?? "", text: $0["text"]?.stringValue ?? "")
+    }
   }
 
   /// What a directory holds of a merge.
@@ -120,8 +155,13 @@ package struct StageFingerprint: Equatable {
     if let reason = difference(from: found) { return .stale(reason) }
     for file in found["weights"]?.arrayValue ?? [] {
       let name = file["name"]?.stringValue ?? ""
-      let size = (try? directory.appending(name).stat()).map { Int($0.size) }
-      if size == nil || size != file["bytes"]?.intValue { return .stale("its \(name) is not whole") }
+      let state = try? directory.appending(name).stat()
+      guard let state, Int(state.size) == file["bytes"]?.intValue else {
+        return .stale("its \(name) is not whole")
+      }
+      if Self.modified(state) != file["modified"]?.stringValue {
+        return .stale("its \(name) has been written by something else")
+      }
     }
     guard (try? Checkpoint(path: directory)) != nil else { return .stale("its weights cannot be read") }
     return .finished
@@ -129,19 +169,32 @@ package struct StageFingerprint: Equatable {
 
   /// Why a merge that was made before is not what would be made now; `nil` if it is.
   private func difference(from found: JSON) -> String? {
-    let own = json
-    if found["version"] != own["version"] {
+    if found["version"]?.stringValue != conditions.version {
       return "version \(found["version"]?.stringValue ?? "?") of the program made it"
     }
-    if found["recipe"] != own["recipe"] { return "its document, or one that it uses, has changed" }
-    if found["modules"] != own["modules"] { return "the file of a method has changed" }
-    if found["seed"] != own["seed"] { return "it was made with seed \(found["seed"]?.stringValue ?? "?")" }
-    if found["copies_tokenizer"] != own["copies_tokenizer"] { return "--copy-tokenizer was given otherwise" }
-    guard found["inputs"] != own["inputs"] else { return nil }
+    if found["recipe"]?.stringValue != recipe { return "its document, or one that it uses, has changed" }
+    if !haveStayed(Self.modules(of: found)) { return "the file of a method has changed" }
+    if found["seed"]?.stringValue != String(conditions.seed) {
+      return "it was made with seed \(found["seed"]?.stringValue ?? "?")"
+    }
+    if found["dtype"]?.stringValue != dtype { return "--dtype was given otherwise" }
+    if found["copies_tokenizer"] != .bool(conditions.copiesTokenizer) {
+      return "--copy-tokenizer was given otherwise"
+    }
+    let own = inputsJSON
+    guard found["inputs"] != own else { return nil }
     let before = found["inputs"]?.arrayValue ?? []
-    for (file, input) in zip(own["inputs"]?.arrayValue ?? [], inputs) where !before.contains(file) {
+    for (file, input) in zip(own.arrayValue ?? [], inputs) where !before.contains(file) {
       return "\(input.path) has changed"
     }
     return "a file of its models is gone"
+  }
+
+  /// Whether files of methods are as they were, and hold those that have been read by now.
+  private func haveStayed(_ before: [Module]) -> Bool {
+    modules().allSatisfy(before.contains)
+      && before.allSatisfy {
+        (try? ScriptFile.read(root.pushing(FilePath($0.path)).string)) == Array($0.text.utf8)
+      }
   }
 }

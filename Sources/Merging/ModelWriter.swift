@@ -55,10 +55,13 @@ package struct ModelWriter {
   package struct WeightFile: Equatable, Sendable {
     package var name: String
     package var bytes: Int
+    /// Where it lies until the output is put in place.
+    package var path: FilePath
 
-    package init(name: String, bytes: Int) {
+    package init(name: String, bytes: Int, path: FilePath) {
       self.name = name
       self.bytes = bytes
+      self.path = path
     }
   }
 
@@ -199,7 +202,9 @@ package struct ModelWriter {
       // What merging required is known now.
       try writeCard(model, options, output.output.path, output.directory)
       if let stamp = options.stamp {
-        let files = output.plan.layout.shards.map { WeightFile(name: $0.fileName, bytes: $0.byteCount) }
+        let files = output.plan.layout.shards.map {
+          WeightFile(name: $0.fileName, bytes: $0.byteCount, path: output.directory.file($0.fileName))
+        }
         let (name, text) = stamp(files)
         try write(text, to: output.directory.file(name))
       }

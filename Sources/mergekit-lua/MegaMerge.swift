@@ -16,6 +16,8 @@ struct MegaMerge {
   }
 
   private var targets: [String: Target] = [:]
+  /// The files of methods that finished merges were made with.
+  private var readModules: [StageFingerprint.Module] = []
 
   /// Whether nothing is left to be made.
   var isFinished: Bool { targets.isEmpty }
@@ -25,9 +27,15 @@ struct MegaMerge {
     _ run: MergeRun, _ config: inout ConfigRecipe, _ host: ScriptHost, _ options: ScriptHost.Options
   ) throws {
     if case .result = run.destination { return nil }
+    guard !config.isMixtureOfExperts else {
+      throw LuaError(
+        "\(run.file) asks for a mixture of experts, which has no stages; mergekit-lua \(run.file) OUT writes it"
+      )
+    }
     let logger = run.options.host.log.logger
     let conditions = StageFingerprint.Conditions(
-      version: MergekitLua.version, seed: options.seed, copiesTokenizer: options.copiesTokenizer)
+      version: MergekitLua.version, seed: options.seed, dtype: options.dtype?.torchName,
+      copiesTokenizer: options.copiesTokenizer)
     // Of an edited standard library it is not known whether it is the same.
     let isLazy = run.readsFinished && !run.options.force && run.options.host.script.standardLibrary == nil
     var finished: [String: String] = [:]
@@ -39,6 +47,7 @@ struct MegaMerge {
       case .finished:
         logger.info("\(path) is finished, and is not made again")
         finished[document.name] = path
+        readModules += StageFingerprint.modules(ofFinished: FilePath(path))
         continue
       case .stale(let reason):
         logger.info("\(path) is made again: \(reason)")
@@ -79,7 +88,7 @@ struct MegaMerge {
       return ScriptHost.Output(
         model, path: target.path, policy: target.policy,
         stamp: target.fingerprint.map { fingerprint in
-          { (StageFingerprint.fileName, fingerprint.text(weights: $0)) }
+          { (StageFingerprint.fileName, fingerprint.text(weights: $0, readModules: readModules)) }
         })
     }
   }

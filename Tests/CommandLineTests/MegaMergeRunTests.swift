@@ -174,6 +174,78 @@ import Testing
     #expect(notices[1] == "kept/tied is made again: models/code/model.safetensors has changed")
   }
 
+  /// `--dtype` is part of what is finished, of a merge without stages too.
+  @Test func anotherDTypeIsMadeAgain() throws {
+    try tool.write(
+      "merge_method: linear\nmodels: [{model: models/base}, {model: models/code}]\nparameters: {weight: 1}\n",
+      to: "config.yml")
+    func run(_ options: String...) throws -> [String] {
+      try notices(tool.run(["config.yml", "out", "--intermediate-dir", "kept"] + options))
+    }
+    #expect(try run() == [])
+    #expect(try run("--dtype", "float32") == ["out is made again: --dtype was given otherwise"])
+    #expect(tool.text("out/config.json")?.contains("float32") == true)
+    #expect(try run("--dtype", "float32").count == 2)
+  }
+
+  /// Weights of the same size that something else has put in the place of a stage's.
+  @Test func weightsOfSomethingElseAreMadeAgain() throws {
+    #expect(try multi() == [])
+    let before = weights("kept/blend")
+    try tool.write(
+      "merge_method: passthrough\nmodels: [{model: models/code}]\ndtype: bfloat16\n", to: "other.yml")
+    #expect(try dropIn("mergekit-yaml", "other.yml", "kept/blend", "--quiet") == Tool.Outcome(0))
+    #expect(weights("kept/blend") != before && weights("kept/blend")?.count == before?.count)
+    #expect(
+      try multi().first
+        == "kept/blend is made again: its model.safetensors has been written by something else")
+    #expect(weights("kept/blend") == before)
+  }
+
+  /// A method that requires a file only while it merges; the result reads the finished stage.
+  @Test func filesThatMethodsRequireLate() throws {
+    try tool.write(
+      """
+      local mk = require "mergekit"
+      return mk.method {
+        name = "mine",
+        merge = function(t) return t.inputs[1].tensor * require("late").factor end,
+      }
+      """, to: "mine.lua")
+    try tool.write("return { factor = 2 }", to: "late.lua")
+    try tool.write(
+      "name: first\nmerge_method: ./mine.lua\nmodels: [{model: models/base}]\n---\n"
+        + "merge_method: passthrough\nmodels: [{model: first}]\n", to: "tree.yml")
+    #expect(try multi() == [])
+    try FileManager.default.removeItem(atPath: tool.path("out"))
+    #expect(try multi() == ["kept/first is finished, and is not made again"])
+    try tool.write("return { factor = 3 }", to: "late.lua")
+    #expect(
+      try multi() == ["kept/first", "out"].map { "\($0) is made again: the file of a method has changed" })
+    #expect(weights("out") != nil && weights("out") == weights("kept/first"))
+  }
+
+  /// The name that the config's file gives to the merge without one is no model's.
+  @Test func aConfigNamedAsAModel() throws {
+    try FileManager.default.moveItem(atPath: tool.path("models/base"), toPath: tool.path("base"))
+    try tool.write(
+      "name: first\nmerge_method: passthrough\nmodels: [{model: base}]\n---\n"
+        + "merge_method: linear\nmodels: [{model: base}, {model: first}]\nparameters: {weight: 1}\n",
+      to: "base.yml")
+    #expect(try tool.run("base.yml", "one", "--quiet") == Tool.Outcome(0))
+    #expect(try dropIn("mergekit-mega", "base.yml", "all", "--quiet") == Tool.Outcome(0))
+    #expect(weights("one") != nil && weights("all/base") == weights("one"))
+  }
+
+  @Test func aMixtureOfExpertsHasNoStages() throws {
+    try tool.write("base_model: models/base\nexperts: [{source_model: models/math}]\n", to: "moe.yml")
+    let words =
+      "error: moe.yml asks for a mixture of experts, which has no stages; mergekit-lua moe.yml OUT writes it\n"
+    #expect(try dropIn("mergekit-mega", "moe.yml", "out", "--quiet").errors.hasSuffix(words))
+    #expect(try tool.run("moe.yml", "out", "-I", "kept", "--quiet").errors.hasSuffix(words))
+    #expect(!tool.tree().contains("out"))
+  }
+
   @Test func whatOthersHaveMadeIsNoneOfOurs() throws {
     try tool.write("mine", to: "kept/blend/notes.txt")
     let outcome = try tool.run("tree.yml", "out", "--intermediate-dir", "kept", "--quiet")
