@@ -35,15 +35,15 @@ package struct StageFingerprint {
     var modified: String
   }
 
-  private let conditions: Conditions
-  /// The recipe of the merge with all that it needs, from checkpoints.
-  private let recipe: String
   /// A file of a method, by its path beside the config.
   package struct Module: Equatable {
     var path: String
     var text: String
   }
 
+  private let conditions: Conditions
+  /// The recipe of the merge with all that it needs, from checkpoints.
+  private let recipe: String
   /// The files of methods that have been read by now; a method may require more while it runs.
   private let modules: () -> [Module]
   /// The folder of the config.
