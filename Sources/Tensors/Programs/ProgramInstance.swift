@@ -51,8 +51,11 @@ final class ProgramInstance<Element: BlockElement> {
     self.blockSize = blockSize
     scalars = .allocate(capacity: max(1, program.scalars.count))
     for (index, value) in program.scalars.enumerated() { scalars[index] = Element(value) }
-    // Every instruction writes its register before another reads it.
-    registers = .allocate(capacity: (program.registerCount + 1) * blockSize)
+    // Every instruction writes its register before another reads it. Vectors that lie across two lines of the
+    // cache would make the loops half as slow again.
+    registers = UnsafeMutableRawPointer.allocate(
+      byteCount: (program.registerCount + 1) * blockSize * MemoryLayout<Element>.stride, alignment: 64
+    ).assumingMemoryBound(to: Element.self)
     let leafBytes = program.leaves.map { _ in TileBuffer() }
     self.leafBytes = leafBytes
     leafTiles = .allocate(capacity: program.leaves.count)
@@ -91,7 +94,7 @@ final class ProgramInstance<Element: BlockElement> {
   deinit {
     steps.deallocate()
     leafTiles.deallocate()
-    registers.deallocate()
+    UnsafeMutableRawPointer(registers).deallocate()
     scalars.deallocate()
   }
 
