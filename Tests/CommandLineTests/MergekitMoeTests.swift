@@ -130,6 +130,10 @@ import Testing
     #expect(
       try failure(Self.random + "architecture: moxtral\n")
         == "config.yml:6:15: architecture: there is no 'moxtral' (did you mean 'Mixtral'?)")
+    #expect(
+      try failure(Self.random + "architecture: ./none.lua\n")
+        == "config.yml:6:15: architecture: there is no file './none.lua' below the folder of the recipe or config"
+    )
     let same =
       start + """
           - source_model: models/math
@@ -154,7 +158,7 @@ import Testing
         == Tool.Outcome(
           0,
           errors:
-            "warning: config.yml:4:3: experts: 3 is no power of two, so llama.cpp will not run the model\n"))
+            "warning: config.yml:4:3: experts: 3 is no power of two, which old versions of llama.cpp do not run on a GPU\n"))
   }
 
   // MARK: The example

@@ -415,6 +415,23 @@ import Testing
       "experts = { a, b }, gates = 'random', dtype = 'f99'",
       "unknown dtype 'f99'"
     ),
+    (
+      "experts = { a, mk.model(here .. 'mlp-biased') }, gates = 'random'",
+      "moe: experts[2]: 'model.layers.1.mlp.up_proj.bias' of model 'mlp-biased' has no place in a mixture: expected MLPs without biases"
+    ),
+    ("experts = a, gates = 'random'", "moe: experts: expected a list of { model, positive_prompts = … }, got a model"),
+    (
+      "experts = { { a, positive_prompts = { 'x', nil, 'y' } }, b }, gates = 'random'",
+      "moe: experts[1].positive_prompts: expected a list of prompts without gaps"
+    ),
+    (
+      "experts = { a, b }, gates = 'random', architecture = './none.lua'",
+      "moe: architecture: there is no file './none.lua' below the folder of the recipe or config"
+    ),
+    (
+      "experts = { a, b }, gates = 'random', architecture = '../mine.lua'",
+      "moe: architecture: there is no file '../mine.lua' below the folder of the recipe or config"
+    ),
   ])
   func refusals(fields: String, words: String) throws {
     try make("long", seed: 5, layers: 3)
@@ -424,6 +441,8 @@ import Testing
       "gpt", [TestTensor("wte.weight", .f32, [1, 1], [0])], config: #"{"model_type": "gpt2"}"#)
     try make(
       "biased", seed: 5, extra: [TestTensor("model.layers.0.self_attn.q_proj.bias", .f32, [4], [0, 0, 0, 0])])
+    try make(
+      "mlp-biased", seed: 5, extra: [TestTensor("model.layers.1.mlp.up_proj.bias", .f32, [3], [0, 0, 0])])
     let base = fields.contains("base =") ? "" : "base = base, "
     let message = bench.error(models + "mk.moe { \(base)\(fields) }")
     #expect(message.replacing(bench.folder + "/", with: "") == "recipe.lua:2: \(words)")
@@ -432,6 +451,13 @@ import Testing
   @Test(arguments: [
     ("return 3", "gates: layer 0: expected a tensor of shape [2, 4], got a number"),
     ("return mk.randn { 4, 2 }", "gates: layer 0: expected a tensor of shape [2, 4], got [4, 2]"),
+    (
+      "return mk.randn { 2, 4 } / 0", "gates: layer 0: expected finite numbers, found NaN or infinite ones"
+    ),
+    (
+      "return mk.tensor { { 0 / 0, 1, 0, 0 }, { 0, 1, 0, 0 } }",
+      "gates: layer 0: expected finite numbers, found NaN or infinite ones"
+    ),
     ("return g.layr", "the gate function's argument has no field 'layr' (did you mean 'layer'?)"),
     ("return g:hidden {}", "hidden: expected a list of at least one prompt"),
     ("return g:hidden('x')", "hidden: expected a list of at least one prompt"),
@@ -442,6 +468,49 @@ import Testing
     let message = bench.outputError(moe("experts = { a, b }, gates = function(g) \(body) end"))
     #expect(
       message == "recipe.lua:2: tensor 'model.layers.0.block_sparse_moe.gate.weight': \(words)", "\(message)")
+  }
+
+  /// Few experts or many, for which no condition number is computed.
+  @Test(arguments: [1, 33]) func gatesOfAnyNumberOfExpertsAreFinite(count: Int) {
+    let experts = "experts = (function() local list = {} for i = 1, \(count) do list[i] = i > 1 and b or a end return list end)()"
+    let message = bench.outputError(
+      moe("\(experts), experts_per_token = 1, gates = function(g) return mk.zeros { \(count), 4 } / 0 end"))
+    #expect(
+      message
+        == "recipe.lua:2: tensor 'model.layers.0.block_sparse_moe.gate.weight': gates: layer 0: expected finite numbers, found NaN or infinite ones"
+    )
+  }
+
+  /// Each changes one field of an architecture that is whole.
+  @Test(arguments: [
+    ("inputs = { 3 }", "inputs: expected a list of names, found a number"),
+    ("tensors = { [2] = 'x', y = 'z' }", "tensors: expected a list of names, found the field y"),
+    ("optional = 'x'", "optional: expected a table, got string"),
+    ("refuses = 3", "refuses: expected a function, got number"),
+    ("zero_biases = { 'x' }", "zero_biases: expected names of biases with those of their weights"),
+    (
+      "expert = { gate_proj = 'g{layer}', up_proj = '{layer}u{expert}', down_proj = '{layer}d{expert}' }",
+      "expert: 'g{layer}', the name of gate_proj, lacks {expert}"
+    ),
+    ("config = function() end", "config: expected a table of values, got nil"),
+    (
+      "config = function() return {}, 'sliding_window' end",
+      "config: keys to leave out: expected a list of names, got a string"
+    ),
+    (
+      "config = function() return {}, { sliding_window = true } end",
+      "config: keys to leave out: expected a list of names, found the field sliding_window"
+    ),
+  ])
+  func badArchitectures(field: String, words: String) {
+    let message = bench.error(
+      models + """
+        local mine = {}
+        for key, value in pairs(require "moe.mixtral") do mine[key] = value end
+        for key, value in pairs { \(field) } do mine[key] = value end
+        mk.moe { base = base, experts = { a, b }, gates = "random", architecture = mine }
+        """)
+    #expect(message == "recipe.lua:5: moe: architecture 'Mixtral': \(words)")
   }
 
   @Test func warnings() throws {

@@ -17,8 +17,23 @@ local types = {
   name = "string", inputs = "table", shared_experts = "table", tensors = "table", expert = "table", gate = "string",
   config = "function",
 }
+local optional_types = {
+  wants_power_of_two = "boolean", optional = "table", zero_biases = "table", shared_expert = "table",
+  shared_gate = "string", refuses = "function",
+}
 
 local function fail(words) core.fail("moe: architecture: " .. words) end
+
+--- Fails unless a value is a list of strings.
+local function check_list(list, where)
+  if type(list) ~= "table" then core.fail(("%s: expected a list of names, got a %s"):format(where, type(list))) end
+  for key, name in pairs(list) do
+    if math.type(key) ~= "integer" or type(name) ~= "string" then
+      core.fail(("%s: expected a list of names, found %s"):format(
+        where, math.type(key) ~= "integer" and "the field " .. tostring(key) or "a " .. type(name)))
+    end
+  end
+end
 
 --- Fails unless a value says what an architecture must.
 local function checked(value, shown)
@@ -32,6 +47,19 @@ local function checked(value, shown)
       core.fail(("%s: %s: expected a %s, got %s"):format(where, field, kind, type(value[field])))
     end
   end
+  for field, kind in pairs(optional_types) do
+    if value[field] ~= nil and type(value[field]) ~= kind then
+      core.fail(("%s: %s: expected a %s, got %s"):format(where, field, kind, type(value[field])))
+    end
+  end
+  for _, field in ipairs { "inputs", "tensors", "optional" } do
+    check_list(value[field] or {}, ("%s: %s"):format(where, field))
+  end
+  for bias, weight in pairs(value.zero_biases or {}) do
+    if type(bias) ~= "string" or type(weight) ~= "string" then
+      core.fail(where .. ": zero_biases: expected names of biases with those of their weights")
+    end
+  end
   local least, most = table.unpack(value.shared_experts)
   if math.type(least) ~= "integer" or math.type(most) ~= "integer" or least > most then
     core.fail(where .. ": shared_experts: expected { least, most }")
@@ -42,6 +70,9 @@ local function checked(value, shown)
     for part in pairs(decoder.mlp) do
       if value[field] and type(names[part]) ~= "string" then
         core.fail(("%s: %s: expected the name of %s"):format(where, field, part))
+      end
+      if field == "expert" and not names[part]:find("{expert}", 1, true) then
+        core.fail(("%s: expert: '%s', the name of %s, lacks {expert}"):format(where, names[part], part))
       end
     end
   end
@@ -98,7 +129,12 @@ local function candidates(given)
     fail("expected a name, a file or a table, got " .. type(given))
   end
   if given and (given:find("%.lua$") or given:find("/", 1, true)) then
-    return { checked(require((given:gsub("^%./", ""):gsub("%.lua$", ""))), given) }
+    local module = given:gsub("^%./", ""):gsub("%.lua$", "")
+    -- Modules are named by paths below the recipe's folder.
+    if module:find("^[./]") or not core.module_exists(module) then
+      fail(("there is no file '%s' below the folder of the recipe or config"):format(given))
+    end
+    return { checked(require(module), given) }
   end
   local list, names = {}, {}
   for _, name in ipairs(built_in) do
@@ -132,7 +168,7 @@ function M.choose(m, given)
   end
   local count = #m.experts
   if chosen.wants_power_of_two and count & (count - 1) ~= 0 then
-    warn(("experts: %d is no power of two, so llama.cpp will not run the model"):format(count))
+    warn(("experts: %d is no power of two, which old versions of llama.cpp do not run on a GPU"):format(count))
   end
   return chosen
 end
@@ -141,6 +177,9 @@ end
 function M.config(m, architecture)
   local values = decoder.implied_config(m.base_config)
   local own, removed = architecture.config(facts(m))
+  local where = ("moe: architecture '%s': config"):format(architecture.name)
+  if type(own) ~= "table" then core.fail(("%s: expected a table of values, got %s"):format(where, type(own))) end
+  check_list(removed or {}, where .. ": keys to leave out")
   local list = { table.unpack(removed or {}) }
   if not own.auto_map then list[#list + 1] = "auto_map" end
   for _, key in ipairs(list) do values[key] = nil end

@@ -4,10 +4,9 @@ local core = require "mergekit.core"
 
 -- @param before  words before the message
 -- @param f  the function, of which the first result is given
--- @param after  words after it, or nil
-return function(before, f, after)
+return function(before, f)
   local ok, result = pcall(f)
   if ok then return result end
   local message = tostring(result):gsub("^[^\n]-:%d+: ", "", 1)
-  core.fail(before .. message .. (after or ""))
+  core.fail(before .. message)
 end

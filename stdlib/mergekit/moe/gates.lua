@@ -34,7 +34,7 @@ local function prompt_reader(m)
       m.tokenizer = m.tokenizer or m.base.tokenizer
       local text = (m.tokenizer.special.bos or "") .. prompt
       ids[prompt] = m.tokenizer:encode(text, { special = false })
-      if #ids[prompt] == 0 then core.fail(("moe: the prompt '%s' has no tokens"):format(prompt)) end
+      if #ids[prompt] == 0 then core.fail(("gates: the prompt '%s' has no tokens"):format(prompt)) end
     end
     return ids[prompt]
   end
@@ -75,9 +75,7 @@ local function prompt_reader(m)
     if #missing > 0 then
       local lists = {}
       for index, prompt in ipairs(missing) do lists[index] = tokens(prompt) end
-      local layers = attempt("moe: gates of hidden states: ", function()
-        return m.base:hidden_states(lists, { pool = pool })
-      end, " (gates = 'cheap_embed' needs no forward pass)")
+      local layers = attempt("base: ", function() return m.base:hidden_states(lists, { pool = pool }) end)
       for index, prompt in ipairs(missing) do known[prompt] = { layers = layers, row = index } end
     end
     local rows = {}
@@ -92,10 +90,17 @@ local function prompt_reader(m)
     local rows = {}
     for index, prompt in ipairs(prompts) do
       if not sums[prompt] then
-        local positions = {}
-        for position, id in ipairs(tokens(prompt)) do positions[position] = id + 1 end
         local name = m.base:resolve(embedding)
-        if not name then core.fail(("moe: model '%s' has no tensor '%s'"):format(m.base.name, embedding)) end
+        if not name then core.fail(("base: model '%s' has no tensor '%s'"):format(m.base.name, embedding)) end
+        local count = m.base:info(name).shape[1]
+        local positions = {}
+        for position, id in ipairs(tokens(prompt)) do
+          if id >= count then
+            core.fail(("base: token %d of the prompt '%s' is %d, expected 0 to %d, the rows of '%s' of model '%s'"):format(
+              position, prompt, id, count - 1, name, m.base.name))
+          end
+          positions[position] = id + 1
+        end
         sums[prompt] = m.base:tensor(name):index_select(1, positions):sum(1)
       end
       rows[index] = pool == "sum" and sums[prompt] or sums[prompt] / #tokens(prompt)
@@ -179,6 +184,15 @@ local function degeneracy_warner(num_layers, of_prompts)
   end
 end
 
+--- Fails if a number that all of a gate's numbers have a part in says that one of them is NaN or infinite: such a model
+--- gives NaN for every token.
+-- @param value  the condition number, which is infinite for rows that depend on each other, or the sum of the squares
+local function check_finite(layer, value)
+  if value ~= value then
+    core.fail(("gates: layer %d: expected finite numbers, found NaN or infinite ones"):format(layer))
+  end
+end
+
 --- What makes the gates: a function of a layer, and of whether the shared experts' gate is meant.
 function M.builder(m, architecture)
   local reader = prompt_reader(m)
@@ -200,8 +214,18 @@ function M.builder(m, architecture)
   local function checked(layer)
     local gate = rows(layer)
     local all = architecture.shared_gate and core.cat({ gate, rows(layer, true) }, 1) or gate
-    if all.shape[1] > most_experts_checked or all.shape[1] == 1 then return gate end
-    local seen = condition(all, function(value) hear(layer, value) end)
+    local seen
+    if all.shape[1] > most_experts_checked or all.shape[1] == 1 then
+      seen = core.defer({ all:dot(all) }, function(square)
+        check_finite(layer, square - square)
+        return 1
+      end, 1)
+    else
+      seen = condition(all, function(value)
+        check_finite(layer, value)
+        hear(layer, value)
+      end)
+    end
     return core.where(seen, gate, gate)
   end
 

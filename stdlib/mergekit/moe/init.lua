@@ -26,6 +26,9 @@ local function read_prompts(list, path)
     end
     prompts[key] = prompt
   end
+  for key in pairs(prompts) do
+    if key < 1 or key > #prompts then fail(path, "expected a list of prompts without gaps") end
+  end
   return prompts
 end
 
@@ -40,7 +43,8 @@ end
 --- The experts of a list, each as { model, positive_prompts =, … } or as a model alone.
 local function read_experts(list, field)
   if type(list) ~= "table" then
-    fail(field, ("expected a list of { model, positive_prompts = … }, got %s"):format(type(list)))
+    local found = core.is_model(list) and "a model" or type(list)
+    fail(field, ("expected a list of { model, positive_prompts = … }, got %s"):format(found))
   end
   local experts = {}
   for index, entry in ipairs(list) do

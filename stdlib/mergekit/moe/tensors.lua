@@ -49,6 +49,11 @@ function M.measure(m)
             fail(expert.path, ("'%s' of model '%s' is %s, expected floating-point numbers")
               :format(name, model.name, model:info(name).dtype))
           end
+          local bias = model:resolve((with(template, layer):gsub("weight$", "bias")))
+          if bias then
+            fail(expert.path, ("'%s' of model '%s' has no place in a mixture: expected MLPs without biases")
+              :format(bias, model.name))
+          end
         end
       end
     end
