@@ -151,6 +151,46 @@ import Testing
       try failure(same, "--i-understand-this-is-not-useful-without-training").contains("tokenizer"))
   }
 
+  /// What is found only when the gates are made is the base's, too.
+  @Test func errorsOfTheBaseNameItsPlace() throws {
+    let fixtures = Tool.repository.appendingPathComponent("Tests/Fixtures/moe/models").path
+    func copy(_ name: String, _ file: String, replacing old: String, with new: String) throws {
+      try FileManager.default.copyItem(atPath: "\(fixtures)/llama-base", toPath: tool.path(name))
+      let text = try #require(tool.text("\(name)/\(file)"))
+      #expect(text.contains(old))
+      try tool.write(text.replacing(old, with: new), to: "\(name)/\(file)")
+    }
+    func config(_ base: String) -> String {
+      """
+      base_model: \(base)
+      experts:
+        - { source_model: \(fixtures)/llama-a, positive_prompts: [a] }
+        - { source_model: \(fixtures)/llama-b, positive_prompts: [b] }
+
+      """
+    }
+    let gate = "tensor 'model.layers.0.block_sparse_moe.gate.weight'"
+
+    try copy("activation", "config.json", replacing: "\"silu\"", with: "\"tanh\"")
+    #expect(
+      try failure(config("activation")).hasPrefix(
+        "config.yml:1:13: \(gate): base: hidden_states: model 'activation' cannot be run: 'hidden_act'"))
+
+    try FileManager.default.copyItem(atPath: "\(fixtures)/llama-base", toPath: tool.path("silent"))
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+      try FileManager.default.removeItem(atPath: tool.path("silent/\(file)"))
+    }
+    #expect(
+      try failure(config("silent")).hasPrefix(
+        "config.yml:1:13: base_model: gates 'hidden' need its tokenizer: silent: has no tokenizer"))
+
+    try copy("large", "tokenizer.json", replacing: "\"a\": 4", with: "\"a\": 5000")
+    #expect(
+      try failure(config("large") + "gate_mode: cheap_embed\n")
+        == "config.yml:1:13: \(gate): base: token 2 of the prompt 'a' is 5000, expected 0 to 38, the rows of 'model.embed_tokens.weight' of model 'large'"
+    )
+  }
+
   @Test func warningsNameTheConfigsPlace() throws {
     try tool.write(Self.random + "  - source_model: models/base\n", to: "config.yml")
     #expect(
@@ -158,7 +198,8 @@ import Testing
         == Tool.Outcome(
           0,
           errors:
-            "warning: config.yml:4:3: experts: 3 is no power of two, which old versions of llama.cpp do not run on a GPU\n"))
+            "warning: config.yml:4:3: experts: 3 is no power of two, which old versions of llama.cpp do not run on a GPU\n"
+        ))
   }
 
   // MARK: The example

@@ -419,7 +419,10 @@ import Testing
       "experts = { a, mk.model(here .. 'mlp-biased') }, gates = 'random'",
       "moe: experts[2]: 'model.layers.1.mlp.up_proj.bias' of model 'mlp-biased' has no place in a mixture: expected MLPs without biases"
     ),
-    ("experts = a, gates = 'random'", "moe: experts: expected a list of { model, positive_prompts = … }, got a model"),
+    (
+      "experts = a, gates = 'random'",
+      "moe: experts: expected a list of { model, positive_prompts = … }, got a model"
+    ),
     (
       "experts = { { a, positive_prompts = { 'x', nil, 'y' } }, b }, gates = 'random'",
       "moe: experts[1].positive_prompts: expected a list of prompts without gaps"
@@ -472,7 +475,8 @@ import Testing
 
   /// Few experts or many, for which no condition number is computed.
   @Test(arguments: [1, 33]) func gatesOfAnyNumberOfExpertsAreFinite(count: Int) {
-    let experts = "experts = (function() local list = {} for i = 1, \(count) do list[i] = i > 1 and b or a end return list end)()"
+    let experts =
+      "experts = (function() local list = {} for i = 1, \(count) do list[i] = i > 1 and b or a end return list end)()"
     let message = bench.outputError(
       moe("\(experts), experts_per_token = 1, gates = function(g) return mk.zeros { \(count), 4 } / 0 end"))
     #expect(
