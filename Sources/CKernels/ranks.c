@@ -17,6 +17,12 @@ static inline uint32_t bits_of(float value) {
   return bits;
 }
 
+static inline float of_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
 // SelectionKey.key, step by step, but for the highest bit.
 CLONES void rank_keys(const float *source, int32_t *restrict keys, ptrdiff_t count, int32_t *least,
                       int32_t *greatest) {
@@ -34,10 +40,12 @@ CLONES void rank_keys(const float *source, int32_t *restrict keys, ptrdiff_t cou
   *greatest = high;
 }
 
-CLONES void rank_bins(const float *source, uint16_t *restrict bins, ptrdiff_t count, float low, float scale) {
+CLONES void rank_bins(const float *source, uint16_t *restrict bins, ptrdiff_t count, float spread, float low,
+                      float scale) {
   for (ptrdiff_t i = 0; i < count; i++) {
+    const float bent = source[i] / (of_bits(bits_of(source[i]) & 0x7fffffffu) + spread);
     // The sum's low bits are the product, rounded.
-    const float sum = (source[i] - low) * scale + 0x1p23f;
+    const float sum = (bent - low) * scale + 0x1p23f;
     bins[i] = (uint16_t)bits_of(sum);
   }
 }

@@ -110,30 +110,35 @@ struct ProgramWork<Element: BlockElement>: SweepWork {
 private final class ProgramWorker<Element: BlockElement>: SweepWorker {
   private let work: ProgramWork<Element>
   private let instance: ProgramInstance<Element>
-  private let sinks: [SinkWorker<Element>]
+  /// Without counts of references, which would go up and down for each block.
+  private let sinks: [Unmanaged<SinkWorker<Element>>]
   private let blockSize: Int
 
   init(_ work: ProgramWork<Element>, index: Int) {
     self.work = work
     blockSize = min(ProgramInstance<Element>.blockSize(of: work.program), work.tileSize)
     instance = ProgramInstance(work.program, blockSize: blockSize)
-    sinks = work.sinks.map { $0.makeWorker(index: index) }
+    sinks = work.sinks.map { .passRetained($0.makeWorker(index: index)) }
+  }
+
+  deinit {
+    for sink in sinks { sink.release() }
   }
 
   func run(unit: Int, range: Range<Int>) throws {
-    for sink in sinks { sink.begin(unit: unit, range: range) }
+    for sink in sinks { sink._withUnsafeGuaranteedRef { $0.begin(unit: unit, range: range) } }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: work.tileSize) {
       let tile = start..<min(start + work.tileSize, range.upperBound)
       try instance.prepare(tile)
-      for sink in sinks { sink.begin(tile: tile) }
+      for sink in sinks { sink._withUnsafeGuaranteedRef { $0.begin(tile: tile) } }
       for first in stride(from: tile.lowerBound, to: tile.upperBound, by: blockSize) {
         let block = first..<min(first + blockSize, tile.upperBound)
         instance.run(block)
-        for sink in sinks { sink.consume(block, instance) }
+        for sink in sinks { sink._withUnsafeGuaranteedRef { $0.consume(block, instance) } }
       }
-      for sink in sinks { try sink.end(tile: tile) }
+      for sink in sinks { try sink._withUnsafeGuaranteedRef { try $0.end(tile: tile) } }
     }
-    for sink in sinks { sink.end(unit: unit, range: range) }
+    for sink in sinks { sink._withUnsafeGuaranteedRef { $0.end(unit: unit, range: range) } }
   }
 }
 

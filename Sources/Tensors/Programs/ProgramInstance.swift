@@ -30,6 +30,7 @@ final class ProgramInstance<Element: BlockElement> {
   private let scalars: UnsafeMutablePointer<Element>
   private let registers: UnsafeMutablePointer<Element>
   private let steps: UnsafeMutableBufferPointer<Step>
+  private let roots: UnsafeMutableBufferPointer<BlockOperand<Element>>
   private let leafBytes: [TileBuffer]
   private let leafTiles: UnsafeMutableBufferPointer<LeafTile>
   private let splices: [SpliceInstance<Element>]
@@ -87,12 +88,15 @@ final class ProgramInstance<Element: BlockElement> {
         }
         return step
       })
+    roots = .allocate(capacity: program.roots.count)
+    _ = roots.initialize(from: program.roots.map(operand))
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
     rankings = program.rankings.map { RankInstance($0, blockSize: blockSize) }
   }
 
   deinit {
     steps.deallocate()
+    roots.deallocate()
     leafTiles.deallocate()
     UnsafeMutableRawPointer(registers).deallocate()
     scalars.deallocate()
@@ -185,10 +189,10 @@ final class ProgramInstance<Element: BlockElement> {
 
   /// The block of a root after `run`. A scalar root is spread over the spare register.
   func root(_ index: Int, count: Int) -> UnsafePointer<Element> {
-    let operand = program.roots[index]
-    if operand >= 0 { return UnsafePointer(register(operand)) }
+    let root = roots[index]
+    guard root.isScalar else { return root.pointer }
     let spare = registers + program.registerCount * blockSize
-    Element.fill(spare, with: scalars[Int(~operand)], count: count)
+    Element.fill(spare, with: root.pointer[0], count: count)
     return UnsafePointer(spare)
   }
 
@@ -200,36 +204,38 @@ final class ProgramInstance<Element: BlockElement> {
   func runSteps(_ block: Range<Int>) {
     let count = block.count
     let inTile = block.lowerBound - tile.lowerBound
-    for step in steps {
-      let result = step.result
-      switch step.code {
+    // By address: a copy of each step would cost as much as the call that it makes.
+    for index in steps.indices {
+      let step = steps.baseAddress.unsafelyUnwrapped + index
+      let result = step.pointee.result
+      switch step.pointee.code {
       case .load:
-        let leaf = leafTiles[step.index]
+        let leaf = leafTiles[step.pointee.index]
         if leaf.run > 0 {
           spread(leaf, block, into: result)
         } else {
           Element.load(from: leaf.bytes + inTile * leaf.width, dtype: leaf.dtype, into: result, count: count)
         }
       case .fill:
-        Element.fill(result, with: step.first.pointer[0], count: count)
+        Element.fill(result, with: step.pointee.first.pointer[0], count: count)
       case .unary(let operation):
-        Element.unary(operation, step.first.pointer, result, count: count)
+        Element.unary(operation, step.pointee.first.pointer, result, count: count)
       case .binary(let operation):
-        Element.binary(operation, step.first, step.second, result, count: count)
+        Element.binary(operation, step.pointee.first, step.pointee.second, result, count: count)
       case .select:
-        Element.select(step.first.pointer, step.second.pointer, step.third.pointer, result, count: count)
+        Element.select(step.pointee.first.pointer, step.pointee.second.pointer, step.pointee.third.pointer, result, count: count)
       case .convert:
-        Element.round(step.first.pointer, result, dtype: step.dtype, count: count)
+        Element.round(step.pointee.first.pointer, result, dtype: step.pointee.dtype, count: count)
       case .random:
-        draw(program.draws[step.index], block, result)
+        draw(program.draws[step.pointee.index], block, result)
       case .mask:
-        mask(program.masks[step.index], step.second.pointer, block, result)
+        mask(program.masks[step.pointee.index], step.pointee.second.pointer, block, result)
       case .splice:
-        splices[step.index].run(block, into: result)
+        splices[step.pointee.index].run(block, into: result)
       case .rank:
-        rankings[step.index].run(block, into: result)
+        rankings[step.pointee.index].run(block, into: result)
       case .fold:
-        fold(program.folds[step.index], into: result, count: count)
+        fold(program.folds[step.pointee.index], into: result, count: count)
       }
     }
   }
