@@ -1,89 +1,10 @@
 #include "block.h"
 
-#include <math.h>
-#include <string.h>
+#include "floats.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-
-// Multiplications and additions round one by one: results are the same bits on every processor.
-#pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  return bits;
-}
-
-INLINE float of_bits(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
-
-// A whole number in the order of the values, and back: Extrema.ordered and Extrema.value.
-INLINE int32_t ordered(float value) {
-  const int32_t bits = (int32_t)bits_of(value);
-  return bits ^ ((bits >> 31) & 0x7fffffff);
-}
-
-INLINE float of_ordered(int32_t key) { return of_bits((uint32_t)(key ^ ((key >> 31) & 0x7fffffff))); }
-
-INLINE float smaller(float a, float b) {
-  const int32_t first = ordered(a), second = ordered(b);
-  const float least = of_ordered(first < second ? first : second);
-  return a == a ? (b == b ? least : NAN) : NAN;
-}
-
-INLINE float larger(float a, float b) {
-  const int32_t first = ordered(a), second = ordered(b);
-  const float greatest = of_ordered(first > second ? first : second);
-  return a == a ? (b == b ? greatest : NAN) : NAN;
-}
-
-// A loop over x and y for each form of the operands.
-#define COMBINE(expression)                                                     \
-  if (a_is_scalar && b_is_scalar) {                                             \
-    const float x = a[0], y = b[0], value = (expression);                       \
-    for (ptrdiff_t i = 0; i < count; i++) result[i] = value;                    \
-  } else if (a_is_scalar) {                                                     \
-    const float x = a[0];                                                       \
-    for (ptrdiff_t i = 0; i < count; i++) { const float y = b[i]; result[i] = (expression); } \
-  } else if (b_is_scalar) {                                                     \
-    const float y = b[0];                                                       \
-    for (ptrdiff_t i = 0; i < count; i++) { const float x = a[i]; result[i] = (expression); } \
-  } else {                                                                      \
-    for (ptrdiff_t i = 0; i < count; i++) {                                     \
-      const float x = a[i], y = b[i];                                           \
-      result[i] = (expression);                                                 \
-    }                                                                           \
-  }                                                                             \
-  break
-
-CLONES void block_binary(block_operation operation, const float *a, bool a_is_scalar, const float *b,
-                          bool b_is_scalar, float *restrict result, ptrdiff_t count) {
-  switch (operation) {
-  case block_add: COMBINE(x + y);
-  case block_subtract: COMBINE(x - y);
-  case block_multiply: COMBINE(x * y);
-  case block_divide: COMBINE(x / y);
-  case block_smaller: COMBINE(smaller(x, y));
-  case block_larger: COMBINE(larger(x, y));
-  case block_equal: COMBINE(x == y ? 1.0f : 0.0f);
-  case block_not_equal: COMBINE(x != y ? 1.0f : 0.0f);
-  case block_less: COMBINE(x < y ? 1.0f : 0.0f);
-  case block_less_or_equal: COMBINE(x <= y ? 1.0f : 0.0f);
-  case block_greater: COMBINE(x > y ? 1.0f : 0.0f);
-  case block_greater_or_equal: COMBINE(x >= y ? 1.0f : 0.0f);
-  }
-}
 
 CLONES void block_select(const float *condition, const float *a, const float *b, float *restrict result,
                           ptrdiff_t count) {
@@ -225,11 +146,9 @@ CLONES void block_round(const float *source, float *destination, ptrdiff_t count
 
 CLONES void block_floor(const float *source, float *destination, ptrdiff_t count) { MAP(whole_below) }
 
-typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
-
 CLONES void block_load_bf16(const void *source, float *restrict destination, ptrdiff_t count) {
   const stored16 *codes = source;
-  for (ptrdiff_t i = 0; i < count; i++) destination[i] = of_bits((uint32_t)codes[i] << 16);
+  for (ptrdiff_t i = 0; i < count; i++) destination[i] = of_bf16(codes[i]);
 }
 
 // SmallFloats.bf16, step by step.

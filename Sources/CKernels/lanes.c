@@ -1,15 +1,6 @@
 #include "lanes.h"
 
-#include <string.h>
-
-// Multiplications and additions round one by one: results are the same bits on every processor.
-#pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
+#include "floats.h"
 
 // Adds a term, made of x[i] and y[i], for each i; whole runs of sixteen in sums that stay in registers.
 #define LANES(term)                                                             \

@@ -1,13 +1,6 @@
 #include "philox.h"
 
-#include <string.h>
-
-#if defined(__x86_64__)
-#define EACH_LEVEL __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define EACH_LEVEL
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "floats.h"
 
 // Words are the lower halves of 64 bits, as vector multiplication wants them; upper halves hold anything.
 struct words {
@@ -48,8 +41,7 @@ INLINE void write_uniform(struct philox_blocks blocks, float *destination) {
   }
 }
 
-EACH_LEVEL
-void philox_uniform(struct philox_blocks blocks, float *destination) {
+CLONES void philox_uniform(struct philox_blocks blocks, float *destination) {
   size_t rest = blocks.count % TURN, whole = blocks.count - rest;
   if (whole) {
     write_uniform((struct philox_blocks){blocks.first, whole, blocks.stream, blocks.key}, destination);
@@ -61,8 +53,7 @@ void philox_uniform(struct philox_blocks blocks, float *destination) {
   }
 }
 
-EACH_LEVEL
-void philox_words(struct philox_blocks blocks, uint32_t *destination) {
+CLONES void philox_words(struct philox_blocks blocks, uint32_t *destination) {
   uint32_t *restrict a = destination, *restrict b = a + blocks.count;
   uint32_t *restrict c = b + blocks.count, *restrict d = c + blocks.count;
 #pragma clang loop interleave_count(2)

@@ -1,27 +1,6 @@
 #include "ranks.h"
 
-#include <string.h>
-
-// Multiplications and additions round one by one: results are the same bits on every processor.
-#pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
-
-static inline uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  return bits;
-}
-
-static inline float of_bits(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
+#include "floats.h"
 
 // SelectionKey.key, step by step, but for the highest bit.
 CLONES void rank_keys(const float *source, int32_t *restrict keys, ptrdiff_t count, int32_t *least,

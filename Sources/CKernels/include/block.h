@@ -7,15 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum {
-  block_add, block_subtract, block_multiply, block_divide, block_smaller, block_larger,
-  block_equal, block_not_equal, block_less, block_less_or_equal, block_greater, block_greater_or_equal
-} block_operation;
-
-// result[i] = a[i] op b[i]; a scalar operand is one element for all. Comparisons give 1 or 0; the smaller and the
-// larger are those of `Extrema`.
-void block_binary(block_operation operation, const float *a, bool a_is_scalar, const float *b,
-                  bool b_is_scalar, float *result, ptrdiff_t count);
 // result[i] = condition[i] != 0 ? a[i] : b[i]
 void block_select(const float *condition, const float *a, const float *b, float *result, ptrdiff_t count);
 // 1 for elements above the threshold (NaN is above all), and for those equal to it where `includes_equal`;

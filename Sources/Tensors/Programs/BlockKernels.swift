@@ -22,6 +22,10 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
   static func binary(
     _ operation: BinaryOperation, _ a: BlockOperand<Self>, _ b: BlockOperand<Self>,
     _ result: UnsafeMutablePointer<Self>, count: Int)
+  /// Float32 only.
+  static func pair(
+    _ first: BinaryOperation, _ end: Program.PairEnd, _ a: BlockOperand<Self>, _ b: BlockOperand<Self>,
+    _ c: BlockOperand<Self>, _ result: UnsafeMutablePointer<Self>, count: Int)
   static func select(
     _ condition: UnsafePointer<Self>, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
     _ result: UnsafeMutablePointer<Self>, count: Int)
@@ -32,10 +36,24 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
     count: Int)
 }
 
-/// An operand of a block: a register, or one value for all elements.
+/// An operand of a block.
 struct BlockOperand<Element: BitwiseCopyable> {
-  var pointer: UnsafePointer<Element>
-  var isScalar: Bool
+  enum Form {
+    /// A register.
+    case vector
+    /// One value for all elements.
+    case scalar
+    /// Elements of a leaf's tile, as they are stored.
+    case bfloat16
+  }
+
+  var elements: UnsafeRawPointer
+  var form: Form
+  /// The leaf of stored elements, which are found anew for each tile.
+  var leaf = 0
+
+  var pointer: UnsafePointer<Element> { elements.assumingMemoryBound(to: Element.self) }
+  var isScalar: Bool { form == .scalar }
 }
 
 /// The loops of the evaluator. Destinations never overlap sources.
@@ -161,12 +179,20 @@ extension Float: BlockElement {
       return ElementaryFunctions.power(a.pointer, exponent: b.pointer[0], result, count)
     }
     if let operation = operation.block {
-      return block_binary(operation, a.pointer, a.isScalar, b.pointer, b.isScalar, result, count)
+      return block_binary(operation, a.block, b.block, result, count)
     }
     // Powers whose exponents differ.
     for i in 0..<count {
       result[i] = ElementaryFunctions.power(a.isScalar ? a.pointer[0] : a.pointer[i], b.pointer[i])
     }
+  }
+
+  static func pair(
+    _ first: BinaryOperation, _ end: Program.PairEnd, _ a: BlockOperand<Float>, _ b: BlockOperand<Float>,
+    _ c: BlockOperand<Float>, _ result: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    guard let first = first.block else { preconditionFailure("no pair begins with a power") }
+    block_pair(first, end.block, a.block, b.block, c.block, result, count)
   }
 
   static func select(
@@ -202,6 +228,35 @@ extension BinaryOperation {
     case .greaterOrEqual: block_greater_or_equal
     case .power: nil
     }
+  }
+}
+
+extension Program.PairEnd {
+  /// The operation as `block_pair` knows it.
+  fileprivate var block: block_operation {
+    switch self {
+    case .add: block_add
+    case .subtract: block_subtract
+    case .multiply: block_multiply
+    case .less: block_less
+    case .lessOrEqual: block_less_or_equal
+    case .greater: block_greater
+    case .greaterOrEqual: block_greater_or_equal
+    case .subtractFrom: block_subtract_from
+    case .magnitude: block_magnitude
+    }
+  }
+}
+
+extension BlockOperand<Float> {
+  fileprivate var block: block_operand {
+    let form =
+      switch form {
+      case .vector: block_vector
+      case .scalar: block_scalar
+      case .bfloat16: block_bf16
+      }
+    return block_operand(elements: elements, form: form)
   }
 }
 
@@ -256,6 +311,11 @@ extension Double: BlockElement {
       operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
       power: ElementaryFunctions.pow)
   }
+
+  static func pair(
+    _ first: BinaryOperation, _ end: Program.PairEnd, _ a: BlockOperand<Double>, _ b: BlockOperand<Double>,
+    _ c: BlockOperand<Double>, _ result: UnsafeMutablePointer<Double>, count: Int
+  ) { preconditionFailure("pairs are of float32") }
 
   static func select(
     _ condition: UnsafePointer<Double>, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,

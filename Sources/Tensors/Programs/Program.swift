@@ -11,6 +11,17 @@ struct Program {
     case load, random, mask, splice, rank, fill, convert, select, fold
     case unary(UnaryOperation)
     case binary(BinaryOperation)
+    /// (first operation second) end third, of float32.
+    case pair(BinaryOperation, PairEnd)
+  }
+
+  /// The second operation of a pair, on the first one's result and a third operand.
+  enum PairEnd: Sendable {
+    case add, subtract, multiply, less, lessOrEqual, greater, greaterOrEqual
+    /// The third operand less the result.
+    case subtractFrom
+    /// The result's, without a third operand.
+    case magnitude
   }
 
   struct Instruction: Sendable {
@@ -21,6 +32,16 @@ struct Program {
     var second: Operand = 0
     var third: Operand = 0
     var dtype: DType = .f32
+    /// Bit k of a binary operation or a pair: operand k is an index into the leaves, whose bfloat16 is read where it
+    /// is stored.
+    var stored: UInt8 = 0
+
+    /// Calls `body` with the operands of a binary operation or a pair that are registers.
+    fileprivate func forEachOperandRegister(_ body: (Int32) -> Void) {
+      if first >= 0, stored & 1 == 0 { body(first) }
+      if second >= 0, stored & 2 == 0 { body(second) }
+      if case .pair(_, let end) = code, end != .magnitude, third >= 0, stored & 4 == 0 { body(third) }
+    }
   }
 
   /// Stored elements, or a barrier's result, at the positions of a map.
@@ -117,9 +138,7 @@ extension Program {
     case .mask: body(instruction.second)
     case .fill: break
     case .convert, .unary: body(instruction.first)
-    case .binary:
-      if instruction.first >= 0 { body(instruction.first) }
-      if instruction.second >= 0 { body(instruction.second) }
+    case .binary, .pair: instruction.forEachOperandRegister(body)
     case .select:
       body(instruction.first)
       body(instruction.second)
@@ -135,9 +154,11 @@ extension Program {
     case .load, .random, .splice, .rank, .fill: break
     case .mask: instruction.second = real(instruction.second)
     case .convert, .unary: instruction.first = real(instruction.first)
-    case .binary:
-      instruction.first = real(instruction.first)
-      instruction.second = real(instruction.second)
+    case .binary, .pair:
+      if instruction.stored & 1 == 0 { instruction.first = real(instruction.first) }
+      if instruction.stored & 2 == 0 { instruction.second = real(instruction.second) }
+      guard case .pair(_, let end) = instruction.code, end != .magnitude else { break }
+      if instruction.stored & 4 == 0 { instruction.third = real(instruction.third) }
     case .select:
       instruction.first = real(instruction.first)
       instruction.second = real(instruction.second)

@@ -326,8 +326,10 @@ struct ProgramCompiler {
   /// Gives virtual registers real ones, each free again after its last use. A destination is never one
   /// of its own operands, so that loops over them need no overlap check to be vectorised.
   private mutating func allocate(_ results: [Program.Operand]) {
+    let instructions = InstructionFusion(instructions, of: program, results: results).instructions
     var lastUse = [Int](repeating: -1, count: instructions.count)
     for (position, instruction) in instructions.enumerated() {
+      guard let instruction else { continue }
       program.forEachRegister(of: instruction) { lastUse[Int($0)] = position }
     }
     for register in results where register >= 0 { lastUse[Int(register)] = Int.max }
@@ -336,7 +338,7 @@ struct ProgramCompiler {
     var free: [Int32] = []
     program.instructions.reserveCapacity(instructions.count)
     for position in instructions.indices {
-      var instruction = instructions[position]
+      guard var instruction = instructions[position] else { continue }
       let destination = free.popLast() ?? Int32(program.registerCount)
       if destination == program.registerCount { program.registerCount += 1 }
       program.forEachRegister(of: instruction) { register in

@@ -67,8 +67,12 @@ final class ProgramInstance<Element: BlockElement> {
     let (registers, scalars) = (registers, scalars)
     func operand(_ operand: Program.Operand) -> BlockOperand<Element> {
       operand >= 0
-        ? BlockOperand(pointer: registers + Int(operand) * blockSize, isScalar: false)
-        : BlockOperand(pointer: scalars + Int(~operand), isScalar: true)
+        ? BlockOperand(elements: registers + Int(operand) * blockSize, form: .vector)
+        : BlockOperand(elements: scalars + Int(~operand), form: .scalar)
+    }
+    func operand(_ index: Program.Operand, _ number: UInt8, _ step: Program.Instruction) -> BlockOperand<Element> {
+      step.stored & 1 << number == 0
+        ? operand(index) : BlockOperand(elements: registers, form: .bfloat16, leaf: Int(index))
     }
     steps = .allocate(capacity: program.instructions.count)
     _ = steps.initialize(
@@ -81,7 +85,10 @@ final class ProgramInstance<Element: BlockElement> {
         case .load, .random, .splice, .rank, .fold: break
         case .mask: step.second = operand(instruction.second)
         case .fill, .unary, .convert: step.first = operand(instruction.first)
-        case .binary: (step.first, step.second) = (operand(instruction.first), operand(instruction.second))
+        case .binary, .pair:
+          step.first = operand(instruction.first, 0, instruction)
+          step.second = operand(instruction.second, 1, instruction)
+          step.third = operand(instruction.third, 2, instruction)
         case .select:
           (step.first, step.second) = (operand(instruction.first), operand(instruction.second))
           step.third = operand(instruction.third)
@@ -221,7 +228,12 @@ final class ProgramInstance<Element: BlockElement> {
       case .unary(let operation):
         Element.unary(operation, step.pointee.first.pointer, result, count: count)
       case .binary(let operation):
-        Element.binary(operation, step.pointee.first, step.pointee.second, result, count: count)
+        Element.binary(
+          operation, found(step.pointee.first, inTile), found(step.pointee.second, inTile), result, count: count)
+      case .pair(let first, let end):
+        Element.pair(
+          first, end, found(step.pointee.first, inTile), found(step.pointee.second, inTile),
+          found(step.pointee.third, inTile), result, count: count)
       case .select:
         Element.select(step.pointee.first.pointer, step.pointee.second.pointer, step.pointee.third.pointer, result, count: count)
       case .convert:
@@ -238,6 +250,13 @@ final class ProgramInstance<Element: BlockElement> {
         fold(program.folds[step.pointee.index], into: result, count: count)
       }
     }
+  }
+
+  /// An operand with its elements at a place in the tile.
+  @inline(__always)
+  private func found(_ operand: BlockOperand<Element>, _ inTile: Int) -> BlockOperand<Element> {
+    guard operand.form == .bfloat16 else { return operand }
+    return BlockOperand(elements: leafTiles[operand.leaf].bytes + inTile * 2, form: .bfloat16)
   }
 
   /// Repeats one element over each run, or the part of it that lies in the block.

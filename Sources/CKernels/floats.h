@@ -1,0 +1,56 @@
+// What the loops share: the levels that they are compiled for, and floats as bits.
+#ifndef MERGEKIT_FLOATS_H
+#define MERGEKIT_FLOATS_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+// Multiplications and additions round one by one: results are the same bits on every processor.
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONES
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  return bits;
+}
+
+INLINE float of_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+// A whole number in the order of the values, and back: Extrema.ordered and Extrema.value.
+INLINE int32_t ordered(float value) {
+  const int32_t bits = (int32_t)bits_of(value);
+  return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+INLINE float of_ordered(int32_t key) { return of_bits((uint32_t)(key ^ ((key >> 31) & 0x7fffffff))); }
+
+INLINE float smaller(float a, float b) {
+  const int32_t first = ordered(a), second = ordered(b);
+  const float least = of_ordered(first < second ? first : second);
+  return a == a ? (b == b ? least : NAN) : NAN;
+}
+
+INLINE float larger(float a, float b) {
+  const int32_t first = ordered(a), second = ordered(b);
+  const float greatest = of_ordered(first > second ? first : second);
+  return a == a ? (b == b ? greatest : NAN) : NAN;
+}
+
+typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
+
+INLINE float of_bf16(stored16 code) { return of_bits((uint32_t)code << 16); }
+
+#endif

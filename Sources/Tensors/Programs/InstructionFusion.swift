@@ -1,0 +1,154 @@
+/// Makes fewer instructions of a program of float32: an operation whose result only one other reads joins that one,
+/// and stored bfloat16 is converted where it is read. Each instruction less is a trip through the level-one cache less;
+/// the arithmetic stays what it was.
+struct InstructionFusion {
+  /// By virtual register; `nil` if it has joined another.
+  private(set) var instructions: [Program.Instruction?]
+  private let program: Program
+  private let results: [Program.Operand]
+
+  /// Fuses the instructions of `program`, one for each virtual register, whose `results` are asked for.
+  init(_ instructions: [Program.Instruction], of program: Program, results: [Program.Operand]) {
+    self.instructions = instructions
+    self.program = program
+    self.results = results
+    guard program.precision == .single else { return }
+    makePairs()
+    readLeavesInPlace()
+  }
+
+  // MARK: Pairs
+
+  private mutating func makePairs() {
+    var uses = [Int](repeating: 0, count: instructions.count)
+    for case let instruction? in instructions { program.forEachRegister(of: instruction) { uses[Int($0)] += 1 } }
+    for result in results where result >= 0 { uses[Int(result)] += 1 }
+
+    for position in instructions.indices {
+      guard let last = instructions[position] else { continue }
+      for operand in Operands.all(of: last) where operand.inner >= 0 && uses[Int(operand.inner)] == 1 {
+        guard let inner = instructions[Int(operand.inner)], let first = Self.vectorFirst(inner),
+          case .binary(let operation) = first.code, Self.canPair(operation, operand.end)
+        else { continue }
+        instructions[position] = Program.Instruction(
+          code: .pair(operation, operand.end), destination: last.destination, first: first.first,
+          second: first.second, third: operand.third)
+        instructions[Int(operand.inner)] = nil
+        break
+      }
+    }
+  }
+
+  /// One way to see an instruction as the end of a pair.
+  private struct Operands {
+    var inner: Program.Operand
+    var end: Program.PairEnd
+    var third: Program.Operand
+
+    static func all(of instruction: Program.Instruction) -> [Operands] {
+      switch instruction.code {
+      case .unary(.abs): return [Operands(inner: instruction.first, end: .magnitude, third: 0)]
+      case .binary(let operation):
+        guard let ends = ends(of: operation) else { return [] }
+        return [
+          Operands(inner: instruction.first, end: ends.asFirst, third: instruction.second),
+          Operands(inner: instruction.second, end: ends.asSecond, third: instruction.first),
+        ]
+      default: return []
+      }
+    }
+
+    /// What an operation is to a result that is its first operand, or its second.
+    private static func ends(
+      of operation: BinaryOperation
+    ) -> (asFirst: Program.PairEnd, asSecond: Program.PairEnd)? {
+      switch operation {
+      case .add: (.add, .add)
+      case .multiply: (.multiply, .multiply)
+      case .subtract: (.subtract, .subtractFrom)
+      case .less: (.less, .greater)
+      case .lessOrEqual: (.lessOrEqual, .greaterOrEqual)
+      case .greater: (.greater, .less)
+      case .greaterOrEqual: (.greaterOrEqual, .lessOrEqual)
+      case .divide, .power, .minimum, .maximum, .equal, .notEqual: nil
+      }
+    }
+  }
+
+  private static func canPair(_ first: BinaryOperation, _ end: Program.PairEnd) -> Bool {
+    switch first {
+    case .add, .subtract, .multiply: true
+    case .less, .lessOrEqual, .greater, .greaterOrEqual: end == .multiply
+    case .divide, .power, .minimum, .maximum, .equal, .notEqual: false
+    }
+  }
+
+  /// The same operation with a register for its first operand, or `nil` if there is none.
+  private static func vectorFirst(_ instruction: Program.Instruction) -> Program.Instruction? {
+    guard case .binary(let operation) = instruction.code else { return nil }
+    if instruction.first >= 0 { return instruction }
+    var swapped = instruction
+    (swapped.first, swapped.second) = (instruction.second, instruction.first)
+    switch operation {
+    case .add, .multiply: break
+    case .less: swapped.code = .binary(.greater)
+    case .lessOrEqual: swapped.code = .binary(.greaterOrEqual)
+    case .greater: swapped.code = .binary(.less)
+    case .greaterOrEqual: swapped.code = .binary(.lessOrEqual)
+    default: return nil
+    }
+    return swapped
+  }
+
+  // MARK: Leaves
+
+  /// Lets operations read stored bfloat16 themselves where all that read it can.
+  private mutating func readLeavesInPlace() {
+    var readers = [[Int]](repeating: [], count: instructions.count)
+    for (position, instruction) in instructions.enumerated() {
+      guard let instruction else { continue }
+      program.forEachRegister(of: instruction) { readers[Int($0)].append(position) }
+    }
+    let results = Set(results)
+    for position in instructions.indices {
+      let register = Int32(position)
+      guard let load = instructions[position], case .load = load.code, isLinearBFloat16(load.first),
+        !results.contains(register), !readers[position].isEmpty,
+        readers[position].allSatisfy({ Self.canRead(register, in: instructions[$0]!) })
+      else { continue }
+      for reader in readers[position] { instructions[reader]!.read(leaf: load.first, inPlaceOf: register) }
+      instructions[position] = nil
+    }
+  }
+
+  private func isLinearBFloat16(_ leaf: Int32) -> Bool {
+    let leaf = program.leaves[Int(leaf)]
+    guard case .stored(let stored) = leaf.origin else { return false }
+    return stored.dtype == .bf16 && leaf.map.isLinear
+  }
+
+  /// Whether an instruction can read bfloat16 wherever it reads the register.
+  private static func canRead(_ register: Int32, in instruction: Program.Instruction) -> Bool {
+    switch instruction.code {
+    case .binary(.add), .binary(.subtract), .binary(.multiply): return true
+    case .pair(let first, let end):
+      let isInside =
+        instruction.stored & 1 == 0 && instruction.first == register
+        || instruction.stored & 2 == 0 && instruction.second == register
+      let isThird = end != .magnitude && instruction.stored & 4 == 0 && instruction.third == register
+      return (!isInside || (first == .subtract && (instruction.second >= 0 || instruction.stored & 2 != 0)))
+        && (!isThird || end == .add)
+    default: return false
+    }
+  }
+}
+
+extension Program.Instruction {
+  /// Puts a leaf in the place of the operands that are a register.
+  fileprivate mutating func read(leaf: Int32, inPlaceOf register: Int32) {
+    if stored & 1 == 0, first == register { (first, stored) = (leaf, stored | 1) }
+    if stored & 2 == 0, second == register { (second, stored) = (leaf, stored | 2) }
+    guard case .pair(_, let end) = code, end != .magnitude else { return }
+    if stored & 4 == 0, third == register { (third, stored) = (leaf, stored | 4) }
+  }
+}
