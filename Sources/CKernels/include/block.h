@@ -34,10 +34,6 @@ void block_store_bf16(const float *source, void *destination, ptrdiff_t count);
 // Bytes that are 1 or 0, and Floats that are: 1 for what is not zero.
 void block_load_bool(const void *source, float *destination, ptrdiff_t count);
 void block_store_bool(const float *source, void *destination, ptrdiff_t count);
-// Bits from number `start` on, the lowest of a word first, from bytes that are 1 or 0. All bits are zero before
-// they are packed, each is packed once, and threads may pack others of the same word.
-void bits_pack(const uint8_t *bytes, ptrdiff_t start, ptrdiff_t count, uint64_t *words);
-void bits_expand(const uint64_t *words, ptrdiff_t start, ptrdiff_t count, uint8_t *bytes);
 // Selection keys, and how many are above or equal to one.
 void block_keys(const float *source, uint32_t *destination, ptrdiff_t count);
 ptrdiff_t block_count_above(uint32_t bound, const uint32_t *keys, ptrdiff_t count);

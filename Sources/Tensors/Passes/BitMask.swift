@@ -1,12 +1,12 @@
 import CKernels
 import Glibc
 
-/// A mask in memory, at a bit an element. What reads and writes it sees the bytes of BOOL: 1 or 0.
+/// A mask in memory, at a bit an element. What reads it as a source sees the bytes of BOOL: 1 or 0.
 ///
 /// `@unchecked Sendable`: each element is written once, by words that belong to one range or atomically, and
 /// before any is read.
-final class BitMask: ByteSource, ByteSink, @unchecked Sendable {
-  private let words: UnsafeMutablePointer<UInt64>
+final class BitMask: ByteSource, @unchecked Sendable {
+  let words: UnsafeMutablePointer<UInt64>
   /// Elements.
   let byteCount: Int
 
@@ -28,8 +28,38 @@ final class BitMask: ByteSource, ByteSink, @unchecked Sendable {
     bits_expand(words, offset, buffer.count, bytes.assumingMemoryBound(to: UInt8.self))
   }
 
-  func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) {
-    guard let bytes = buffer.baseAddress else { return }
-    bits_pack(bytes.assumingMemoryBound(to: UInt8.self), offset, buffer.count, words)
+  /// Stores the bits of elements from `start` on: 1 for those that are not zero.
+  func store(_ elements: UnsafePointer<Float>, start: Int, count: Int) {
+    bits_store(elements, start, count, words)
+  }
+}
+
+/// Keeps a root as a mask.
+final class MaskSink: SweepSink {
+  private let root: Int
+  private let mask: BitMask
+
+  init(root: Int, mask: BitMask) {
+    self.root = root
+    self.mask = mask
+  }
+
+  func makeWorker<Element: BlockElement>(index: Int) -> SinkWorker<Element> { Worker(root: root, mask: mask) }
+
+  private final class Worker<Element: BlockElement>: SinkWorker<Element> {
+    private let root: Int
+    private let mask: BitMask
+
+    init(root: Int, mask: BitMask) {
+      self.root = root
+      self.mask = mask
+    }
+
+    /// Masks are of random numbers and ranks, which are float32, in programs of float32.
+    override func consume(_ block: Range<Int>, _ instance: ProgramInstance<Element>) {
+      instance.root(root, count: block.count).withMemoryRebound(to: Float.self, capacity: block.count) {
+        mask.store($0, start: block.lowerBound, count: block.count)
+      }
+    }
   }
 }

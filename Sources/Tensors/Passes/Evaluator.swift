@@ -373,7 +373,7 @@ package final class Evaluator {
     }
     for mask in masks {
       let target = BitMask(count: planned.program.count)
-      sinks.append(StoreSink(root: mask.roots[0], dtype: .bool, sink: target))
+      sinks.append(MaskSink(root: mask.roots[0], mask: target))
       let leaf = StoredLeaf(source: target, dtype: .bool, count: target.byteCount)
       finishers.append { job.masks[mask.node] = leaf }
     }

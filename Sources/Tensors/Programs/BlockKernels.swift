@@ -9,6 +9,9 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
   static func run(_ block: Range<Int>, by instance: ProgramInstance<Self>)
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Self>, count: Int)
+  /// Loads a `BitMask`'s bits from number `start` on.
+  static func loadBits(
+    _ words: UnsafeRawPointer, start: Int, into destination: UnsafeMutablePointer<Self>, count: Int)
   static func store(
     _ source: UnsafePointer<Self>, to raw: UnsafeMutableRawPointer, dtype: DType, count: Int)
   static func round(
@@ -131,6 +134,12 @@ extension Float: BlockElement {
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Float>, count: Int
   ) {
     Conversion.loadFloats(from: raw, dtype: dtype, into: destination, count: count)
+  }
+
+  static func loadBits(
+    _ words: UnsafeRawPointer, start: Int, into destination: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    bits_load(words.assumingMemoryBound(to: UInt64.self), start, destination, count)
   }
 
   static func store(
@@ -267,6 +276,13 @@ extension Double: BlockElement {
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Double>, count: Int
   ) {
     Conversion.loadDoubles(from: raw, dtype: dtype, into: destination, count: count)
+  }
+
+  static func loadBits(
+    _ words: UnsafeRawPointer, start: Int, into destination: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    let words = words.assumingMemoryBound(to: UInt64.self)
+    for i in 0..<count { destination[i] = Double(words[(start + i) / 64] >> UInt64((start + i) % 64) & 1) }
   }
 
   static func store(

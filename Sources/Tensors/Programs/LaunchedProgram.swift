@@ -7,6 +7,9 @@ struct LaunchedProgram: Sendable {
     var width: Int
     var map: IndexMap
 
+    /// The mask that is read bit by bit, where it is and in its own order.
+    var mask: BitMask? { map.isLinear ? source as? BitMask : nil }
+
     /// Elements of the iteration space that follow each other and are one stored element, as where a number
     /// for each row is spread over the rows; `nil` if they are few, or not all alike. Only one is read then.
     var run: Int? {

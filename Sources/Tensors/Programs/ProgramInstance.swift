@@ -22,6 +22,8 @@ final class ProgramInstance<Element: BlockElement> {
     /// As `LaunchedProgram.Leaf.run`; 0 if every element is read.
     var run: Int
     var bytes: UnsafeMutableRawPointer
+    /// Of the iteration space's first element in a mask, whose words are the bytes; else `nil`.
+    var firstBit: Int?
   }
 
   private let program: LaunchedProgram
@@ -62,7 +64,11 @@ final class ProgramInstance<Element: BlockElement> {
     leafTiles = .allocate(capacity: program.leaves.count)
     _ = leafTiles.initialize(
       from: zip(program.leaves, leafBytes).map { leaf, bytes in
-        LeafTile(dtype: leaf.dtype, width: leaf.width, run: leaf.run ?? 0, bytes: bytes.pointer)
+        let mask = leaf.mask
+        return LeafTile(
+          dtype: leaf.dtype, width: leaf.width, run: leaf.run ?? 0,
+          bytes: mask.map { UnsafeMutableRawPointer($0.words) } ?? bytes.pointer,
+          firstBit: mask == nil ? nil : leaf.map.offset)
       })
     let (registers, scalars) = (registers, scalars)
     func operand(_ operand: Program.Operand) -> BlockOperand<Element> {
@@ -115,7 +121,7 @@ final class ProgramInstance<Element: BlockElement> {
   /// until this one's next.
   func prepare(_ tile: Range<Int>, beside outer: ProgramInstance? = nil) throws {
     self.tile = tile
-    for (index, leaf) in program.leaves.enumerated() {
+    for (index, leaf) in program.leaves.enumerated() where leafTiles[index].firstBit == nil {
       if let bytes = outer?.bytes(of: leaf, tile) {
         leafTiles[index].bytes = bytes
         continue
@@ -136,7 +142,7 @@ final class ProgramInstance<Element: BlockElement> {
   private func bytes(of leaf: LaunchedProgram.Leaf, _ range: Range<Int>) -> UnsafeMutableRawPointer? {
     guard leaf.map.isLinear else { return nil }
     for (own, held) in zip(program.leaves, leafTiles)
-    where own.source === leaf.source && own.dtype == leaf.dtype && own.map.isLinear {
+    where own.source === leaf.source && own.dtype == leaf.dtype && own.map.isLinear && held.firstBit == nil {
       let first = range.lowerBound + leaf.map.offset - own.map.offset
       if first >= tile.lowerBound, first + range.count <= tile.upperBound {
         return held.bytes + (first - tile.lowerBound) * own.width
@@ -218,7 +224,9 @@ final class ProgramInstance<Element: BlockElement> {
       switch step.pointee.code {
       case .load:
         let leaf = leafTiles[step.pointee.index]
-        if leaf.run > 0 {
+        if let firstBit = leaf.firstBit {
+          Element.loadBits(leaf.bytes, start: firstBit + block.lowerBound, into: result, count: count)
+        } else if leaf.run > 0 {
           spread(leaf, block, into: result)
         } else {
           Element.load(from: leaf.bytes + inTile * leaf.width, dtype: leaf.dtype, into: result, count: count)
