@@ -21,7 +21,9 @@ struct InstructionFusion {
 
   private mutating func makePairs() {
     var uses = [Int](repeating: 0, count: instructions.count)
-    for case let instruction? in instructions { program.forEachRegister(of: instruction) { uses[Int($0)] += 1 } }
+    for case let instruction? in instructions {
+      program.forEachRegister(of: instruction) { uses[Int($0)] += 1 }
+    }
     for result in results where result >= 0 { uses[Int(result)] += 1 }
 
     for position in instructions.indices {

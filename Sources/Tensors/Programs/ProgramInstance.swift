@@ -76,7 +76,9 @@ final class ProgramInstance<Element: BlockElement> {
         ? BlockOperand(elements: registers + Int(operand) * blockSize, form: .vector)
         : BlockOperand(elements: scalars + Int(~operand), form: .scalar)
     }
-    func operand(_ index: Program.Operand, _ number: UInt8, _ step: Program.Instruction) -> BlockOperand<Element> {
+    func operand(_ index: Program.Operand, _ number: UInt8, _ step: Program.Instruction) -> BlockOperand<
+      Element
+    > {
       step.stored & 1 << number == 0
         ? operand(index) : BlockOperand(elements: registers, form: .bfloat16, leaf: Int(index))
     }
@@ -237,13 +239,16 @@ final class ProgramInstance<Element: BlockElement> {
         Element.unary(operation, step.pointee.first.pointer, result, count: count)
       case .binary(let operation):
         Element.binary(
-          operation, found(step.pointee.first, inTile), found(step.pointee.second, inTile), result, count: count)
+          operation, found(step.pointee.first, inTile), found(step.pointee.second, inTile), result,
+          count: count)
       case .pair(let first, let end):
         Element.pair(
           first, end, found(step.pointee.first, inTile), found(step.pointee.second, inTile),
           found(step.pointee.third, inTile), result, count: count)
       case .select:
-        Element.select(step.pointee.first.pointer, step.pointee.second.pointer, step.pointee.third.pointer, result, count: count)
+        Element.select(
+          step.pointee.first.pointer, step.pointee.second.pointer, step.pointee.third.pointer, result,
+          count: count)
       case .convert:
         Element.round(step.pointee.first.pointer, result, dtype: step.pointee.dtype, count: count)
       case .random:

@@ -33,6 +33,61 @@ import Testing
     }
   }
 
+  private enum Form: CaseIterable { case floats, bfloat16, number }
+
+  /// An operand of 1001 elements, and what they are.
+  private func operand(_ values: [Float], _ form: Form, _ bench: Bench) throws -> (NodeID, [Float]) {
+    let values = Array(values.prefix(1001))
+    switch form {
+    case .floats: return (try bench.tensor(values, [1001]), values)
+    case .bfloat16:
+      let node = try bench.stored(values, [1001], .bf16)
+      return (node, try bench.compute(node))
+    case .number: return (try bench.number(-1.5), [Float](repeating: -1.5, count: 1001))
+    }
+  }
+
+  /// What only one operation reads is computed in that one's loop, and bfloat16 where it is read.
+  @Test(arguments: operations.indices)
+  func operationsOnResultsOfOthersAreThoseOfSwift(_ index: Int) throws {
+    let bench = Bench(threads: 1)
+    let (operation, function) = Self.operations[index]
+    for (x, y) in [
+      (Form.floats, Form.floats), (.floats, .number), (.number, .floats), (.bfloat16, .bfloat16),
+      (.bfloat16, .floats), (.floats, .bfloat16), (.bfloat16, .number),
+    ] {
+      let ((a, first), (b, second)) = (try operand(first, x, bench), try operand(second, y, bench))
+      let expected = zip(first, second).map(function)
+      func result() throws -> NodeID { try bench.graph.binary(operation, a, b) }
+      expectSame(try bench.compute(bench.graph.unary(.abs, result())), expected.map(\.magnitude))
+      for form in Form.allCases {
+        let (c, third) = try operand(second.reversed(), form, bench)
+        for (outer, outerFunction) in Self.operations {
+          let after = try bench.compute(bench.graph.binary(outer, result(), c))
+          expectSame(after, zip(expected, third).map(outerFunction))
+          let before = try bench.compute(bench.graph.binary(outer, c, result()))
+          expectSame(before, zip(third, expected).map(outerFunction))
+        }
+      }
+    }
+  }
+
+  /// A leaf that one reader can take as bfloat16 and another cannot, results that two read, and a result twice.
+  @Test func whatSeveralReadIsComputedForAll() throws {
+    let bench = Bench(threads: 1)
+    let ((a, first), (b, second)) = (
+      try operand(first, .bfloat16, bench), try operand(second, .bfloat16, bench)
+    )
+    let graph = bench.graph
+    let difference = try graph.binary(.subtract, a, b)
+    let square = try graph.binary(.multiply, difference, difference)
+    let sum = try graph.binary(.add, square, graph.binary(.divide, difference, b))
+    expectSame(
+      try bench.compute(sum),
+      zip(first, second).map { x, y in (x - y) * (x - y) + (x - y) / y })
+    expectSame(try bench.compute(a), first)
+  }
+
   @Test func signsAreThoseOfSwift() throws {
     let bench = Bench()
     let a = try bench.tensor(first, [2003])

@@ -53,6 +53,19 @@ import Testing
     }
   }
 
+  /// Bits are read from within a word on.
+  @Test func partsOfAMaskAreThoseOfItsElements() throws {
+    let bench = Bench()
+    let y = try bench.stored(others, Self.shape, .f32)
+    let mask = try bench.graph.binary(.less, draw(bench), bench.number(0.5))
+    let kept = try bench.graph.binary(.multiply, mask, y)
+    let sum = try bench.graph.reduce(.sum, kept, operation: "sum")
+    let part = try bench.graph.narrow(kept, dimension: 0, start: 3, length: 67)
+    let whole = try bench.compute(bench.graph.binary(.divide, kept, sum))
+    expectSame(
+      try bench.compute(bench.graph.binary(.divide, part, sum)), Array(whole[(3 * 999)..<(70 * 999)]))
+  }
+
   /// The first sweep that meets the mask is a sample, which sees few of its elements.
   @Test func selectionsOfMaskedElementsKeepTheMask() throws {
     let bench = Bench()
