@@ -59,8 +59,9 @@ INLINE void combine_forms(block_operation operation, bool has_bf16, block_operan
 #undef FORM
 }
 
-CLONES void block_binary(block_operation operation, block_operand a, block_operand b, float *restrict result,
+CLONES void block_binary(block_operation operation, const block_operand *operands, float *restrict result,
                          ptrdiff_t count) {
+  const block_operand a = operands[0], b = operands[1];
 #define OPERATION(name, has_bf16)                                               \
   case block_##name: return combine_forms(block_##name, has_bf16, a, b, result, count)
   switch (operation) {
@@ -135,8 +136,9 @@ INLINE void pair_seconds(block_operation first, block_operation second, block_op
 #undef SECOND
 }
 
-CLONES void block_pair(block_operation first, block_operation second, block_operand a, block_operand b,
-                       block_operand c, float *restrict result, ptrdiff_t count) {
+CLONES void block_pair(block_operation first, block_operation second, const block_operand *operands,
+                       float *restrict result, ptrdiff_t count) {
+  const block_operand a = operands[0], b = operands[1], c = operands[2];
   switch (first) {
   case block_add: return pair_seconds(block_add, second, a, b, c, result, count);
   case block_subtract: return pair_seconds(block_subtract, second, a, b, c, result, count);

@@ -22,13 +22,13 @@ typedef struct {
   block_form form;
 } block_operand;
 
-// result[i] = a[i] op b[i]. Sums, differences and products take bfloat16.
-void block_binary(block_operation operation, block_operand a, block_operand b, float *result, ptrdiff_t count);
+// result[i] = a[i] op b[i], of two operands. Sums, differences and products take bfloat16.
+void block_binary(block_operation operation, const block_operand *operands, float *result, ptrdiff_t count);
 
-// result[i] = (a[i] first b[i]) second c[i], of a vector and a vector or a scalar, or a difference of which either
+// result[i] = (a[i] first b[i]) second c[i], of three operands: a vector and a vector or a scalar, or a difference of which either
 // is bfloat16. `first` is a sum, difference or product, and `second` one of these, an inequality or one of the last
 // two; or `first` is an inequality and `second` a product. Where `second` is a sum, c may be bfloat16.
-void block_pair(block_operation first, block_operation second, block_operand a, block_operand b, block_operand c,
-                float *result, ptrdiff_t count);
+void block_pair(block_operation first, block_operation second, const block_operand *operands, float *result,
+                ptrdiff_t count);
 
 #endif

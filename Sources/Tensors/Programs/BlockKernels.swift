@@ -23,12 +23,11 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
   static func unary(
     _ operation: UnaryOperation, _ a: UnsafePointer<Self>, _ result: UnsafeMutablePointer<Self>, count: Int)
   static func binary(
-    _ operation: BinaryOperation, _ a: BlockOperand<Self>, _ b: BlockOperand<Self>,
-    _ result: UnsafeMutablePointer<Self>, count: Int)
+    _ operation: BinaryOperation, _ operands: BlockOperands, _ result: UnsafeMutablePointer<Self>, count: Int)
   /// Float32 only.
   static func pair(
-    _ first: BinaryOperation, _ end: Program.PairEnd, _ a: BlockOperand<Self>, _ b: BlockOperand<Self>,
-    _ c: BlockOperand<Self>, _ result: UnsafeMutablePointer<Self>, count: Int)
+    _ first: BinaryOperation, _ end: Program.PairEnd, _ operands: BlockOperands,
+    _ result: UnsafeMutablePointer<Self>, count: Int)
   static func select(
     _ condition: UnsafePointer<Self>, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
     _ result: UnsafeMutablePointer<Self>, count: Int)
@@ -39,58 +38,51 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
     count: Int)
 }
 
-/// An operand of a block.
-struct BlockOperand<Element: BitwiseCopyable> {
-  enum Form {
-    /// A register.
-    case vector
-    /// One value for all elements.
-    case scalar
-    /// Elements of a leaf's tile, as they are stored.
-    case bfloat16
+/// The operands of a step, one after the other.
+typealias BlockOperands = UnsafePointer<block_operand>
+
+extension block_operand {
+  var isScalar: Bool { form == block_scalar }
+
+  /// The elements of a register, or the scalar.
+  @inline(__always)
+  func pointer<Element>(to type: Element.Type = Element.self) -> UnsafePointer<Element> {
+    elements.assumingMemoryBound(to: type)
   }
-
-  var elements: UnsafeRawPointer
-  var form: Form
-  /// The leaf of stored elements, which are found anew for each tile.
-  var leaf = 0
-
-  var pointer: UnsafePointer<Element> { elements.assumingMemoryBound(to: Element.self) }
-  var isScalar: Bool { form == .scalar }
 }
 
 /// The loops of the evaluator. Destinations never overlap sources.
 enum BlockKernels {
   @inline(__always)
   static func binary<Element: BlockElement>(
-    _ operation: BinaryOperation, _ a: BlockOperand<Element>, _ b: BlockOperand<Element>,
-    _ result: UnsafeMutablePointer<Element>, count: Int, minimum: (Element, Element) -> Element,
+    _ operation: BinaryOperation, _ operands: BlockOperands, _ result: UnsafeMutablePointer<Element>,
+    count: Int, minimum: (Element, Element) -> Element,
     maximum: (Element, Element) -> Element, power: (Element, Element) -> Element
   ) {
     switch operation {
-    case .add: combine(a, b, result, count) { $0 + $1 }
-    case .subtract: combine(a, b, result, count) { $0 - $1 }
-    case .multiply: combine(a, b, result, count) { $0 * $1 }
-    case .divide: combine(a, b, result, count) { $0 / $1 }
-    case .power: combine(a, b, result, count) { power($0, $1) }
-    case .minimum: combine(a, b, result, count) { minimum($0, $1) }
-    case .maximum: combine(a, b, result, count) { maximum($0, $1) }
-    case .equal: combine(a, b, result, count) { $0 == $1 ? 1 : 0 }
-    case .notEqual: combine(a, b, result, count) { $0 != $1 ? 1 : 0 }
-    case .less: combine(a, b, result, count) { $0 < $1 ? 1 : 0 }
-    case .lessOrEqual: combine(a, b, result, count) { $0 <= $1 ? 1 : 0 }
-    case .greater: combine(a, b, result, count) { $0 > $1 ? 1 : 0 }
-    case .greaterOrEqual: combine(a, b, result, count) { $0 >= $1 ? 1 : 0 }
+    case .add: combine(operands, result, count) { $0 + $1 }
+    case .subtract: combine(operands, result, count) { $0 - $1 }
+    case .multiply: combine(operands, result, count) { $0 * $1 }
+    case .divide: combine(operands, result, count) { $0 / $1 }
+    case .power: combine(operands, result, count) { power($0, $1) }
+    case .minimum: combine(operands, result, count) { minimum($0, $1) }
+    case .maximum: combine(operands, result, count) { maximum($0, $1) }
+    case .equal: combine(operands, result, count) { $0 == $1 ? 1 : 0 }
+    case .notEqual: combine(operands, result, count) { $0 != $1 ? 1 : 0 }
+    case .less: combine(operands, result, count) { $0 < $1 ? 1 : 0 }
+    case .lessOrEqual: combine(operands, result, count) { $0 <= $1 ? 1 : 0 }
+    case .greater: combine(operands, result, count) { $0 > $1 ? 1 : 0 }
+    case .greaterOrEqual: combine(operands, result, count) { $0 >= $1 ? 1 : 0 }
     }
   }
 
   @inline(__always)
   private static func combine<Element>(
-    _ a: BlockOperand<Element>, _ b: BlockOperand<Element>, _ result: UnsafeMutablePointer<Element>,
-    _ count: Int, _ function: (Element, Element) -> Element
+    _ operands: BlockOperands, _ result: UnsafeMutablePointer<Element>, _ count: Int,
+    _ function: (Element, Element) -> Element
   ) {
-    let (x, y) = (a.pointer, b.pointer)
-    switch (a.isScalar, b.isScalar) {
+    let (x, y) = (operands[0].pointer(to: Element.self), operands[1].pointer(to: Element.self))
+    switch (operands[0].isScalar, operands[1].isScalar) {
     case (false, false): for i in 0..<count { result[i] = function(x[i], y[i]) }
     case (false, true):
       let y = y[0]
@@ -181,27 +173,23 @@ extension Float: BlockElement {
   }
 
   static func binary(
-    _ operation: BinaryOperation, _ a: BlockOperand<Float>, _ b: BlockOperand<Float>,
-    _ result: UnsafeMutablePointer<Float>, count: Int
+    _ operation: BinaryOperation, _ operands: BlockOperands, _ result: UnsafeMutablePointer<Float>, count: Int
   ) {
-    if operation == .power, b.isScalar {
-      return ElementaryFunctions.power(a.pointer, exponent: b.pointer[0], result, count)
+    if let operation = operation.block { return block_binary(operation, operands, result, count) }
+    let (bases, exponents) = (operands[0].pointer(to: Float.self), operands[1].pointer(to: Float.self))
+    if operands[1].isScalar {
+      return ElementaryFunctions.power(bases, exponent: exponents[0], result, count)
     }
-    if let operation = operation.block {
-      return block_binary(operation, a.block, b.block, result, count)
-    }
-    // Powers whose exponents differ.
-    for i in 0..<count {
-      result[i] = ElementaryFunctions.power(a.isScalar ? a.pointer[0] : a.pointer[i], b.pointer[i])
-    }
+    let isScalar = operands[0].isScalar
+    for i in 0..<count { result[i] = ElementaryFunctions.power(bases[isScalar ? 0 : i], exponents[i]) }
   }
 
   static func pair(
-    _ first: BinaryOperation, _ end: Program.PairEnd, _ a: BlockOperand<Float>, _ b: BlockOperand<Float>,
-    _ c: BlockOperand<Float>, _ result: UnsafeMutablePointer<Float>, count: Int
+    _ first: BinaryOperation, _ end: Program.PairEnd, _ operands: BlockOperands,
+    _ result: UnsafeMutablePointer<Float>, count: Int
   ) {
     guard let first = first.block else { preconditionFailure("no pair begins with a power") }
-    block_pair(first, end.block, a.block, b.block, c.block, result, count)
+    block_pair(first, end.block, operands, result, count)
   }
 
   static func select(
@@ -257,18 +245,6 @@ extension Program.PairEnd {
   }
 }
 
-extension BlockOperand<Float> {
-  fileprivate var block: block_operand {
-    let form =
-      switch form {
-      case .vector: block_vector
-      case .scalar: block_scalar
-      case .bfloat16: block_bf16
-      }
-    return block_operand(elements: elements, form: form)
-  }
-}
-
 extension Double: BlockElement {
   static func run(_ block: Range<Int>, by instance: ProgramInstance<Double>) { instance.runSteps(block) }
 
@@ -317,20 +293,21 @@ extension Double: BlockElement {
   }
 
   static func binary(
-    _ operation: BinaryOperation, _ a: BlockOperand<Double>, _ b: BlockOperand<Double>,
-    _ result: UnsafeMutablePointer<Double>, count: Int
+    _ operation: BinaryOperation, _ operands: BlockOperands, _ result: UnsafeMutablePointer<Double>,
+    count: Int
   ) {
-    if operation == .power, b.isScalar {
-      return ElementaryFunctions.power(a.pointer, exponent: b.pointer[0], result, count)
+    if operation == .power, operands[1].isScalar {
+      let (bases, exponent) = (operands[0].pointer(to: Double.self), operands[1].pointer(to: Double.self)[0])
+      return ElementaryFunctions.power(bases, exponent: exponent, result, count)
     }
     BlockKernels.binary(
-      operation, a, b, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
+      operation, operands, result, count: count, minimum: Extrema.minimum, maximum: Extrema.maximum,
       power: ElementaryFunctions.pow)
   }
 
   static func pair(
-    _ first: BinaryOperation, _ end: Program.PairEnd, _ a: BlockOperand<Double>, _ b: BlockOperand<Double>,
-    _ c: BlockOperand<Double>, _ result: UnsafeMutablePointer<Double>, count: Int
+    _ first: BinaryOperation, _ end: Program.PairEnd, _ operands: BlockOperands,
+    _ result: UnsafeMutablePointer<Double>, count: Int
   ) { preconditionFailure("pairs are of float32") }
 
   static func select(

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A worker's copy of a launched program: its registers, and the bytes of the tile it is at.
 ///
 /// `prepare` reads a tile (a range of the iteration space); `run` then computes a block within it.
@@ -7,12 +9,17 @@ final class ProgramInstance<Element: BlockElement> {
   private struct Step {
     var code: Program.Code
     var result: UnsafeMutablePointer<Element>
-    var first: BlockOperand<Element>
-    var second: BlockOperand<Element>
-    var third: BlockOperand<Element>
+    /// Three, of which the code says how many it has.
+    var operands: UnsafeMutablePointer<block_operand>
     var dtype: DType
     /// `first` as it stands in the instruction.
     var index: Int
+  }
+
+  /// An operand that is stored elements of a leaf, whose place is another for each block.
+  private struct StoredOperand {
+    var operand: UnsafeMutablePointer<block_operand>
+    var leaf: Int
   }
 
   /// What a leaf has of the prepared tile.
@@ -32,7 +39,9 @@ final class ProgramInstance<Element: BlockElement> {
   private let scalars: UnsafeMutablePointer<Element>
   private let registers: UnsafeMutablePointer<Element>
   private let steps: UnsafeMutableBufferPointer<Step>
-  private let roots: UnsafeMutableBufferPointer<BlockOperand<Element>>
+  private let operands: UnsafeMutablePointer<block_operand>
+  private let storedOperands: UnsafeMutableBufferPointer<StoredOperand>
+  private let roots: UnsafeMutableBufferPointer<block_operand>
   private let leafBytes: [TileBuffer]
   private let leafTiles: UnsafeMutableBufferPointer<LeafTile>
   private let splices: [SpliceInstance<Element>]
@@ -71,38 +80,44 @@ final class ProgramInstance<Element: BlockElement> {
           firstBit: mask == nil ? nil : leaf.map.offset)
       })
     let (registers, scalars) = (registers, scalars)
-    func operand(_ operand: Program.Operand) -> BlockOperand<Element> {
+    func operand(_ operand: Program.Operand) -> block_operand {
       operand >= 0
-        ? BlockOperand(elements: registers + Int(operand) * blockSize, form: .vector)
-        : BlockOperand(elements: scalars + Int(~operand), form: .scalar)
+        ? block_operand(elements: registers + Int(operand) * blockSize, form: block_vector)
+        : block_operand(elements: scalars + Int(~operand), form: block_scalar)
     }
-    func operand(_ index: Program.Operand, _ number: UInt8, _ step: Program.Instruction) -> BlockOperand<
-      Element
-    > {
-      step.stored & 1 << number == 0
-        ? operand(index) : BlockOperand(elements: registers, form: .bfloat16, leaf: Int(index))
-    }
+    let operands = UnsafeMutablePointer<block_operand>.allocate(
+      capacity: 3 * max(1, program.instructions.count))
+    operands.initialize(repeating: operand(0), count: 3 * program.instructions.count)
+    self.operands = operands
+    var storedOperands: [StoredOperand] = []
     steps = .allocate(capacity: program.instructions.count)
     _ = steps.initialize(
-      from: program.instructions.map { instruction in
-        var step = Step(
+      from: program.instructions.enumerated().map { position, instruction in
+        let step = Step(
           code: instruction.code, result: registers + Int(instruction.destination) * blockSize,
-          first: operand(0), second: operand(0), third: operand(0), dtype: instruction.dtype,
-          index: Int(instruction.first))
-        switch instruction.code {
-        case .load, .random, .splice, .rank, .fold: break
-        case .mask: step.second = operand(instruction.second)
-        case .fill, .unary, .convert: step.first = operand(instruction.first)
-        case .binary, .pair:
-          step.first = operand(instruction.first, 0, instruction)
-          step.second = operand(instruction.second, 1, instruction)
-          step.third = operand(instruction.third, 2, instruction)
-        case .select:
-          (step.first, step.second) = (operand(instruction.first), operand(instruction.second))
-          step.third = operand(instruction.third)
+          operands: operands + 3 * position, dtype: instruction.dtype, index: Int(instruction.first))
+        let given = [instruction.first, instruction.second, instruction.third]
+        let used: Range<Int> =
+          switch instruction.code {
+          case .load, .random, .splice, .rank, .fold: 0..<0
+          case .fill, .unary, .convert: 0..<1
+          case .mask: 1..<2
+          case .binary, .pair(_, .magnitude): 0..<2
+          case .pair, .select: 0..<3
+          }
+        for number in used {
+          if instruction.stored & 1 << UInt8(number) == 0 {
+            step.operands[number] = operand(given[number])
+          } else {
+            step.operands[number].form = block_bf16
+            storedOperands.append(
+              StoredOperand(operand: step.operands + number, leaf: Int(given[number])))
+          }
         }
         return step
       })
+    self.storedOperands = .allocate(capacity: storedOperands.count)
+    _ = self.storedOperands.initialize(from: storedOperands)
     roots = .allocate(capacity: program.roots.count)
     _ = roots.initialize(from: program.roots.map(operand))
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
@@ -111,6 +126,8 @@ final class ProgramInstance<Element: BlockElement> {
 
   deinit {
     steps.deallocate()
+    operands.deallocate()
+    storedOperands.deallocate()
     roots.deallocate()
     leafTiles.deallocate()
     UnsafeMutableRawPointer(registers).deallocate()
@@ -205,9 +222,9 @@ final class ProgramInstance<Element: BlockElement> {
   /// The block of a root after `run`. A scalar root is spread over the spare register.
   func root(_ index: Int, count: Int) -> UnsafePointer<Element> {
     let root = roots[index]
-    guard root.isScalar else { return root.pointer }
+    guard root.isScalar else { return root.pointer() }
     let spare = registers + program.registerCount * blockSize
-    Element.fill(spare, with: root.pointer[0], count: count)
+    Element.fill(spare, with: root.pointer()[0], count: count)
     return UnsafePointer(spare)
   }
 
@@ -219,10 +236,13 @@ final class ProgramInstance<Element: BlockElement> {
   func runSteps(_ block: Range<Int>) {
     let count = block.count
     let inTile = block.lowerBound - tile.lowerBound
+    for stored in storedOperands {
+      stored.operand.pointee.elements = UnsafeRawPointer(leafTiles[stored.leaf].bytes + inTile * 2)
+    }
     // By address: a copy of each step would cost as much as the call that it makes.
     for index in steps.indices {
       let step = steps.baseAddress.unsafelyUnwrapped + index
-      let result = step.pointee.result
+      let (result, operands) = (step.pointee.result, step.pointee.operands)
       switch step.pointee.code {
       case .load:
         let leaf = leafTiles[step.pointee.index]
@@ -234,27 +254,22 @@ final class ProgramInstance<Element: BlockElement> {
           Element.load(from: leaf.bytes + inTile * leaf.width, dtype: leaf.dtype, into: result, count: count)
         }
       case .fill:
-        Element.fill(result, with: step.pointee.first.pointer[0], count: count)
+        Element.fill(result, with: operands[0].pointer()[0], count: count)
       case .unary(let operation):
-        Element.unary(operation, step.pointee.first.pointer, result, count: count)
+        Element.unary(operation, operands[0].pointer(), result, count: count)
       case .binary(let operation):
-        Element.binary(
-          operation, found(step.pointee.first, inTile), found(step.pointee.second, inTile), result,
-          count: count)
+        Element.binary(operation, operands, result, count: count)
       case .pair(let first, let end):
-        Element.pair(
-          first, end, found(step.pointee.first, inTile), found(step.pointee.second, inTile),
-          found(step.pointee.third, inTile), result, count: count)
+        Element.pair(first, end, operands, result, count: count)
       case .select:
         Element.select(
-          step.pointee.first.pointer, step.pointee.second.pointer, step.pointee.third.pointer, result,
-          count: count)
+          operands[0].pointer(), operands[1].pointer(), operands[2].pointer(), result, count: count)
       case .convert:
-        Element.round(step.pointee.first.pointer, result, dtype: step.pointee.dtype, count: count)
+        Element.round(operands[0].pointer(), result, dtype: step.pointee.dtype, count: count)
       case .random:
         draw(program.draws[step.pointee.index], block, result)
       case .mask:
-        mask(program.masks[step.pointee.index], step.pointee.second.pointer, block, result)
+        mask(program.masks[step.pointee.index], operands[1].pointer(), block, result)
       case .splice:
         splices[step.pointee.index].run(block, into: result)
       case .rank:
@@ -263,13 +278,6 @@ final class ProgramInstance<Element: BlockElement> {
         fold(program.folds[step.pointee.index], into: result, count: count)
       }
     }
-  }
-
-  /// An operand with its elements at a place in the tile.
-  @inline(__always)
-  private func found(_ operand: BlockOperand<Element>, _ inTile: Int) -> BlockOperand<Element> {
-    guard operand.form == .bfloat16 else { return operand }
-    return BlockOperand(elements: leafTiles[operand.leaf].bytes + inTile * 2, form: .bfloat16)
   }
 
   /// Repeats one element over each run, or the part of it that lies in the block.
