@@ -7,6 +7,8 @@ import CKernels
 protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, AccumulableElement {
   /// Runs the steps of a block's program: `ProgramInstance.runSteps` for this element.
   static func run(_ block: Range<Int>, by instance: ProgramInstance<Self>)
+  /// Prepares a tile of a splice: `SpliceInstance.prepareRuns` for this element.
+  static func prepare(_ tile: Range<Int>, by splice: SpliceInstance<Self>) throws
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Self>, count: Int)
   /// Loads a `BitMask`'s bits from number `start` on.
@@ -121,6 +123,9 @@ enum BlockKernels {
 
 extension Float: BlockElement {
   static func run(_ block: Range<Int>, by instance: ProgramInstance<Float>) { instance.runSteps(block) }
+  static func prepare(_ tile: Range<Int>, by splice: SpliceInstance<Float>) throws {
+    try splice.prepareRuns(tile)
+  }
 
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Float>, count: Int
@@ -247,6 +252,9 @@ extension Program.PairEnd {
 
 extension Double: BlockElement {
   static func run(_ block: Range<Int>, by instance: ProgramInstance<Double>) { instance.runSteps(block) }
+  static func prepare(_ tile: Range<Int>, by splice: SpliceInstance<Double>) throws {
+    try splice.prepareRuns(tile)
+  }
 
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Double>, count: Int

@@ -1,57 +1,73 @@
 /// A worker's copy of a splice: the programs of its pieces, run by run.
 final class SpliceInstance<Element: BlockElement> {
-  /// A piece that a tile needs.
+  /// What the prepared tile needs of a piece.
   private struct Piece {
-    let instance: ProgramInstance<Element>
-    var low = Int.max
-    var high = 0
+    var instance: ProgramInstance<Element>?
+    /// From the first of the elements to the last, and how many of them are needed.
+    var range = 0..<0
     var count = 0
-    /// Whether the instance has read all from `low` to `high`; else its runs are in `staging`.
+    /// Whether the instance has read all of `range`; else the piece's runs are in `staging`.
     var isPrepared = false
+
+    mutating func add(_ run: Range<Int>) {
+      range =
+        count == 0
+        ? run : min(range.lowerBound, run.lowerBound)..<max(range.upperBound, run.upperBound)
+      count += run.count
+    }
   }
 
   private let splice: LaunchedProgram.Splice
   private let blockSize: Int
-  /// Those of the prepared tile only: there may be hundreds in all.
-  private var pieces: [Int: Piece] = [:]
+  private var pieces: [Piece]
+  /// The numbers of those that the tile needs.
+  private var needed: [Int] = []
   private var tile = 0..<0
   /// Elements of runs that lie apart, at their positions in the tile.
   private let staging = TileBuffer()
 
+  /// Of more pieces than this, only those of the prepared tile keep their instances: there may be hundreds.
+  private static var mostKept: Int { 16 }
+
   init(_ splice: LaunchedProgram.Splice, blockSize: Int) {
     self.splice = splice
     self.blockSize = blockSize
+    pieces = Array(repeating: Piece(), count: splice.pieces.count)
   }
 
   /// Reads what the pieces need for a tile of the spliced space.
   ///
   /// A piece's runs are read as one where little lies between them; runs that lie apart are computed
   /// here, since running a block cannot fail.
-  func prepare(_ tile: Range<Int>) throws {
+  func prepare(_ tile: Range<Int>) throws { try Element.prepare(tile, by: self) }
+
+  /// `prepare`, to be compiled for the element's own type: a gather of rows comes here for each of them.
+  @inline(__always)
+  func prepareRuns(_ tile: Range<Int>) throws {
     self.tile = tile
-    let former = pieces
-    pieces = [:]
-    forEachRun(in: tile) { piece, range, _ in
-      var needed =
-        pieces[piece]
-        ?? Piece(
-          instance: former[piece]?.instance ?? ProgramInstance(splice.pieces[piece], blockSize: blockSize))
-      needed.low = min(needed.low, range.lowerBound)
-      needed.high = max(needed.high, range.upperBound)
-      needed.count += range.count
-      pieces[piece] = needed
+    let keepsAll = pieces.count <= Self.mostKept
+    let former = keepsAll ? [] : needed
+    for index in needed { pieces[index].count = 0 }
+    needed.removeAll(keepingCapacity: true)
+    forEachRun(in: tile) { index, range, _ in
+      if pieces[index].count == 0 { needed.append(index) }
+      pieces[index].add(range)
     }
-    for (index, piece) in pieces where piece.high - piece.low <= 2 * piece.count {
-      try piece.instance.prepare(piece.low..<piece.high)
-      pieces[index]?.isPrepared = true
+    for index in former where pieces[index].count == 0 { pieces[index].instance = nil }
+    var haveStaged = false
+    for index in needed {
+      let instance = pieces[index].instance ?? ProgramInstance(splice.pieces[index], blockSize: blockSize)
+      pieces[index].instance = instance
+      pieces[index].isPrepared = pieces[index].range.count <= 2 * pieces[index].count
+      if pieces[index].isPrepared { try instance.prepare(pieces[index].range) } else { haveStaged = true }
     }
-    guard pieces.values.contains(where: { !$0.isPrepared }) else { return }
+    guard haveStaged else { return }
     let values = staging.ensure(tile.count * MemoryLayout<Element>.stride)
       .assumingMemoryBound(to: Element.self)
     try forEachRun(in: tile) { index, range, position in
-      guard let piece = pieces[index], !piece.isPrepared else { return }
+      guard !pieces[index].isPrepared else { return }
       let target = values + (position - tile.lowerBound)
-      try piece.instance.evaluate(range) { block, part in
+      try pieces[index].instance?.evaluate(range) { block, part in
         (target + (part.lowerBound - range.lowerBound)).update(from: block, count: part.count)
       }
     }
@@ -60,11 +76,11 @@ final class SpliceInstance<Element: BlockElement> {
   /// Puts the elements of `block`, within the prepared tile, into `result`.
   func run(_ block: Range<Int>, into result: UnsafeMutablePointer<Element>) {
     forEachRun(in: block) { index, range, position in
-      guard let piece = pieces[index] else { preconditionFailure("A block outside its tile") }
+      guard let instance = pieces[index].instance else { preconditionFailure("A block outside its tile") }
       let target = result + (position - block.lowerBound)
-      if piece.isPrepared {
-        piece.instance.run(range)
-        target.update(from: piece.instance.root(0, count: range.count), count: range.count)
+      if pieces[index].isPrepared {
+        instance.run(range)
+        target.update(from: instance.root(0, count: range.count), count: range.count)
       } else {
         let values = staging.pointer.assumingMemoryBound(to: Element.self)
         target.update(from: values + (position - tile.lowerBound), count: range.count)

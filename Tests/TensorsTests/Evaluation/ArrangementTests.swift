@@ -194,6 +194,20 @@ private struct Arrangement {
     expectSame(try bench.compute(part), [-200, 201])
   }
 
+  /// Each tile needs other pieces than the one before.
+  @Test(arguments: [2, 16, 17, 40], [nil, 6, 64])
+  func rowsGatheredFromManyTensors(pieces: Int, tile: Int?) throws {
+    let bench = Bench(tileSize: tile)
+    let parts = try (0..<pieces).map { piece in
+      try bench.stored((0..<10).map { Float(piece * 10 + $0) }, [5, 2], .bf16)
+    }
+    let rows = (0..<pieces * 10).map { $0 * 7919 % (pieces * 5) }
+    let gathered = try bench.graph.gather(
+      bench.graph.concatenate(parts, dimension: 0), dimension: 0, indices: rows)
+    let stored = decode(encode((0..<pieces * 10).map { Float($0) }, .bf16), .bf16).map { Float($0) }
+    expectSame(try bench.compute(gathered), rows.flatMap { [stored[2 * $0], stored[2 * $0 + 1]] })
+  }
+
   @Test func vectorsOfResultsAreViewedLikeTensors() throws {
     let bench = Bench()
     let graph = bench.graph
