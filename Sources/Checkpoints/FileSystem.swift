@@ -157,4 +157,17 @@ extension JSON {
       throw CheckpointError.invalidJSON(path: path, error: error)
     }
   }
+
+  /// Parses a file of which large parts are not to be held, as `init(parsing:skipping:streaming:_:)` does.
+  package init(
+    contentsOf path: FilePath, skipping skipped: [String], streaming streamed: [String],
+    _ body: @escaping (_ key: String, _ value: JSON) -> Void
+  ) throws {
+    let bytes = try fileContents(path)
+    do {
+      self = try JSON(parsing: bytes, skipping: skipped, streaming: streamed, body)
+    } catch {
+      throw CheckpointError.invalidJSON(path: path, error: error)
+    }
+  }
 }

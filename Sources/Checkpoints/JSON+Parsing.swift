@@ -56,6 +56,26 @@ extension JSON {
     try result.get()
   }
 
+  /// Parses a text of which large parts are not to be held: paths of keys from the outermost object say which.
+  ///
+  /// - Parameters:
+  ///   - skipped: The value is only checked, and becomes `null`.
+  ///   - streamed: If the value is an object, its entries are handed to `body` in their order, with a key that
+  ///     comes twice twice, and it becomes an empty object. An error may come after that.
+  package init(
+    parsing bytes: [UInt8], skipping skipped: [String], streaming streamed: [String],
+    _ body: @escaping (_ key: String, _ value: JSON) -> Void
+  ) throws(JSONError) {
+    let result = bytes.withUnsafeBufferPointer { bytes in
+      Result { () throws(JSONError) in
+        var parser = JSONParser(bytes: bytes, rejectsDuplicates: false, maximumDepth: 512)
+        return try parser.parseText(
+          JSONParser.Parts(skipped: skipped, streamed: streamed, body: body))
+      }
+    }
+    self = try result.get()
+  }
+
   /// Parses a text.
   package init(parsing text: String, duplicateKeys: DuplicateKeys = .lastWins) throws(JSONError) {
     try self.init(parsing: Array(text.utf8), duplicateKeys: duplicateKeys)
@@ -69,6 +89,20 @@ private struct JSONParser {
   private var position = 0
   /// The bytes of a string with escapes; kept, so that its memory is reused.
   private var unescaped: [UInt8] = []
+  private var parts: Parts?
+  /// How many keys lead to the deepest of the parts.
+  private var partDepth = 0
+  /// The keys that lead to the value at hand, as many as the parts need.
+  private var path: [String] = []
+  /// Whether the value at hand is only checked: strings and numbers are then empty, and lists too.
+  private var isSkipping = false
+
+  /// What is not to be held.
+  struct Parts {
+    let skipped: [String]
+    let streamed: [String]
+    let body: (String, JSON) -> Void
+  }
 
   init(bytes: UnsafeBufferPointer<UInt8>, rejectsDuplicates: Bool, maximumDepth: Int) {
     self.bytes = bytes
@@ -76,7 +110,9 @@ private struct JSONParser {
     self.maximumDepth = maximumDepth
   }
 
-  mutating func parseText() throws(JSONError) -> JSON {
+  mutating func parseText(_ parts: Parts? = nil) throws(JSONError) -> JSON {
+    self.parts = parts
+    partDepth = parts.map { max($0.skipped.count, $0.streamed.count) } ?? 0
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     let value = try parseValue(depth: 0)
     skipSpace()
@@ -125,15 +161,39 @@ private struct JSONParser {
 
   private mutating func parseObject(depth: Int) throws(JSONError) -> JSONObject {
     var object = JSONObject()
-    let rejectsDuplicates = rejectsDuplicates
-    try parseObject(depth: depth) { key, value in
-      if object.isEmpty { object.reserveCapacity(4) }
-      if object.append(key, value) { return true }
-      if rejectsDuplicates { return false }
-      object[key] = value
-      return true
+    if isSkipping {
+      try parseObject(depth: depth) { _, _ in true }
+    } else if depth <= partDepth, path.count == depth, let parts, path == parts.streamed {
+      try parseObject(depth: depth) { key, value in
+        parts.body(key, value)
+        return true
+      }
+    } else {
+      let rejectsDuplicates = rejectsDuplicates
+      try parseObject(depth: depth) { key, value in
+        if object.isEmpty { object.reserveCapacity(4) }
+        if object.append(key, value) { return true }
+        if rejectsDuplicates { return false }
+        object[key] = value
+        return true
+      }
     }
     return object
+  }
+
+  /// Parses the value of a key.
+  private mutating func parseValue(of key: String, depth: Int) throws(JSONError) -> JSON {
+    // Within a list the path is shorter than the value is deep.
+    guard depth < partDepth, path.count == depth, !isSkipping, let parts else {
+      return try parseValue(depth: depth + 1)
+    }
+    path.append(key)
+    defer { path.removeLast() }
+    guard path == parts.skipped else { return try parseValue(depth: depth + 1) }
+    isSkipping = true
+    defer { isSkipping = false }
+    _ = try parseValue(depth: depth + 1)
+    return .null
   }
 
   /// Parses an object; `add` takes its entries and tells whether a key may be there.
@@ -155,7 +215,7 @@ private struct JSONParser {
       let key = try parseString()
       skipSpace()
       guard skip(":") else { throw failure("expected ':' after the key") }
-      let value = try parseValue(depth: depth + 1)
+      let value = try parseValue(of: key, depth: depth)
       if !add(key, value) { throw failure("duplicate key \"\(key)\"", at: keyPosition, found: false) }
       skipSpace()
       if skip(",") { continue }
@@ -171,7 +231,8 @@ private struct JSONParser {
     skipSpace()
     if skip("]") { return elements }
     while true {
-      elements.append(try parseValue(depth: depth + 1))
+      let element = try parseValue(depth: depth + 1)
+      if !isSkipping { elements.append(element) }
       skipSpace()
       if skip(",") { continue }
       if skip("]") { return elements }
@@ -198,6 +259,7 @@ private struct JSONParser {
       if !skip("+") { _ = skip("-") }
       try skipDigits()
     }
+    if isSkipping { return "" }
     return String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
   }
 
@@ -213,19 +275,19 @@ private struct JSONParser {
     position += 1
     var start = position
     var hasEscapes = false
+    var isASCII = true
     while position < bytes.count {
       switch bytes[position] {
       case UInt8(ascii: "\""):
         let rest = UnsafeBufferPointer(rebasing: bytes[start..<position])
-        let string: String?
-        if hasEscapes {
-          unescaped.append(contentsOf: rest)
-          string = String(validating: unescaped, as: UTF8.self)
-        } else {
-          string = String(validating: rest, as: UTF8.self)
-        }
-        guard let string else { throw invalidUTF8(in: opening..<position) }
+        if hasEscapes { unescaped.append(contentsOf: rest) }
         position += 1
+        if isSkipping, isASCII { return "" }
+        // What is ASCII needs no check.
+        if isASCII, !hasEscapes { return String(decoding: rest, as: UTF8.self) }
+        let string =
+          hasEscapes ? String(validating: unescaped, as: UTF8.self) : String(validating: rest, as: UTF8.self)
+        guard let string else { throw invalidUTF8(in: opening..<position - 1) }
         return string
       case UInt8(ascii: "\\"):
         if !hasEscapes { unescaped.removeAll(keepingCapacity: true) }
@@ -235,7 +297,8 @@ private struct JSONParser {
         start = position
       case 0..<0x20:
         throw failure("expected control characters in a string to be escaped")
-      default:
+      case let byte:
+        if byte >= 0x80 { isASCII = false }
         position += 1
       }
     }

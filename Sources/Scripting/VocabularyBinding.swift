@@ -62,13 +62,7 @@ enum VocabularyBinding {
         guard own.end <= largestListed else {
           throw LuaError("ids_in: a vocabulary with the id \(own.end - 1) cannot be listed")
         }
-        var ids = [Int](repeating: -2, count: own.end)
-        if own.end > 0, own.texts.count == own.end, try files(call, 1) === files(call, 2) {
-          for id in ids.indices { ids[id] = id }
-        } else {
-          for (text, id) in zip(own.texts, own.ids) { ids[id] = other.id(of: text) ?? -1 }
-        }
-        return try call.result(ids)
+        return try call.result(own.ids(in: other, lacking: -1, gap: -2))
       },
       // Without the tokens of ids that are not below a limit.
       "strip": { call in try push(files(call, 1).stripped(to: call.integer(2)), to: call.lua, context) },

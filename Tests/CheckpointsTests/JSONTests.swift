@@ -126,6 +126,45 @@ import Testing
     #expect(try JSON(parsing: large)["k42"] == JSON(1))
   }
 
+  @Test func largePartsAreNotHeld() throws {
+    let text = #"""
+      {"a": {"merges": [["x", {"y": -1.5e3}], "é", "\u00e9"], "vocab": {"p": 1, "q": {"r": [2]}, "p": "\n"}},
+       "b": [{"vocab": {"s": 3}, "merges": [4]}], "vocab": {"t": 5}}
+      """#
+    func parse(_ text: String, streaming streamed: [String] = ["a", "vocab"]) throws -> (JSON, [String]) {
+      var entries: [String] = []
+      let rest = try JSON(
+        parsing: Array(text.utf8), skipping: ["a", "merges"], streaming: streamed
+      ) { entries.append("\($0)=\($1.text(.compact))") }
+      return (rest, entries)
+    }
+    let (rest, entries) = try parse(text)
+    #expect(entries == ["p=1", #"q={"r":[2]}"#, #"p="\n""#])
+    #expect(
+      rest.text(.compact)
+        == #"{"a":{"merges":null,"vocab":{}},"b":[{"vocab":{"s":3},"merges":[4]}],"vocab":{"t":5}}"#)
+    #expect(try parse(#"{"a": 1, "b": 2}"#, streaming: []).1 == ["a=1", "b=2"])
+    // What is no object stays as it is.
+    #expect(try parse(#"{"a": {"vocab": ["p", 1]}}"#).0.text(.compact) == #"{"a":{"vocab":["p",1]}}"#)
+    #expect(try parse("[7]", streaming: []).0.text(.compact) == "[7]")
+  }
+
+  @Test(arguments: [
+    (#"{"a": {"merges": [1 2]}}"#, "1:21: expected ',' or ']' after the value, found '2'"),
+    (#"{"a": {"merges": ["\x"]}}"#, "1:21: expected one of \" \\ / b f n r t u after a backslash, found 'x'"),
+    (#"{"a": {"merges": {"b": 01}}}"#, "1:25: expected no digit after a leading zero, found '1'"),
+    (#"{"a": {"vocab": {"b": 1,}}}"#, "1:25: expected a key in quotes, found '}'"),
+  ])
+  func partsThatAreNotHeldAreChecked(text: String, expected: String) {
+    func parse(_ bytes: [UInt8]) throws -> JSON {
+      try JSON(parsing: bytes, skipping: ["a", "merges"], streaming: ["a", "vocab"]) { _, _ in }
+    }
+    #expect(message { try parse(Array(text.utf8)) } == expected)
+    #expect(
+      message { try parse(Array(#"{"a": {"merges": "x"#.utf8) + [0xFF, 0x22, 0x7D, 0x7D]) }
+        == "1:20: expected UTF-8, found byte 0xFF")
+  }
+
   @Test func keysDifferByBytes() throws {
     // One letter, composed and decomposed: a vocabulary may have both.
     let json = try JSON(parsing: #"{"\u00e9": 1, "e\u0301": 2}"#, duplicateKeys: .reject)

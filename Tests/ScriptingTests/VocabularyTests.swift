@@ -49,6 +49,12 @@ import Testing
       ["tokenizer.json": #"{"model": {"type": "Unigram", "vocab": [["<unk>", 0], ["▁x", -1.5]]}}"#],
       "0 <unk> 1 ▁x : 2 of 2"
     ),
+    // Of equal keys the last counts.
+    (
+      ["tokenizer.json": #"{"model": {"vocab": {"a": 2, "b": 1, "a": 0}, "merges": [7]}}"#],
+      "0 a 1 b : 2 of 2"
+    ),
+    (["vocab.json": #"{"b": 1, "a": 0, "b": 2}"#], "0 a 2 b : 2 of 3"),
     // The letters with accents differ by their bytes alone.
     (
       ["tokenizer.json": #"{"model": {"vocab": {"\u00e9": 0, "e\u0301": 1, "x": 5}}}"#],
@@ -97,6 +103,14 @@ import Testing
     (
       ["tokenizer.json": "{\n \"model\" 1}"],
       "bad/tokenizer.json:2:10: expected ':' after the key, found '1'"
+    ),
+    (
+      ["tokenizer.json": #"{"model": {"vocab": {"a": 0}, "merges": ["a b]}}"#],
+      "bad/tokenizer.json:1:42: expected '\"' at the end of the string"
+    ),
+    (
+      ["vocab.json": "[1]"],
+      "bad/vocab.json: vocabulary: expected an object of tokens and ids, found an array"
     ),
     (["tokenizer.json": "[]"], "bad/tokenizer.json: model: expected an object, found nothing"),
     (

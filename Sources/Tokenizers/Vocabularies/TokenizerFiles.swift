@@ -68,35 +68,36 @@ package final class TokenizerFiles: Sendable {
   ///
   /// - Returns: The union, and the texts of added tokens that several have with different settings.
   package func union(with others: [TokenizerFiles]) -> (files: TokenizerFiles, differing: [String]) {
-    var settings: [ByteKey: AddedToken] = [:]
+    // The places in `order` of what is added anywhere.
+    var settings = ByteTable(minimumCapacity: 0)
     var order: [AddedToken] = []
-    var differing: [ByteKey] = []
+    var differing = ByteTable(minimumCapacity: 0)
     for files in [self] + others {
       for id in files.vocabulary.added.keys.sorted() {
         let token = files.vocabulary.added[id]!
-        let key = ByteKey(string: token.content)
-        if let first = settings[key] {
-          if first != token, !differing.contains(key) { differing.append(key) }
+        if let first = settings[token.content] {
+          if order[first] != token { differing.set(token.content, first) }
         } else {
-          settings[key] = token
+          settings.set(token.content, order.count)
           order.append(token)
         }
       }
     }
     var new: [AddedToken] = []
-    var seen: Set<ByteKey> = []
+    var seen = ByteTable(minimumCapacity: 0)
     for files in others {
-      for text in files.vocabulary.texts where vocabulary.id(of: text) == nil {
-        let key = ByteKey(string: text)
-        if settings[key] == nil, seen.insert(key).inserted { new.append(AddedToken(text)) }
+      files.vocabulary.forEachText(lackingIn: vocabulary) { text in
+        guard settings[text] == nil, seen[text] == nil else { return }
+        seen.set(text, new.count)
+        new.append(AddedToken(String(decoding: text, as: UTF8.self)))
       }
     }
     new += order.filter { vocabulary.addedToken($0.content) == nil }
-    return (adding(new), differing.map(\.string))
+    return (adding(new), (0..<differing.count).map { order[differing.value(at: $0)].content })
   }
 
   /// How many of another vocabulary's tokens are in this one.
   package func sharedCount(with other: TokenizerFiles) -> Int {
-    other.vocabulary.texts.count { vocabulary.id(of: $0) != nil }
+    vocabulary.sharedCount(with: other.vocabulary)
   }
 }

@@ -22,7 +22,7 @@ struct VocabularyReader {
 
   let directory: FilePath
   let form: Form
-  private var tokens: [(text: String, id: Int)] = []
+  private var tokens = ByteTable(minimumCapacity: 0)
   private var added: [AddedToken] = []
 
   /// Looks for the tokenizer's main file; `nil` if there is none, an error if it is of a form that is not
@@ -47,17 +47,12 @@ struct VocabularyReader {
     let path = directory.appending(form.fileName)
     switch form {
     case .tokenizerJSON: try readTokenizer(path)
-    case .vocabJSON: try readObject(JSON(contentsOf: path), path, "vocabulary")
+    case .vocabJSON: try readVocabulary(path)
     case .vocabText: try readLines(path)
     }
-    var vocabulary = try Vocabulary(tokens) { conflict in
-      switch conflict {
-      case .sameID(let first, let second, let id): .sameID(path: path, first: first, second: second, id: id)
-      case .twoIDs(let token, let first, let second):
-        .twoIDs(path: path, token: token, first: first, second: second)
-      }
+    var vocabulary = try Vocabulary(tokens) { first, second, id in
+      .sameID(path: path, first: first, second: second, id: id)
     }
-    tokens = []
     for token in added { vocabulary.add(token) }
     var implied: [AddedToken] = []
     for token in try tokensOfConfigs() where vocabulary.addedToken(token.content) == nil {
@@ -70,66 +65,74 @@ struct VocabularyReader {
   // MARK: Main files
 
   private mutating func readTokenizer(_ path: FilePath) throws {
-    let json = try JSON(contentsOf: path)
+    let place = ["model", "vocab"]
+    let json = try readEntries(path, at: place, skipping: ["model", "merges"])
     guard let model = json["model"], model.objectValue != nil else {
       throw unexpected(path, "model", "an object", json["model"])
     }
     guard let vocabulary = model["vocab"] else { throw unexpected(path, "model.vocab", "a vocabulary", nil) }
     if let list = vocabulary.arrayValue {
       // Unigram: places are ids.
-      tokens.reserveCapacity(list.count)
       for (id, entry) in list.enumerated() {
         guard let text = entry[0]?.stringValue else {
           throw unexpected(path, "model.vocab[\(id)]", "a token and its score", entry)
         }
-        tokens.append((text, id))
+        try add(text, id, path)
       }
-    } else {
-      try readObject(vocabulary, path, "model.vocab")
+    } else if vocabulary.objectValue == nil {
+      throw unexpected(path, "model.vocab", "an object of tokens and ids", vocabulary)
     }
-    var known: [ByteKey: Int] = [:]
-    let added = json["added_tokens"]?.arrayValue ?? []
-    if !added.isEmpty {
-      // Few: the vocabulary is searched for them once.
-      let wanted = Set(added.compactMap { $0["content"]?.stringValue.map(ByteKey.init) })
-      for (text, id) in tokens where wanted.contains(ByteKey(string: text)) {
-        known[ByteKey(string: text)] = id
-      }
-    }
-    for (index, entry) in added.enumerated() {
+    for (index, entry) in (json["added_tokens"]?.arrayValue ?? []).enumerated() {
       guard let token = AddedToken(entry), let id = entry["id"]?.intValue, Self.allowed.contains(id) else {
         throw unexpected(path, "added_tokens[\(index)]", "an object with content and id", entry)
       }
-      if let other = known.updateValue(id, forKey: ByteKey(string: token.content)) {
-        guard other == id else {
-          throw TokenizerError.twoIDs(path: path, token: token.content, first: other, second: id)
-        }
-      } else {
-        tokens.append((token.content, id))
-      }
-      self.added.append(token)
+      if tokens[token.content] != id { try add(token.content, id, path) }
+      added.append(token)
     }
   }
 
-  private mutating func readObject(_ json: JSON, _ path: FilePath, _ what: String) throws {
-    guard let object = json.objectValue else {
-      throw unexpected(path, what, "an object of tokens and ids", json)
-    }
-    tokens.reserveCapacity(object.count)
-    for (text, value) in object {
-      guard let id = value.intValue, Self.allowed.contains(id) else {
-        throw unexpected(path, "\(what): token '\(text)'", "an id from 0 on", value)
+  private mutating func readVocabulary(_ path: FilePath) throws {
+    let json = try readEntries(path, at: [], skipping: [])
+    if json.objectValue == nil { throw unexpected(path, "vocabulary", "an object of tokens and ids", json) }
+  }
+
+  /// Reads a file with an object of tokens and ids, whose entries become tokens; of equal ones the last counts.
+  ///
+  /// - Returns: The rest.
+  private mutating func readEntries(_ path: FilePath, at place: [String], skipping skipped: [String]) throws
+    -> JSON
+  {
+    var tokens = ByteTable(minimumCapacity: 0)
+    var wrong: (text: String, value: JSON)?
+    let json = try JSON(contentsOf: path, skipping: skipped, streaming: place) { text, value in
+      if let id = value.intValue, Self.allowed.contains(id) {
+        tokens.set(text, id)
+      } else if wrong == nil {
+        wrong = (text, value)
       }
-      tokens.append((text, id))
     }
+    if let wrong {
+      let what = place.isEmpty ? "vocabulary" : place.joined(separator: ".")
+      throw unexpected(path, "\(what): token '\(wrong.text)'", "an id from 0 on", wrong.value)
+    }
+    self.tokens = tokens
+    return json
   }
 
   private mutating func readLines(_ path: FilePath) throws {
     let lines = try fileContents(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (id, line) in lines.enumerated() {
       let text = String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
-      if !text.isEmpty || id < lines.count - 1 { tokens.append((text, id)) }
+      if !text.isEmpty || id < lines.count - 1 { try add(text, id, path) }
     }
+  }
+
+  /// Adds a token that must not have another id.
+  private mutating func add(_ text: String, _ id: Int, _ path: FilePath) throws {
+    if let other = tokens[text] {
+      throw TokenizerError.twoIDs(path: path, token: text, first: other, second: id)
+    }
+    tokens.set(text, id)
   }
 
   /// Ids that any embedding can have rows for.

@@ -30,6 +30,11 @@ struct ByteTable: Sendable {
 
   subscript(text: [UInt8]) -> Int? { text.withUnsafeBufferPointer { self[$0] } }
 
+  subscript(text: String) -> Int? {
+    var text = text
+    return text.withUTF8 { self[$0] }
+  }
+
   /// Sets a text's number, in place of the one that it had, and returns the text's place in the order in
   /// which they came.
   @discardableResult
@@ -46,6 +51,12 @@ struct ByteTable: Sendable {
     return Int(slots[slot])
   }
 
+  @discardableResult
+  mutating func set(_ text: String, _ value: Int) -> Int {
+    var text = text
+    return text.withUTF8 { set($0, value) }
+  }
+
   /// Calls `body` with each text and its number, in the order in which they came.
   func forEach(_ body: (UTF8Bytes, Int) throws -> Void) rethrows {
     try bytes.withUnsafeBufferPointer { bytes in
@@ -59,6 +70,21 @@ struct ByteTable: Sendable {
   func text(at place: Int) -> ArraySlice<UInt8> {
     let entry = entries[place]
     return bytes[entry.start..<entry.start + Int(entry.count)]
+  }
+
+  /// The number of the text at a place in the order in which they came.
+  func value(at place: Int) -> Int { Int(entries[place].value) }
+
+  /// The same texts in the order of their numbers; those of equal numbers in the order in which they came.
+  func sortedByValue() -> ByteTable {
+    guard !zip(entries, entries.dropFirst()).allSatisfy({ $0.value < $1.value }) else { return self }
+    var result = ByteTable(minimumCapacity: count)
+    bytes.withUnsafeBufferPointer { bytes in
+      for entry in entries.sorted(by: { $0.value < $1.value }) {
+        result.set(bytes[part: entry.start..<entry.start + Int(entry.count)], Int(entry.value))
+      }
+    }
+    return result
   }
 
   /// Where a text stands, or would.
