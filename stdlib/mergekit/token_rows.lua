@@ -12,10 +12,12 @@ local presence = require "mergekit.presence"
 local Plan = {}
 Plan.__index = Plan
 
--- A row is one number: the place of its model in `entries`, and its own, from 0.
-local PIECE = 1 << 32
+-- A row is one number: the place of its model in `entries`, in the bits from this one on, and its own, from 0. There are
+-- hundreds of thousands: the loops over them count, and make no tables.
+local BITS = 32
+local NUMBER = (1 << BITS) - 1
 -- Rows of no model.
-local ZEROS, MEANS = 0, -1
+local ZEROS, MEANS = 0, 1 << 30
 
 local function index_of(list, model)
   for index, entry in ipairs(list) do
@@ -68,7 +70,7 @@ end
 --- The row that a config names for a token.
 function Plan:named_row(token)
   local source = token.source
-  if source.kind == "zero" then return ZEROS * PIECE end
+  if source.kind == "zero" then return ZEROS << BITS end
   local index = self:entry_of(source.model)
   local entry = self.entries[index]
   local id = source.id
@@ -82,7 +84,7 @@ function Plan:named_row(token)
       source.id and ("token_id %d"):format(id) or ("the id %d of token '%s'"):format(id, source.token),
       entry.rows or 0, entry.label))
   end
-  return index * PIECE + id
+  return index << BITS | id
 end
 
 local function warn_of_zeros(self, ids)
@@ -109,59 +111,67 @@ end
 function Plan:choose(order, base, donates)
   local key = table.concat(order, ",") .. ":" .. tostring(base)
   if self.choices[key] then return self.choices[key] end
-  local present, ids = {}, {}
-  for _, index in ipairs(order) do present[index], ids[index] = true, self:ids_of(index) end
   local choice = { rows = {}, means = {}, pieces = {}, taken = {} }
-  for _, index in ipairs(order) do choice.rows[index], choice.taken[index] = {}, {} end
+  local count = #order
+  local present, ids, rows, taken = {}, {}, {}, {}
+  for position, index in ipairs(order) do
+    present[index] = true
+    ids[position], rows[position], taken[position] = self:ids_of(index), {}, {}
+    choice.rows[index], choice.taken[index] = rows[position], taken[position]
+  end
+  local base_ids = base and self:ids_of(base)
   local zeros = {}
 
-  local function row_of_others(place, having)
-    if #having == 1 then return having[1] * PIECE + ids[having[1]][place] end
-    if base and ids[base][place] >= 0 then return base * PIECE + ids[base][place] end
-    if #having > 1 then
+  --- The row of a token that some of the models have, the first of them at a place in `order`.
+  local function row_of_others(place, having, first)
+    if having == 1 then return order[first] << BITS | ids[first][place] end
+    if base_ids and base_ids[place] >= 0 then return base << BITS | base_ids[place] end
+    if having > 1 then
       local mean = {}
-      for position, index in ipairs(having) do mean[position] = index * PIECE + ids[index][place] end
+      for position = first, count do
+        local id = ids[position][place]
+        if id >= 0 then mean[#mean + 1] = order[position] << BITS | id end
+      end
       choice.means[#choice.means + 1] = mean
-      return MEANS * PIECE + #choice.means
+      return MEANS << BITS | #choice.means
     end
     for index, entry in ipairs(self.entries) do
       if not present[index] and not entry.is_guest then
         local id = self:ids_of(index)[place]
-        if id >= 0 and donates(index) then return index * PIECE + id end
+        if id >= 0 and donates(index) then return index << BITS | id end
       end
     end
     zeros[#zeros + 1] = place - 1
-    return ZEROS * PIECE
+    return ZEROS << BITS
   end
 
-  for place, id in ipairs(ids[order[1]]) do
-    if id ~= -2 then
+  local used = 0
+  for place = 1, #ids[1] do
+    if ids[1][place] ~= -2 then
+      used = used + 1
+      local having, first = 0, nil
+      for position = count, 1, -1 do
+        if ids[position][place] >= 0 then having, first = having + 1, position end
+      end
       local token = self.tokens[place - 1]
       local is_forced = token and token.force
-      local lacking = is_forced
-      for _, index in ipairs(order) do lacking = lacking or ids[index][place] < 0 end
       local other
-      if lacking then
+      if is_forced or having < count then
         if token and token.source then
           other = self:named_row(token)
         else
-          local having = {}
-          for _, index in ipairs(order) do
-            if ids[index][place] >= 0 then having[#having + 1] = index end
-          end
-          other = row_of_others(place, having)
+          other = row_of_others(place, having, first)
         end
-        local piece = other // PIECE
-        if piece > 0 then choice.pieces[piece] = true end
+        local piece = other >> BITS
+        if piece ~= ZEROS and piece ~= MEANS then choice.pieces[piece] = true end
       end
-      for _, index in ipairs(order) do
-        local own = ids[index][place]
-        local rows = choice.rows[index]
+      for position = 1, count do
+        local own = ids[position][place]
         if own >= 0 and not is_forced then
-          rows[#rows + 1] = index * PIECE + own
+          rows[position][used] = order[position] << BITS | own
         else
-          rows[#rows + 1] = other
-          choice.taken[index][other // PIECE] = true
+          rows[position][used] = other
+          taken[position][other >> BITS] = true
         end
       end
     end
@@ -178,10 +188,11 @@ local function as_rows(tensor) return tensor.ndim == 1 and tensor:reshape(-1, 1)
 
 --- Rows by their numbers from 1; the tensor itself if they are all of it in order, a range if they follow each other.
 local function select(tensor, indices)
-  for position, index in ipairs(indices) do
-    if index ~= indices[1] + position - 1 then return tensor:index_select(1, indices) end
+  local first = indices[1]
+  for position = 1, #indices do
+    if indices[position] ~= first + position - 1 then return tensor:index_select(1, indices) end
   end
-  return tensor:narrow(1, indices[1], #indices)
+  return tensor:narrow(1, first, #indices)
 end
 
 --- The means that the choice asks for, a row each.
@@ -190,16 +201,17 @@ local function means_of(choice, order, tensors)
   local counts = {}
   for _, index in ipairs(order) do
     local tensor = tensors[index]
+    local row_count, width = table.unpack(tensor.shape)
     local indices, has_any = {}, false
     for position, mean in ipairs(choice.means) do
-      indices[position] = tensor.shape[1] + 1
+      indices[position] = row_count + 1
       counts[position] = #mean
       for _, row in ipairs(mean) do
-        if row // PIECE == index then indices[position], has_any = row % PIECE + 1, true end
+        if row >> BITS == index then indices[position], has_any = (row & NUMBER) + 1, true end
       end
     end
     if has_any then
-      local part = core.cat({ tensor, core.zeros { 1, tensor.shape[2] } }, 1):index_select(1, indices)
+      local part = core.cat({ tensor, core.zeros { 1, width } }, 1):index_select(1, indices)
       sum = sum and sum + part or part
     end
   end
@@ -317,8 +329,11 @@ function Plan:reader(place)
   return function(model)
     local index = index_of(self.entries, model)
     local from, offsets = catalogue(index)
-    local indices = {}
-    for position, row in ipairs(choice.rows[index]) do indices[position] = offsets[row // PIECE] + row % PIECE + 1 end
+    local indices, rows = {}, choice.rows[index]
+    for position = 1, #rows do
+      local row = rows[position]
+      indices[position] = offsets[row >> BITS] + (row & NUMBER) + 1
+    end
     local result = with_padding(self, select(from, indices))
     local is_vector = #model:info(donor_name(index)).shape == 1
     return is_vector and result:reshape(-1) or result
