@@ -261,10 +261,40 @@ import Testing
       warnings.last == "tokenizer: model 'none' has no tokenizer, so it is taken to have that of 'one'")
     #expect(
       error(sum("none", "one", tokenizer: "'union'"))
-        == "recipe.lua:2: merge: tokenizer: model 'none' has no tokenizer")
+        == "recipe.lua:2: merge: tokenizer: model 'none' has no tokenizer; "
+        + "the base, or without one the first model, must have one")
     #expect(
       error(sum("one", tokenizer: "m 'none'"))
         == "recipe.lua:2: merge: tokenizer: model 'none' has no tokenizer")
+  }
+
+  @Test func sourcesThatNoModelNeedsAreSaid() throws {
+    try makeModel("one", ["a", "b"], first: 1)
+    try makeModel("two", ["b", "c"], first: 10)
+    let script = sum(
+      "one", "two",
+      tokenizer: """
+        { tokens = {
+          b = { source = m 'two' }, a = { source = 'zero' }, c = { source = m 'two', force = true } } }
+        """)
+    #expect(try rows(script) == [1, 12, 22])
+    #expect(
+      Set(warnings) == [
+        "tokenizer.tokens.b.source: without effect, as every model has the token; with force its row would take "
+          + "the place of theirs"
+      ])
+  }
+
+  @Test func tokenizersThatCannotBeReadAreErrorsOfTheSetting() throws {
+    try makeModel("one", ["a", "b"], first: 1)
+    try makeModel("bad", ["b"], first: 10)
+    try bench.write(#"{"model": {"vocab": {"a": 1, "b": 1}}}"#, to: "bad/tokenizer.json")
+    let words = "bad/tokenizer.json: tokens 'a' and 'b' both have the id 1"
+    #expect(error(sum("one", "bad", tokenizer: "'union'")) == "recipe.lua:2: merge: tokenizer: \(words)")
+    #expect(error(sum("one", tokenizer: "m 'bad'")) == "recipe.lua:2: merge: tokenizer: \(words)")
+    #expect(
+      error(sum("one", tokenizer: "{ tokens = { c = { source = m 'bad' } } }"))
+        == "recipe.lua:2: merge: tokenizer.tokens.c.source: \(words)")
   }
 
   @Test(arguments: [
@@ -326,7 +356,10 @@ import Testing
       "{ mk.model(here .. 'one'), pad = 1 }",
       "unknown field 'pad' (expected one of tokens, pad_to_multiple_of)"
     ),
-    ("{ mk.model(here .. 'one') }", "model 'one' has no tokenizer"),
+    (
+      "{ mk.model(here .. 'one') }",
+      "model 'one' has no tokenizer; the base, or without one the first model, must have one"
+    ),
   ])
   func badUnions(_ argument: String, _ words: String) throws {
     let error = bench.error("\nlocal _ = mk.tokenizer.union(\(argument))")

@@ -6,6 +6,7 @@
 
 local core = require "mergekit.core"
 local architectures = require "mergekit.architectures"
+local attempt = require "mergekit.attempt"
 local placement = require "mergekit.placement"
 local presence = require "mergekit.presence"
 
@@ -37,7 +38,7 @@ function Plan.new(vocabulary, entries, base, spec, fail)
   local multiple = spec.multiple or 1
   local self = setmetatable({
     vocabulary = vocabulary, rows = (vocabulary.size + multiple - 1) // multiple * multiple, entries = entries,
-    base = base, tokens = {}, fail = fail, ids = {}, choices = {}, said = {},
+    base = base, tokens = {}, fail = fail, ids = {}, choices = {}, said = {}, taken = {},
   }, Plan)
   for _, token in ipairs(spec.tokens) do self.tokens[vocabulary:token_to_id(token.name)] = token end
   return self
@@ -54,14 +55,15 @@ end
 
 -- Choosing
 
---- The place of a model among the entries; one that is not of the merge is added, to give rows that the config names.
-function Plan:entry_of(model)
+--- The place of a model among the entries; one that is not of the merge is added, to give rows that the config names
+--- at a path.
+function Plan:entry_of(model, path)
   local index = index_of(self.entries, model)
   if not index then
     index = #self.entries + 1
     self.entries[index] = {
-      model = model, label = model.name, rows = architectures.vocabulary_rows(model), all = model:vocabulary(),
-      is_guest = true,
+      model = model, label = model.name, rows = architectures.vocabulary_rows(model), is_guest = true,
+      all = attempt(function(words) self.fail(path, words) end, function() return model:vocabulary() end),
     }
   end
   return index
@@ -71,7 +73,7 @@ end
 function Plan:named_row(token)
   local source = token.source
   if source.kind == "zero" then return ZEROS << BITS end
-  local index = self:entry_of(source.model)
+  local index = self:entry_of(source.model, token.path)
   local entry = self.entries[index]
   local id = source.id
   if not id then
@@ -159,6 +161,7 @@ function Plan:choose(order, base, donates)
       if is_forced or having < count then
         if token and token.source then
           other = self:named_row(token)
+          self.taken[token] = true
         else
           other = row_of_others(place, having, first)
         end
@@ -287,6 +290,18 @@ function Plan:choice_at(place)
   return choice, order, donor_name
 end
 
+--- Warns of sources that give no row anywhere.
+local function warn_of_unused(self)
+  local paths = {}
+  for _, token in pairs(self.tokens) do
+    if token.source and not self.taken[token] then paths[#paths + 1] = token.path end
+  end
+  table.sort(paths)
+  for _, path in ipairs(paths) do
+    warn(path .. ": without effect, as every model has the token; with force its row would take the place of theirs")
+  end
+end
+
 --- Fails if there is no row for a token in any of the tensors that `placement.place` lists.
 function Plan:check(list, names)
   for _, name in ipairs(names) do
@@ -296,6 +311,7 @@ function Plan:check(list, names)
       if self:is_vocabulary(self.entries[order[1]].model, own[order[1]]) then self:choice_at(place) end
     end
   end
+  warn_of_unused(self)
 end
 
 --- What gives the tensor of each model at a place, by the model.

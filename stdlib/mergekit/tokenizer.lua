@@ -3,6 +3,7 @@
 
 local core = require "mergekit.core"
 local architectures = require "mergekit.architectures"
+local attempt = require "mergekit.attempt"
 local methods = require "mergekit.method"
 local token_rows = require "mergekit.token_rows"
 
@@ -96,11 +97,11 @@ end
 -- Models
 
 --- The vocabulary of a model with the ids that its embedding has rows for.
-local function participant(model)
+local function participant(model, fail)
   local rows = architectures.vocabulary_rows(model)
   local limit = model.vocab_size
   if rows and (not limit or limit > rows) then limit = rows end
-  local vocabulary = model:vocabulary()
+  local vocabulary = attempt(function(words) fail("tokenizer", words) end, function() return model:vocabulary() end)
   local entry = { model = model, label = model.name, rows = rows, all = vocabulary, vocabulary = vocabulary }
   if vocabulary and limit and vocabulary.size > limit then
     local stripped = vocabulary:strip(limit)
@@ -116,10 +117,13 @@ end
 
 --- The base first, then the others, each once.
 local function participants(models, base, fail)
-  local list = { participant(base) }
-  if not list[1].vocabulary then fail("tokenizer", ("model '%s' has no tokenizer"):format(base.name)) end
+  local list = { participant(base, fail) }
+  if not list[1].vocabulary then
+    fail("tokenizer", ("model '%s' has no tokenizer; the base, or without one the first model, must have one")
+      :format(base.name))
+  end
   for _, model in ipairs(models) do
-    if model ~= base then list[#list + 1] = participant(model) end
+    if model ~= base then list[#list + 1] = participant(model, fail) end
   end
   for _, entry in ipairs(list) do
     if not entry.vocabulary then
@@ -170,7 +174,7 @@ local function output_vocabulary(source, list, fail)
   for _, entry in ipairs(list) do
     if entry.model == source then return entry.vocabulary end
   end
-  local entry = participant(source)
+  local entry = participant(source, fail)
   if not entry.vocabulary then fail("tokenizer", ("model '%s' has no tokenizer"):format(source.name)) end
   return entry.vocabulary
 end

@@ -1,6 +1,6 @@
 --- What is wrong with a mixture of experts before its tensors are looked at.
 
-local attempt = require "mergekit.moe.attempt"
+local attempt = require "mergekit.attempt"
 local core = require "mergekit.core"
 
 local M = {}

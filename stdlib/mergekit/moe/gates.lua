@@ -1,6 +1,6 @@
 --- The gates of a mixture of experts: what a function that makes them gets, and what is done with what it gives.
 
-local attempt = require "mergekit.moe.attempt"
+local attempt = require "mergekit.attempt"
 local core = require "mergekit.core"
 local condition = require "mergekit.moe.condition"
 local methods = require "mergekit.method"
