@@ -45,18 +45,23 @@ package struct AddedToken: Sendable, Hashable {
     return .object(object)
   }
 
-  /// What follows the content in the object of tokenizer.json's `added_tokens`, laid out as in a list of the
-  /// outermost object: there may be a hundred thousand of them.
-  var settingsText: String {
-    """
-    ,
-          "single_word": \(isSingleWord),
-          "lstrip": \(stripsLeft),
-          "rstrip": \(stripsRight),
-          "normalized": \(isNormalized),
-          "special": \(isSpecial)
-        }
-    """
+  /// Adds the object of tokenizer.json's `added_tokens`, laid out as in a list of the outermost object: there
+  /// may be a hundred thousand of them.
+  func appendText(id: Int, to text: inout [UInt8]) {
+    func line(_ key: String, _ value: Bool) {
+      text.append(contentsOf: key.utf8)
+      text.append(contentsOf: (value ? "true" : "false").utf8)
+    }
+    text.append(contentsOf: "{\n      \"id\": ".utf8)
+    text.append(contentsOf: String(id).utf8)
+    text.append(contentsOf: ",\n      \"content\": ".utf8)
+    JSON.appendQuoted(content, to: &text)
+    line(",\n      \"single_word\": ", isSingleWord)
+    line(",\n      \"lstrip\": ", stripsLeft)
+    line(",\n      \"rstrip\": ", stripsRight)
+    line(",\n      \"normalized\": ", isNormalized)
+    line(",\n      \"special\": ", isSpecial)
+    text.append(contentsOf: "\n    }".utf8)
   }
 
   /// The value of tokenizer_config.json's `added_tokens_decoder`.

@@ -75,10 +75,7 @@ extension TokenizerFiles {
           if byte == 0x0A { line("    ") }
         }
       } else {
-        let token = vocabulary.added[id]!
-        line("{\n      \"id\": \(id),\n      \"content\": ")
-        text.append(contentsOf: JSON.string(token.content).utf8(.compact))
-        line(token.settingsText)
+        vocabulary.added[id]!.appendText(id: id, to: &text)
       }
     }
     line(entries.isEmpty ? "]" : "\n  ]")
