@@ -210,10 +210,10 @@ import Testing
   // MARK: Writing
 
   /// The tokenizer's files of a model with the vocabulary that an expression makes of its own, `v`.
-  private func written(_ expression: String) throws -> [String: String] {
+  private func written(_ expression: String, of name: String = "m") throws -> [String: String] {
     _ = try bench.lines(
       """
-      local m = mk.model(here .. 'm')
+      local m = mk.model(here .. '\(name)')
       local v = m:vocabulary()
       mk.define_model { like = m, sources = { m }, names = m:names(), tokenizer = \(expression),
         build = function(name) return m:tensor(name) end }:save(here .. 'out', { force = true })
@@ -295,6 +295,26 @@ import Testing
       bench.warnings == [
         "tokenizer: tokenizer.model of '\(bench.folder)/m' has tokens that the output lacks, and is left out"
       ])
+  }
+
+  /// Byte-pair encoding knows no added tokens: a merge that makes one could not be loaded.
+  @Test func mergesOfTokensThatComeBackAsAddedAreCut() throws {
+    try makeModel("m", ["tokenizer.json": Self.pairs])
+    let json = try #require(try written("v:strip(3):add { 'abb' }")["tokenizer.json"])
+    #expect(
+      json.hasPrefix(
+        #"{ "model": { "type": "BPE", "vocab": { "b": 1, "a": 0, "ab": 2 }, "merges": [ "a b" ] }, "#))
+    #expect(json.contains(#""id": 3, "content": "abb""#))
+    try makeModel(
+      "n",
+      [
+        "vocab.json": #"{"b": 1, "a": 0, "ab": 2, "abb": 3}"#, "merges.txt": "#version: 0.2\na b\nab b\n",
+        "tokenizer_config.json": #"{"tokenizer_class": "GPT2Tokenizer"}"#,
+      ])
+    let files = try written("v:strip(3):add { 'abb' }", of: "n")
+    #expect(files["merges.txt"] == "#version: 0.2 a b ")
+    #expect(files["vocab.json"] == #"{ "b": 1, "a": 0, "ab": 2 } "#)
+    #expect(files["added_tokens.json"] == #"{ "abb": 3 } "#)
   }
 
   @Test func formsWithoutTokenizerJSONGetTheirAddedTokensBesideThem() throws {

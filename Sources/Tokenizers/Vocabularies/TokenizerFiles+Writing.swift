@@ -168,10 +168,13 @@ extension TokenizerFiles {
   private var mainFileIDs: Set<Int> {
     switch form {
     case .tokenizerJSON: []
-    case .vocabJSON: Set(((try? json("vocab.json")) ?? nil)?.objectValue?.compactMap(\.value.intValue) ?? [])
+    case .vocabJSON: Set(mainVocabulary.compactMap(\.value.intValue))
     case .vocabText: Set(0..<(((try? lines("vocab.txt")) ?? nil)?.count ?? 0))
     }
   }
+
+  /// The directory's vocab.json.
+  private var mainVocabulary: JSONObject { ((try? json("vocab.json")) ?? nil)?.objectValue ?? [:] }
 
   // MARK: Cutting
 
@@ -179,50 +182,58 @@ extension TokenizerFiles {
   private func cut(_ model: inout JSON) {
     guard case .object(var object) = model else { return }
     model = .null
+    var left = ByteTable(minimumCapacity: 0)
     if let list = object["vocab"]?.arrayValue {
       object["vocab"] = .array(Array(list.prefix(limit ?? list.count)))
-    } else if var vocabulary = object["vocab"] {
+    } else if case .object(let vocabulary)? = object["vocab"] {
       object["vocab"] = .null
-      cutObject(&vocabulary)
-      object["vocab"] = vocabulary
+      let kept = vocabulary.filtered { _, id in id.intValue.map(isKept) ?? true }
+      left = Self.table(kept)
+      object["vocab"] = .object(kept)
     }
     if let merges = object["merges"]?.arrayValue {
       let prefix = object["continuing_subword_prefix"]?.stringValue ?? ""
-      object["merges"] = .array(merges.filter { hasTokens($0, prefix: prefix) })
+      object["merges"] = .array(merges.filter { Self.hasTokens($0, in: left, prefix: prefix) })
     }
     model = .object(object)
   }
 
-  private func cutObject(_ vocabulary: inout JSON) {
-    guard case .object(let object) = vocabulary else { return }
-    vocabulary = .object(object.filtered { _, id in id.intValue.map(isKept) ?? true })
+  private static func table(_ vocabulary: JSONObject) -> ByteTable {
+    var table = ByteTable(minimumCapacity: vocabulary.count)
+    for (text, id) in vocabulary { table.set(text, id.intValue ?? 0) }
+    return table
   }
 
-  /// Whether a merge's parts and its result are still there.
-  private func hasTokens(_ merge: JSON, prefix: String) -> Bool {
+  /// Whether a model's tokens have a merge's parts and its result. Added tokens are none of them: one that was
+  /// cut may have come back as such.
+  private static func hasTokens(_ merge: JSON, in tokens: ByteTable, prefix: String) -> Bool {
     let parts: [String]
     if let text = merge.stringValue {
       parts = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     } else {
       parts = merge.arrayValue?.compactMap(\.stringValue) ?? []
     }
-    return hasTokens(parts, prefix: prefix)
+    return hasTokens(parts, in: tokens, prefix: prefix)
   }
 
-  private func hasTokens(_ parts: [String], prefix: String) -> Bool {
+  private static func hasTokens(_ parts: [String], in tokens: ByteTable, prefix: String) -> Bool {
     guard parts.count == 2 else { return true }
     let end = parts[1].utf8.starts(with: prefix.utf8) ? String(parts[1].dropFirst(prefix.count)) : parts[1]
-    return [parts[0], parts[1], parts[0] + end].allSatisfy { vocabulary.id(of: $0) != nil }
+    return [parts[0], parts[1], parts[0] + end].allSatisfy { tokens[$0] != nil }
   }
 
+  /// vocab.txt, or merges.txt of what is left of vocab.json.
   private func kept(_ lines: [String], of name: String) -> [UInt8] {
-    let kept =
-      name == "vocab.txt"
-      ? Array(lines.prefix(limit ?? lines.count))
-      : lines.filter { line in
+    let kept: [String]
+    if name == "vocab.txt" {
+      kept = Array(lines.prefix(limit ?? lines.count))
+    } else {
+      let left = Self.table(mainVocabulary.filtered { _, id in id.intValue.map(isKept) ?? true })
+      kept = lines.filter { line in
         line.utf8.starts(with: "#version".utf8)
-          || hasTokens(line.split(separator: " ").map(String.init), prefix: "")
+          || Self.hasTokens(line.split(separator: " ").map(String.init), in: left, prefix: "")
       }
+    }
     return Array(kept.map { $0 + "\n" }.joined().utf8)
   }
 
