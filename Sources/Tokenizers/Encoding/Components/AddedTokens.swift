@@ -62,8 +62,8 @@ struct AddedTokens: Sendable {
       if token.isSpecial { specialTexts.insert(content) }
       var text = NormalizedText(bytes: content, keepsStart: true)
       if token.isNormalized { try normalizer?.apply(to: &text) }
-      texts[token.id] = text.bytes
-      tokens.removeAll { $0.id == token.id }
+      // A union has a hundred thousand tokens: they are searched only for one that comes again.
+      if texts.updateValue(text.bytes, forKey: token.id) != nil { tokens.removeAll { $0.id == token.id } }
       tokens.append(token)
     }
     self.tokens = tokens
