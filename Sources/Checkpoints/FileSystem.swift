@@ -160,8 +160,8 @@ extension JSON {
 
   /// Parses a file of which large parts are not to be held, as `init(parsing:skipping:streaming:_:)` does.
   package init(
-    contentsOf path: FilePath, skipping skipped: [String], streaming streamed: [String],
-    _ body: @escaping (_ key: String, _ value: JSON) -> Void
+    contentsOf path: FilePath, skipping skipped: [String]?, streaming streamed: [String]? = nil,
+    _ body: @escaping (_ key: String, _ value: JSON) -> Void = { _, _ in }
   ) throws {
     let bytes = try fileContents(path)
     do {

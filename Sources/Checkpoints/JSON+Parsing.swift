@@ -63,8 +63,8 @@ extension JSON {
   ///   - streamed: If the value is an object, its entries are handed to `body` in their order, with a key that
   ///     comes twice twice, and it becomes an empty object. An error may come after that.
   package init(
-    parsing bytes: [UInt8], skipping skipped: [String], streaming streamed: [String],
-    _ body: @escaping (_ key: String, _ value: JSON) -> Void
+    parsing bytes: [UInt8], skipping skipped: [String]?, streaming streamed: [String]? = nil,
+    _ body: @escaping (_ key: String, _ value: JSON) -> Void = { _, _ in }
   ) throws(JSONError) {
     let result = bytes.withUnsafeBufferPointer { bytes in
       Result { () throws(JSONError) in
@@ -99,8 +99,8 @@ private struct JSONParser {
 
   /// What is not to be held.
   struct Parts {
-    let skipped: [String]
-    let streamed: [String]
+    let skipped: [String]?
+    let streamed: [String]?
     let body: (String, JSON) -> Void
   }
 
@@ -112,7 +112,7 @@ private struct JSONParser {
 
   mutating func parseText(_ parts: Parts? = nil) throws(JSONError) -> JSON {
     self.parts = parts
-    partDepth = parts.map { max($0.skipped.count, $0.streamed.count) } ?? 0
+    partDepth = max(parts?.skipped?.count ?? 0, parts?.streamed?.count ?? 0)
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     let value = try parseValue(depth: 0)
     skipSpace()

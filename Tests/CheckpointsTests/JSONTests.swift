@@ -144,6 +144,9 @@ import Testing
       rest.text(.compact)
         == #"{"a":{"merges":null,"vocab":{}},"b":[{"vocab":{"s":3},"merges":[4]}],"vocab":{"t":5}}"#)
     #expect(try parse(#"{"a": 1, "b": 2}"#, streaming: []).1 == ["a=1", "b=2"])
+    #expect(
+      try JSON(parsing: Array(#"{"a": {"b": [1]}, "c": 2}"#.utf8), skipping: ["a"]).text(.compact)
+        == #"{"a":null,"c":2}"#)
     // What is no object stays as it is.
     #expect(try parse(#"{"a": {"vocab": ["p", 1]}}"#).0.text(.compact) == #"{"a":{"vocab":["p",1]}}"#)
     #expect(try parse("[7]", streaming: []).0.text(.compact) == "[7]")

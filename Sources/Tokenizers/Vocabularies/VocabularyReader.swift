@@ -92,14 +92,14 @@ struct VocabularyReader {
   }
 
   private mutating func readVocabulary(_ path: FilePath) throws {
-    let json = try readEntries(path, at: [], skipping: [])
+    let json = try readEntries(path, at: [], skipping: nil)
     if json.objectValue == nil { throw unexpected(path, "vocabulary", "an object of tokens and ids", json) }
   }
 
   /// Reads a file with an object of tokens and ids, whose entries become tokens; of equal ones the last counts.
   ///
   /// - Returns: The rest.
-  private mutating func readEntries(_ path: FilePath, at place: [String], skipping skipped: [String]) throws
+  private mutating func readEntries(_ path: FilePath, at place: [String], skipping skipped: [String]?) throws
     -> JSON
   {
     var tokens = ByteTable(minimumCapacity: 0)
