@@ -1,9 +1,11 @@
 """Merges models with different vocabularies and loads what comes out with transformers: see check-vocabularies.
 
-Of each vocabulary case of Tests/Fixtures/goldens, and of models in older forms (vocab.json with merges.txt, vocab.txt):
-AutoTokenizer must have the tokens and ids that tokenizer.json or its older companions say, the base's ids must be as
-they were, texts must encode to the ids of the base where no new token is in them, and new tokens to their own; the model
-must load with as many rows as config.json says.
+Of each vocabulary case of Tests/Fixtures/goldens, of models in older forms (vocab.json with merges.txt, vocab.txt), and
+of models with the tokenizers of Tests/Fixtures/tokenizers/small: AutoTokenizer must have the tokens and ids that
+tokenizer.json or its older companions say, the base's ids must be as they were, texts must encode to the ids of the base
+where no new token is in them, and new tokens to their own; the model must load with as many rows as config.json says;
+and lines of the corpus, and lines with all added tokens, must encode to the ids that `m.tokenizer` gives, and decode to
+its texts.
 """
 
 import argparse
@@ -23,6 +25,8 @@ from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDENS = ROOT / "Tests" / "Fixtures" / "goldens"
+SMALL = ROOT / "Tests" / "Fixtures" / "tokenizers" / "small"
+CORPUS = [json.loads(line) for line in open(SMALL.parent / "corpus.jsonl", newline="\n", encoding="utf-8")]
 TEXTS = ["ab cd abcd", "abba cab", "the cats", "the dog tea", "fab feab", "a <s> b </s>"]
 
 
@@ -47,7 +51,7 @@ def tokens_of_files(folder):
     return found | (json.loads(added.read_text()) if added.exists() else {})
 
 
-def differences(out, base):
+def differences(binary, out, base, counts):
     """What is wrong with an output, in words."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(out)
     vocabulary, files = tokenizer.get_vocab(), tokens_of_files(out)
@@ -70,9 +74,98 @@ def differences(out, base):
         pieces = tokenizer.convert_ids_to_tokens(ids)
         if not new & set(pieces) and ids != before.encode(text, add_special_tokens=False):
             yield f"{text!r}: {ids}, and {before.encode(text, add_special_tokens=False)} by the base"
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     for token in new:
+        # Special tokens are found first.
+        if any(other in token for other in special - {token}):
+            continue
         if vocabulary[token] not in tokenizer.encode(token, add_special_tokens=False):
             yield f"{token!r} is {tokenizer.encode(token, add_special_tokens=False)}, expected {vocabulary[token]}"
+    yield from differing_encodings(binary, out, tokenizer, counts)
+
+
+def lua_string(text):
+    return '"' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'
+
+
+def texts_for(tokens):
+    """Every eighth line of the corpus, and lines with each of some tokens."""
+    texts = CORPUS[::8]
+    for index, token in enumerate(tokens):
+        line = CORPUS[index % len(CORPUS)]
+        texts += [token, f" {token} ", f"x{token}y", f"{token}{token}", f"{line}{token} {line}"]
+    return texts
+
+
+ENCODER = """
+local mk = require "mergekit"
+local model = mk.model(FOLDER)
+local function hex(text) return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end
+local function show(text)
+  local known, line = pcall(function()
+    local tokenizer = model.tokenizer
+    local ids, full = tokenizer:encode(text), tokenizer:encode(text, { special = true })
+    return table.concat(ids, ",") .. ";" .. table.concat(full, ",") .. ";" .. hex(tokenizer:decode(ids)) .. ";"
+      .. hex(tokenizer:decode(full, { skip_special = true }))
+  end)
+  print(known and line or "fails: " .. line)
+end
+TEXTS
+return model
+"""
+
+
+def encodings_here(binary, folder, texts):
+    """What m.tokenizer makes of texts: ids, ids with special tokens, and what they decode to; or the words of an error."""
+    # A function of Lua holds a limited number of constants.
+    parts = [texts[start : start + 100] for start in range(0, len(texts), 100)]
+    calls = "\n".join("do " + " ".join(f"show {lua_string(text)}" for text in part) + " end" for part in parts)
+    recipe = folder.parent / f"{folder.name}-encodings.lua"
+    recipe.write_text(ENCODER.replace("FOLDER", lua_string(str(folder))).replace("TEXTS", calls))
+    run = subprocess.run(
+        [binary, recipe, folder.parent / "unused", "--force", "--quiet"], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"{recipe}: {run.stderr}")
+    found = []
+    for line in run.stdout.splitlines():
+        if line.startswith("fails"):
+            found.append(line)
+        elif ";" in line:
+            *ids, plain, bare = line.split(";")
+            found.append((*([int(id) for id in part.split(",") if id] for part in ids),
+                          *(bytes.fromhex(part).decode() for part in (plain, bare))))
+    return found
+
+
+def encodings_there(tokenizer, text):
+    """The same of AutoTokenizer."""
+    try:
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        full = tokenizer.encode(text)
+    except Exception as error:
+        return f"fails: {error}"
+    return (ids, full, tokenizer.decode(ids, clean_up_tokenization_spaces=False),
+            tokenizer.decode(full, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def differing_encodings(binary, out, tokenizer, counts):
+    """Where AutoTokenizer encodes otherwise than m.tokenizer."""
+    texts = texts_for(sorted(set(tokenizer.get_added_vocab()) | set(tokenizer.all_special_tokens)))
+    here = encodings_here(binary, out, texts)
+    assert len(here) == len(texts)
+    counts["lines"] += len(texts)
+    wrong = 0
+    for text, ours in zip(texts, here):
+        theirs = encodings_there(tokenizer, text)
+        if isinstance(ours, str) and isinstance(theirs, str):
+            counts["refused"] += 1
+        elif ours != theirs:
+            wrong += 1
+            if wrong <= 3:
+                pairs = [pair for pair in zip(ours, theirs) if pair[0] != pair[1]] if len(ours) == len(theirs) else [(ours, theirs)]
+                yield f"{text!r}: {pairs[0][0]!r} here, {pairs[0][1]!r} by AutoTokenizer"
+    if wrong:
+        yield f"{wrong} of {len(texts)} texts differ"
 
 
 def llama(folder, rows, seed, width=16):
@@ -99,6 +192,32 @@ def older_forms(folder):
     return gpt, bert
 
 
+def without_repeats(tokenizer):
+    """Training leaves special tokens twice in the lists of unigrams, which a merge refuses."""
+    vocabulary, ids = tokenizer["model"]["vocab"], {}
+    if isinstance(vocabulary, list):
+        for id, entry in enumerate(vocabulary):
+            if entry[0] in ids:
+                entry[0] = f"<repeat {id}>"
+            ids[entry[0]] = id
+        for token in tokenizer["added_tokens"]:
+            token["id"] = ids.get(token["content"], token["id"])
+    return tokenizer
+
+
+def small_models(folder):
+    """A model with each of the small tokenizers."""
+    models = []
+    for path in sorted(SMALL.glob("*.json")):
+        model = folder / path.stem
+        ids = tokenizers.Tokenizer.from_file(str(path)).get_vocab().values()
+        llama(model, max(ids) + 1, len(models))
+        (model / "tokenizer.json").write_text(json.dumps(without_repeats(json.loads(path.read_text()))))
+        (model / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+        models.append(model)
+    return models
+
+
 def check(binary, work):
     failures = []
     cases = [
@@ -111,14 +230,21 @@ def check(binary, work):
             "merge_method": "linear", "base_model": str(first), "tokenizer_source": "union",
             "models": [{"model": str(model), "parameters": {"weight": 0.5}} for model in (first, second)],
         }))
+    small = small_models(work)
+    for first, second in zip(small, small[1:] + small[:1]):
+        cases.append((f"small-{first.name}-and-{second.name}", {
+            "merge_method": "linear", "base_model": str(first), "tokenizer_source": "union",
+            "models": [{"model": str(model), "parameters": {"weight": 0.5}} for model in (first, second)],
+        }))
+    counts = {"lines": 0, "refused": 0}
     for name, config in cases:
         out = work / name
         merge(binary, config, out)
         source = config.get("tokenizer", {}).get("source", config.get("tokenizer_source", "union"))
         first = config.get("models") or config["slices"][0]["sources"]
         base = config.get("base_model", first[0]["model"]) if source in ("union", "base") else source
-        failures += [f"{name}: {words}" for words in differences(out, base)]
-    print(f"{len(cases)} outputs loaded")
+        failures += [f"{name}: {words}" for words in differences(binary, out, base, counts)]
+    print(f"{len(cases)} outputs loaded, {counts['lines']} lines encoded by both, of which both refused {counts['refused']}")
     return failures
 
 

@@ -36,6 +36,21 @@ struct TokenizerDirectory {
     throw TokenizationError.noTokenizer(directory: directory)
   }
 
+  /// The normalizer of a directory's tokenizer; `nil` if it has none, or one that is not known.
+  static func normalizer(of directory: FilePath) -> Normalizer? {
+    let files = TokenizerDirectory(directory)
+    let file = files.definitionFile.string
+    func normalizer(_ json: JSON?) -> Normalizer? {
+      json.flatMap { try? Normalizer(Component(json: $0, file: file, place: "normalizer")) }
+    }
+    guard files.isThere("tokenizer.json") else { return normalizer((try? files.definition())?["normalizer"]) }
+    // The rest of the file, which may be many millions of bytes, is not read.
+    guard let text = try? files.contents("tokenizer.json"),
+      let range = JSONSplice.range(ofValueFor: "normalizer", in: text)
+    else { return nil }
+    return normalizer(try? JSON(parsing: Array(text[range])))
+  }
+
   /// The special tokens that tokenizer_config.json names, else special_tokens_map.json.
   func specialTokens() throws -> SpecialTokens {
     var result = SpecialTokens()

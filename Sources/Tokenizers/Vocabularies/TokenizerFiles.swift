@@ -2,7 +2,7 @@ import Checkpoints
 import SystemPackage
 
 /// The tokenizer of a model's directory, and what an output's is to have otherwise. It never changes; what
-/// makes another one of it reads nothing.
+/// makes another one of it reads nothing but the normalizer.
 package final class TokenizerFiles: Sendable {
   /// Where the files are that it is like.
   package let directory: FilePath
@@ -54,10 +54,19 @@ package final class TokenizerFiles: Sendable {
   }
 
   /// With added tokens: those that are there keep their ids, others follow the last one.
+  ///
+  /// A token that the normalizer would change into something else is looked for in the text as it stands:
+  /// `The` would be found wherever a text has `the`, and a token of which nothing is left everywhere.
   package func adding(_ tokens: [AddedToken]) -> TokenizerFiles {
     guard !tokens.isEmpty else { return self }
     var vocabulary = vocabulary
-    for token in tokens { vocabulary.add(token) }
+    let normalizer = TokenizerDirectory.normalizer(of: directory)
+    for var token in tokens {
+      if token.isNormalized, let normalizer {
+        token.isNormalized = normalizer.keeps(Array(token.content.utf8))
+      }
+      vocabulary.add(token)
+    }
     return TokenizerFiles(
       self, vocabulary: vocabulary, limit: limit, additions: additions + tokens.map(\.content))
   }

@@ -81,6 +81,15 @@ indirect enum Normalizer: Sendable {
     }
   }
 
+  /// Whether a text is still there after this normalizer, with something before or behind it maybe.
+  func keeps(_ text: [UInt8]) -> Bool {
+    var normalized = NormalizedText(bytes: text, keepsStart: true)
+    // What cannot be normalized is not found in normalized text either.
+    guard (try? apply(to: &normalized)) != nil else { return false }
+    return normalized.bytes.count >= text.count
+      && (normalized.bytes.starts(with: text) || normalized.bytes.suffix(text.count).elementsEqual(text))
+  }
+
   // MARK: Steps
 
   private static func lowercase(_ text: inout NormalizedText) {
