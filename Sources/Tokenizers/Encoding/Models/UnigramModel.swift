@@ -21,7 +21,7 @@ struct UnigramModel: Sendable {
     scores.reserveCapacity(entries.count)
     for (index, entry) in entries.enumerated() {
       guard let pair = entry.arrayValue, pair.count == 2, let token = pair[0].stringValue,
-        let score = pair[1].doubleValue
+        case .number(let literal) = pair[1], let score = SerdeNumber.value(of: literal)
       else {
         throw TokenizationError.badValue(
           file: list.file, place: "\(list.place)[\(index)]", expected: "a token and its score",
