@@ -10,12 +10,12 @@ indirect enum PreTokenizer: Sendable {
   case bert
   case delimiter(Unicode.Scalar)
   case fixedLength(Int)
+  case scripts(UnicodeScripts)
   case sequence([PreTokenizer])
 
   static let types = [
     "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "FixedLength", "Metaspace",
-    "Punctuation",
-    "Sequence", "Split", "Whitespace", "WhitespaceSplit",
+    "Punctuation", "Sequence", "Split", "UnicodeScripts", "Whitespace", "WhitespaceSplit",
   ]
 
   /// How GPT-2 splits: contractions, words, numbers and signs with the space before them, and other spaces.
@@ -45,6 +45,7 @@ indirect enum PreTokenizer: Sendable {
       let length = try component.integer("length", default: 5)
       guard length > 0 else { throw component.unusable("length is 0") }
       self = .fixedLength(length)
+    case "UnicodeScripts": self = .scripts(try UnicodeScripts())
     case "Sequence": self = .sequence(try component.elements("pretokenizers").map(PreTokenizer.init))
     default: throw component.unknownType(type, known: Self.types)
     }
@@ -84,6 +85,7 @@ indirect enum PreTokenizer: Sendable {
           body(start..<position)
         }
       }
+    case .scripts(let scripts): try text.split(.removed, isInverted: true, find: scripts.forEachPiece)
     case .sequence(let preTokenizers): for each in preTokenizers { try each.apply(to: &text) }
     }
   }

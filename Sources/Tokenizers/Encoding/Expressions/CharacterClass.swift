@@ -88,7 +88,8 @@ struct CharacterClass {
     }
     if let named = posix(plain) { return named }
     guard !plain.isEmpty, plain.allSatisfy({ $0.isLetter || $0.isNumber }) else { return nil }
-    let candidates = categories[plain].map { [$0] } ?? (plain.count > 2 ? ["sc:\(plain)", plain] : [plain])
+    let candidates =
+      categories[plain].map { [$0] } ?? (plain.count > 2 || plain == "yi" ? ["sc:\(plain)", plain] : [plain])
     return candidates.first(where: isKnown).map { CharacterClass(items: "\\p{\($0)}") }
   }
 

@@ -207,7 +207,7 @@ struct ExpressionTranslator {
   private mutating func escape() throws(ExpressionError) -> String {
     if let named = try classEscape(word: .wordByItself) { return named.pattern }
     switch next {
-    case "A", "Z", "z", "G", "K", "N", "R", "X": return "\\\(take()!)"
+    case "A", "Z", "z", "G", "K", "N", "R": return "\\\(take()!)"
     case "O":
       position += 1
       return "(?s:.)"
@@ -283,7 +283,7 @@ struct ExpressionTranslator {
       // A byte of UTF-8.
       guard value.isASCII, !digits.isEmpty else { throw unsupported("\\x\(digits)") }
       return value
-    case "g", "k", "y", "Y", "c", "C", "M", "o", "Q", "E": throw unsupported("\\\(letter)")
+    case "g", "k", "X", "y", "Y", "c", "C", "M", "o", "Q", "E": throw unsupported("\\\(letter)")
     default: return letter
     }
   }

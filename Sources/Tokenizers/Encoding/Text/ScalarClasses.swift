@@ -86,6 +86,25 @@ enum ScalarClass {
     }
   }
 
+  /// Whether the reference's normal forms, of Unicode 9, do not know a character.
+  @inline(__always)
+  static func isNewerThanNormalForms(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    // Most of what texts have.
+    case 0..<0x05EF, 0x3041...0x3096, 0x4E00...0x9FD5, 0xAC00...0xD7A3: false
+    default: !scalar.isAssigned(by: 9)
+    }
+  }
+
+  /// All that Unicode 9 knows but the space and what is for private use.
+  static func hasScript(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.isASCII { return scalar != " " }
+    switch scalar.properties.generalCategory {
+    case .privateUse, .unassigned: return false
+    default: return scalar.isAssigned(by: 9)
+    }
+  }
+
   /// The ideographs that BERT's normalizer puts spaces around.
   static func isIdeograph(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
