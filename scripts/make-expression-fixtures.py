@@ -20,8 +20,8 @@ TEXTS = [
 
 PATTERNS = (
     # Classes with names, and their complements.
-    [rf"\{letter}" for letter in "sSwWdDhHvNOtnrfaeRX"]
-    + [rf"\{letter}+" for letter in "sSwWdDhHX"]
+    [rf"\{letter}" for letter in "sSwWdDhHvNOtnrfaeR"]
+    + [rf"\{letter}+" for letter in "sSwWdDhH"]
     + [rf"[\{letter}_-]+" for letter in "sSwWdDhH"]
     + [rf"[^\{letter}_]+" for letter in "sSwWdDhH"]
     + [

@@ -14,6 +14,9 @@ package struct CompanionFiles: Sendable {
   /// Those of `names` that make up the tokenizer, its chat templates included.
   package var tokenizerFiles: [String] { names.filter(Self.isTokenizer) }
 
+  /// The code of a tokenizer whose class is its model's own: all of it, or none.
+  package let tokenizerCode: [String]
+
   /// Whether there is a tokenizer, which could have a chat template.
   package var hasTokenizer: Bool {
     names.contains { Self.isTokenizer($0) && !Self.tokenizerExtras.contains($0) }
@@ -28,9 +31,10 @@ package struct CompanionFiles: Sendable {
   package init(in directory: FilePath) throws {
     self.directory = directory
     let present = try fileNames(in: directory)
-    let needsCode = present.contains { name in
+    let referrers = present.filter { name in
       Self.codeReferrers.contains(name) && Self.readJSON(directory.appending(name))?["auto_map"] != nil
     }
+    let needsCode = !referrers.isEmpty
     var names = present.filter { name in
       (Self.isCompanion(name) || needsCode && name.hasSuffix(".py"))
         && Self.isRegularFile(directory.appending(name))
@@ -48,6 +52,8 @@ package struct CompanionFiles: Sendable {
       }
     }
     self.names = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    tokenizerCode =
+      referrers.contains("tokenizer_config.json") ? self.names.filter { $0.hasSuffix(".py") } : []
     self.modulesWithWeights = modulesWithWeights
   }
 
@@ -72,6 +78,12 @@ package struct CompanionFiles: Sendable {
       try Self.copyFile(directory.pushing(FilePath(name)), to: destination)
     }
     return wanted
+  }
+
+  /// Whether a file of these is in a directory with other contents.
+  package func differs(_ name: String, in target: FilePath) -> Bool {
+    guard let other = try? fileContents(target.pushing(FilePath(name))) else { return false }
+    return (try? fileContents(directory.pushing(FilePath(name)))) != other
   }
 
   // MARK: Which files

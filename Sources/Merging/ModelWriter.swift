@@ -255,8 +255,21 @@ package struct ModelWriter {
     let companions = try CompanionFiles(in: tokenizer.directory)
     let changed = try tokenizer.changedFiles()
     let all = Set(companions.names)
-    try companions.copy(
-      to: output.path, excluding: all.subtracting(companions.tokenizerFiles).union(changed.map(\.name)))
+    // The model's own code is there by now.
+    let differing = companions.tokenizerCode.filter { companions.differs($0, in: output.path) }
+    let wanted = companions.tokenizerFiles + companions.tokenizerCode.filter { !differing.contains($0) }
+    try companions.copy(to: output.path, excluding: all.subtracting(wanted).union(changed.map(\.name)))
+    for name in differing {
+      warn(
+        "tokenizer: \(name) of '\(tokenizer.label)' is not copied, as the model has another file of that name"
+      )
+    }
+    let lost = tokenizer.tokensLostAroundTexts()
+    if !lost.isEmpty {
+      let names = lost.map { "'\($0)'" }.joined(separator: ", ")
+      warn(
+        "tokenizer: \(names) of '\(tokenizer.label)' is no longer put around texts, as the output lacks it")
+    }
     for file in changed {
       if let text = file.text { try write(text, to: output.file(file.name)) }
     }

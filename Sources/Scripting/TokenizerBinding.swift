@@ -30,7 +30,12 @@ enum TokenizerBinding {
           "__tostring": { call in
             let count = try call.object(1, of: context.tokenizerType).tokenizer.count
             return try call.result("tokenizer of \(count) tokens")
-          }
+          },
+          // The same tokenizer, though each time that a script gets it makes a new userdata.
+          "__eq": { call in
+            let both = [1, 2].map { call.lua.object(at: $0, of: context.tokenizerType) }
+            return try call.result(both[0] != nil && both[0] === both[1])
+          },
         ]), of: TokenizerHandle.self)
   }
 

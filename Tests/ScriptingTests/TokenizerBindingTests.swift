@@ -42,9 +42,13 @@ import Testing
       try lines(
         """
         print(t, t.size, t.vocab.blue, t.vocab["<s>"], t.vocab.green, t.vocab == t.vocab)
+        local m = mk.model(here .. "m")
+        print(m.tokenizer == m.tokenizer, m.tokenizer == t, t == 1)
         print(t:token_to_id("red"), t:token_to_id("green"), t:id_to_token(3), t:id_to_token(-1))
         print(t.special.bos, t.special.eos)
-        """) == ["tokenizer of 4 tokens\t4\t2\t3\tnil\ttrue", "1\tnil\t<s>\tnil", "<s>\tnil"])
+        """) == [
+          "tokenizer of 4 tokens\t4\t2\t3\tnil\ttrue", "true\ttrue\tfalse", "1\tnil\t<s>\tnil", "<s>\tnil",
+        ])
   }
 
   /// Of a model with another vocabulary: by the files that it would be saved with.

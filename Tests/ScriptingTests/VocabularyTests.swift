@@ -317,6 +317,79 @@ import Testing
     #expect(files["added_tokens.json"] == #"{ "abb": 3 } "#)
   }
 
+  /// The post-processor of a tokenizer.json whose ids from 3 on are cut.
+  @Test(arguments: [
+    (
+      #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, "#
+        + #"{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "ab", "type_id": 0}}], "#
+        + #""special_tokens": {"<s>": {"id": "<s>", "ids": [4]}, "ab": {"id": "ab", "ids": [2]}}}"#,
+      #"{ "type": "TemplateProcessing", "single": [ { "Sequence": { "id": "A", "type_id": 0 } }, "#
+        + #"{ "SpecialToken": { "id": "ab", "type_id": 0 } } ], "#
+        + #""special_tokens": { "ab": { "id": "ab", "ids": [ 2 ] } } }"#
+    ),
+    (
+      #"{"type": "Sequence", "processors": [{"type": "ByteLevel"}, "#
+        + #"{"type": "BertProcessing", "sep": ["<s>", 4], "cls": ["ab", 2]}]}"#,
+      #"{ "type": "Sequence", "processors": [ { "type": "ByteLevel" } ] }"#
+    ),
+    (#"{"type": "RobertaProcessing", "sep": ["ab", 2], "cls": ["<s>", 4]}"#, "null"),
+  ])
+  func strippedTokensAreNotPutAroundTexts(_ processor: String, _ expected: String) throws {
+    let added = ##""added_tokens": [{"id": 4, "content": "<s>", "special": true}]"##
+    try makeModel(
+      "m",
+      [
+        "tokenizer.json": #"""
+        {"post_processor": \#(processor), \#(added),
+         "model": {"type": "BPE", "vocab": {"b": 1, "a": 0, "ab": 2, "abb": 3}, "merges": ["a b", "ab b"]}}
+        """#
+      ])
+    let found = try #require(try written("v:strip(3)")["tokenizer.json"])
+    #expect(found.hasPrefix(#"{ "post_processor": \#(expected), "added_tokens": []"#), "\(found)")
+    #expect(
+      bench.warnings == [
+        "tokenizer: '<s>' of '\(bench.folder)/m' is no longer put around texts, as the output lacks it"
+      ])
+  }
+
+  /// Beside a normalizer that writes them otherwise, new tokens are looked for in the text as it stands.
+  @Test(arguments: [
+    (#"{"type": "Lowercase"}"#, ["The": false, "the": true, "É": false]),
+    (#"{"type": "StripAccents"}"#, ["The": true, "\u{301}": false]),
+    (#"{"type": "Prepend", "prepend": "_"}"#, ["The": true]),
+    (#"{"type": "Unknown"}"#, ["The": true]), ("null", ["The": true, "\u{301}": true]),
+  ])
+  func newTokensAreFoundBesideANormalizer(_ normalizer: String, _ expected: [String: Bool]) throws {
+    try makeModel(
+      "m",
+      ["tokenizer.json": #"{"normalizer": \#(normalizer), "added_tokens": [], "model": {"vocab": {"a": 0}}}"#]
+    )
+    for (token, isNormalized) in expected {
+      let text = try #require(try written("v:add { '\(token)' }")["tokenizer.json"])
+      #expect(text.contains("\"normalized\": \(isNormalized)"), "\(token)")
+    }
+  }
+
+  /// The class of a tokenizer may be its model's own code.
+  @Test func codeOfAnotherModelsTokenizerComesAlong() throws {
+    let config = #"{"auto_map": {"AutoTokenizer": ["tokenization_x.X", null]}}"#
+    try makeModel(
+      "m", ["tokenizer.json": Self.pairs, "config.json": #"{"auto_map": {}}"#, "modeling_x.py": "m"])
+    try makeModel(
+      "other",
+      [
+        "tokenizer.json": Self.pairs, "tokenizer_config.json": config, "tokenization_x.py": "t",
+        "modeling_x.py": "other",
+      ])
+    let files = try written("mk.model(here .. 'other'):vocabulary():add { 'new' }")
+    #expect(files["tokenization_x.py"] == "t" && files["modeling_x.py"] == "m")
+    #expect(
+      bench.warnings == [
+        "tokenizer: modeling_x.py of '\(bench.folder)/other' is not copied, as the model has another file of that "
+          + "name"
+      ])
+  }
+
   @Test func formsWithoutTokenizerJSONGetTheirAddedTokensBesideThem() throws {
     try makeModel(
       "m",

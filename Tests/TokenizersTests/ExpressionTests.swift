@@ -57,7 +57,8 @@ import Tokenizers
     ("(?~ab)", "(?~"), ("(?x: a)", "(?x"), ("(?ix)a", "(?ix"), ("(?W:a)", "(?W"), ("(?#a)", "(?#"),
     ("(?(1)a)", "(?("), ("(*FAIL)", "(*"), ("(?<é>a)", "a group whose name is not of ASCII letters"),
     ("(?<a>b)\\k<a>", "\\k"), ("\\g<0>", "\\g"), ("\\Qa\\E", "\\Q"), ("\\cA", "\\c"), ("\\M-a", "\\M"),
-    ("\\y", "\\y"), ("\\12", "\\12"), ("\\xE9", "\\xE9"), ("\\p{InBasicLatin}", "\\p{InBasicLatin}"),
+    ("\\y", "\\y"), ("\\X", "\\X"), ("\\12", "\\12"), ("\\xE9", "\\xE9"),
+    ("\\p{InBasicLatin}", "\\p{InBasicLatin}"),
     ("[\\P{^Foo}]", "\\P{^Foo}"), ("[[:foo:]]", "[:foo:]"), ("[a&&]", "an intersection with nothing"),
     ("a{3,1}", "{3,1}, whose bounds are in the wrong order"),
     (

@@ -94,6 +94,10 @@ extension TokenizerFiles {
         object["model"] = .null
         cut(&model)
         object["model"] = model
+        var lost: [String] = []
+        if let old = object["post_processor"] {
+          object["post_processor"] = cut(postProcessor: old, &lost) ?? .null
+        }
       }
       let old = (object["added_tokens"]?.arrayValue ?? []).filter { $0["id"]?.intValue.map(isKept) ?? true }
       object["added_tokens"] = .array(merged(old))
