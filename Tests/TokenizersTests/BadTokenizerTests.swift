@@ -135,7 +135,7 @@ import Tokenizers
       #expect(
         throws: TokenizationError.unknownClass(
           directory: path, files: "vocab.txt", className: nil,
-          known: ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer"])
+          known: ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"])
       ) { try Tokenizer(contentsOf: path) }
     }
   }

@@ -68,9 +68,7 @@ struct TokenizerDirectory {
 
   /// The classes of transformers whose vocab.json and merges.txt are read, without `Fast` at the end.
   private static let bytePairClasses = ["GPT2Tokenizer", "Qwen2Tokenizer", "RobertaTokenizer"]
-  private static let wordPieceClasses = [
-    "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer",
-  ]
+  private static let wordPieceClasses = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"]
 
   private func bytePairs() throws -> JSON {
     let config = try configuration()
