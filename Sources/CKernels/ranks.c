@@ -20,12 +20,13 @@ CLONES void rank_keys(const float *source, int32_t *restrict keys, ptrdiff_t cou
 }
 
 CLONES void rank_bins(const float *source, uint16_t *restrict bins, ptrdiff_t count, float spread, float low,
-                      float scale) {
+                      float scale, uint16_t last) {
   for (ptrdiff_t i = 0; i < count; i++) {
     const float bent = source[i] / (of_bits(bits_of(source[i]) & 0x7fffffffu) + spread);
     // The sum's low bits are the product, rounded.
     const float sum = (bent - low) * scale + 0x1p23f;
-    bins[i] = (uint16_t)bits_of(sum);
+    const uint16_t bin = (uint16_t)bits_of(sum);
+    bins[i] = bin < last ? bin : last;
   }
 }
 

@@ -67,9 +67,10 @@ struct CutRow {
     // Not so if there are infinities or NaN.
     guard spread > 0, (max(abs(low), abs(high)) + spread).isFinite else { return false }
     let (bentLow, bentHigh) = (low / (abs(low) + spread), high / (abs(high) + spread))
-    let scale = Float(1 &<< bits &- 1) / (bentHigh - bentLow)
+    let last = 1 &<< bits &- 1
+    let scale = Float(last) / (bentHigh - bentLow)
     guard scale > 0, scale.isFinite else { return false }
-    rank_bins(source, bins, count, spread, bentLow, scale)
+    rank_bins(source, bins, count, spread, bentLow, scale, UInt16(truncatingIfNeeded: last))
     return true
   }
 

@@ -33,7 +33,7 @@ import Testing
 
   private static let kinds = [
     "mixed", "equal", "NaN", "bfloat16", "differences", "normal", "descending", "few", "zeros", "outliers",
-    "infinite", "widest", "subnormal", "nearly equal",
+    "infinite", "widest", "subnormal", "nearly equal", "narrow", "narrow but one",
   ]
 
   private func row(_ kind: String, _ count: Int, _ generator: inout TestGenerator) -> [Float] {
@@ -57,6 +57,9 @@ import Testing
     case "infinite": return random { x, y in x > 0.99 ? .infinity : y }
     case "widest": return random { x, y in x > 0.9 ? Float.greatestFiniteMagnitude * (y < 0 ? -1 : 1) : y }
     case "subnormal": return random { x, _ in x * 0x1p-140 }
+    case "narrow": return random { x, _ in 3 + x * 0x1p-12 }
+    case "narrow but one":
+      return random { x, _ in 3 + x * 0x1p-12 }.enumerated().map { $0.offset == 7 ? 0 : $0.element }
     default: return random { x, _ in 1 + x * 0x1p-20 }
     }
   }
