@@ -100,15 +100,6 @@ INLINE float logarithm(float x) {
   return x > 0 ? (x < INFINITY ? result : outside) : outside;
 }
 
-// In place is a loop of its own, so that the other needs no test for overlap.
-#define MAP(function)                                                           \
-  if (source == destination) {                                                  \
-    for (ptrdiff_t i = 0; i < count; i++) destination[i] = function(destination[i]); \
-  } else {                                                                      \
-    float *restrict target = destination;                                       \
-    for (ptrdiff_t i = 0; i < count; i++) target[i] = function(source[i]);      \
-  }
-
 CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) { MAP(exponential) }
 
 CLONES void block_log(const float *source, float *destination, ptrdiff_t count) { MAP(logarithm) }
@@ -145,38 +136,6 @@ CLONES void block_sqrt(const float *source, float *destination, ptrdiff_t count)
 CLONES void block_round(const float *source, float *destination, ptrdiff_t count) { MAP(nearest_whole) }
 
 CLONES void block_floor(const float *source, float *destination, ptrdiff_t count) { MAP(whole_below) }
-
-CLONES void block_load_bf16(const void *source, float *restrict destination, ptrdiff_t count) {
-  const stored16 *codes = source;
-  for (ptrdiff_t i = 0; i < count; i++) destination[i] = of_bf16(codes[i]);
-}
-
-// SmallFloats.bf16, step by step.
-INLINE uint32_t bf16_code(float value) {
-  const uint32_t bits = bits_of(value);
-  const int32_t rounded = (int32_t)(bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
-  const bool is_nan = (int32_t)(bits & 0x7fffffffu) > 0x7f800000;
-  return (uint32_t)(is_nan ? 0x7fc0 : rounded);
-}
-
-CLONES void block_store_bf16(const float *source, void *restrict destination, ptrdiff_t count) {
-  stored16 *restrict codes = destination;
-  for (ptrdiff_t i = 0; i < count; i++) codes[i] = (uint16_t)bf16_code(source[i]);
-}
-
-INLINE float as_bf16(float x) { return of_bits(bf16_code(x) << 16); }
-
-CLONES void block_round_bf16(const float *source, float *destination, ptrdiff_t count) { MAP(as_bf16) }
-
-CLONES void block_load_bool(const void *source, float *restrict destination, ptrdiff_t count) {
-  const uint8_t *bytes = source;
-  for (ptrdiff_t i = 0; i < count; i++) destination[i] = bytes[i] ? 1.0f : 0.0f;
-}
-
-CLONES void block_store_bool(const float *source, void *restrict destination, ptrdiff_t count) {
-  uint8_t *restrict bytes = destination;
-  for (ptrdiff_t i = 0; i < count; i++) bytes[i] = source[i] != 0;
-}
 
 // SelectionKey.key, step by step.
 CLONES void block_keys(const float *source, uint32_t *restrict destination, ptrdiff_t count) {

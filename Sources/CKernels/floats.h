@@ -53,4 +53,13 @@ typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
 
 INLINE float of_bf16(stored16 code) { return of_bits((uint32_t)code << 16); }
 
+// In place is a loop of its own, so that the other needs no test for overlap.
+#define MAP(function)                                                           \
+  if (source == destination) {                                                  \
+    for (ptrdiff_t i = 0; i < count; i++) destination[i] = function(destination[i]); \
+  } else {                                                                      \
+    float *restrict target = destination;                                       \
+    for (ptrdiff_t i = 0; i < count; i++) target[i] = function(source[i]);      \
+  }
+
 #endif

@@ -26,14 +26,6 @@ void block_sign(const float *source, float *destination, ptrdiff_t count);
 void block_sqrt(const float *source, float *destination, ptrdiff_t count);
 void block_round(const float *source, float *destination, ptrdiff_t count);
 void block_floor(const float *source, float *destination, ptrdiff_t count);
-// The values that storing as bfloat16 leaves.
-void block_round_bf16(const float *source, float *destination, ptrdiff_t count);
-// bfloat16, at any address.
-void block_load_bf16(const void *source, float *destination, ptrdiff_t count);
-void block_store_bf16(const float *source, void *destination, ptrdiff_t count);
-// Bytes that are 1 or 0, and Floats that are: 1 for what is not zero.
-void block_load_bool(const void *source, float *destination, ptrdiff_t count);
-void block_store_bool(const float *source, void *destination, ptrdiff_t count);
 // Selection keys, and how many are above or equal to one.
 void block_keys(const float *source, uint32_t *destination, ptrdiff_t count);
 ptrdiff_t block_count_above(uint32_t bound, const uint32_t *keys, ptrdiff_t count);

@@ -10,36 +10,33 @@ import CKernels
 /// `dtype` is one for which `isArithmetic` holds; the caller checks. Between Float and BOOL there is a way for
 /// masks that the evaluator keeps: 1 for what is not zero.
 package enum Conversion {
-  /// Reads `count` elements of `dtype` at `raw` as Float. F64 rounds to nearest even.
-  package static func loadFloats(
-    from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    switch dtype {
-    case .f32: UnsafeMutableRawPointer(destination).copyMemory(from: raw, byteCount: count * 4)
-    case .bf16: block_load_bf16(raw, destination, count)
-    case .f16: load(raw, destination, count) { (code: UInt16) in SmallFloats.float(f16: code) }
-    case .f64: load(raw, destination, count) { (value: Double) in Float(value) }
-    case .f8e4m3: load(raw, destination, count, table: f8e4m3Values) { $0 }
-    case .f8e5m2: load(raw, destination, count, table: f8e5m2Values) { $0 }
-    case .bool: block_load_bool(raw, destination, count)
-    default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
-    }
+  /// An instruction set that the loops between Floats and bytes are compiled for. All give the same bits.
+  package enum Level: UInt32, CaseIterable, Sendable {
+    case baseline, avx2, avx512
+
+    /// The processor's best.
+    package static let best = Level(rawValue: conversion_best().rawValue)!
+    /// Those that the processor has.
+    package static var available: [Level] { allCases.filter { $0.rawValue <= best.rawValue } }
+
+    fileprivate var cValue: conversion_level { conversion_level(rawValue) }
   }
 
-  /// Writes `count` Floats as elements of `dtype` at `raw`.
-  package static func storeFloats(
-    _ source: UnsafePointer<Float>, to raw: UnsafeMutableRawPointer, dtype: DType, count: Int
+  /// Reads `count` elements of `dtype` at `raw` as Float. F64 rounds to nearest even.
+  /// `level` is an available one.
+  package static func loadFloats(
+    from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Float>, count: Int,
+    level: Level = .best
   ) {
-    switch dtype {
-    case .f32: store(source, raw, count, SmallFloats.canonical)
-    case .bf16: block_store_bf16(source, raw, count)
-    case .f16: store(source, raw, count, SmallFloats.f16)
-    case .f64: store(source, raw, count) { Double(SmallFloats.canonical($0)) }
-    case .f8e4m3: store(source, raw, count, SmallFloats.f8e4m3)
-    case .f8e5m2: store(source, raw, count, SmallFloats.f8e5m2)
-    case .bool: block_store_bool(source, raw, count)
-    default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
-    }
+    conversion_load(level.cValue, format(of: dtype), raw, destination, count)
+  }
+
+  /// Writes `count` Floats as elements of `dtype` at `raw`. `level` is an available one.
+  package static func storeFloats(
+    _ source: UnsafePointer<Float>, to raw: UnsafeMutableRawPointer, dtype: DType, count: Int,
+    level: Level = .best
+  ) {
+    conversion_store(level.cValue, format(of: dtype), source, raw, count)
   }
 
   /// Reads `count` elements of `dtype` at `raw` as Double, exactly.
@@ -97,21 +94,24 @@ package enum Conversion {
   }
 
   /// Replaces each value by the one that storing as `dtype` and loading again would give.
+  /// `level` is an available one.
   package static func roundFloats(
-    _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, dtype: DType, count: Int
+    _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, dtype: DType, count: Int,
+    level: Level = .best
   ) {
+    precondition(dtype.isArithmetic, "no arithmetic on \(dtype.rawValue)")
+    conversion_round(level.cValue, format(of: dtype), source, destination, count)
+  }
+
+  private static func format(of dtype: DType) -> conversion_format {
     switch dtype {
-    case .f32, .f64: mapBlock(source, destination, count, SmallFloats.canonical)
-    case .bf16: block_round_bf16(source, destination, count)
-    case .f16: mapBlock(source, destination, count) { SmallFloats.float(f16: SmallFloats.f16($0)) }
-    case .f8e4m3:
-      f8e4m3Values.withUnsafeBufferPointer { table in
-        mapBlock(source, destination, count) { table[Int(SmallFloats.f8e4m3($0))] }
-      }
-    case .f8e5m2:
-      f8e5m2Values.withUnsafeBufferPointer { table in
-        mapBlock(source, destination, count) { table[Int(SmallFloats.f8e5m2($0))] }
-      }
+    case .f32: conversion_f32
+    case .f64: conversion_f64
+    case .f16: conversion_f16
+    case .bf16: conversion_bf16
+    case .f8e4m3: conversion_f8e4m3
+    case .f8e5m2: conversion_f8e5m2
+    case .bool: conversion_bool
     default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
     }
   }

@@ -58,9 +58,12 @@ struct SmallFloatFormat {
 }
 
 /// Single values between Float, Double and the narrow formats. All round to nearest even, once.
-enum SmallFloats {
+///
+/// What Doubles are converted by, and the reference of the loops in C that convert Floats.
+package enum SmallFloats {
+  /// The value of a binary16. Signalling NaNs stay what they are.
   @inline(__always)
-  static func float(f16 code: UInt16) -> Float {
+  package static func float(f16 code: UInt16) -> Float {
     let magnitude = (UInt32(code) & 0x7fff) &<< 13
     // Infinity and NaN keep the largest exponent.
     let rebias: UInt32 = Int32(bitPattern: magnitude) < 0x0f80_0000 ? 112 &<< 23 : 224 &<< 23
@@ -70,12 +73,14 @@ enum SmallFloats {
     return Float(bitPattern: bits | ((UInt32(code) & 0x8000) &<< 16))
   }
 
+  /// The value of a bfloat16. Signalling NaNs stay what they are.
   @inline(__always)
-  static func float(bf16 code: UInt16) -> Float {
+  package static func float(bf16 code: UInt16) -> Float {
     Float(bitPattern: UInt32(code) &<< 16)
   }
 
-  static func float(f8e4m3 code: UInt8) -> Float {
+  /// The value of an E4M3, whose NaNs are quiet.
+  package static func float(f8e4m3 code: UInt8) -> Float {
     let exponent = UInt32(code >> 3) & 15
     let mantissa = UInt32(code) & 7
     let magnitude: Float =
@@ -89,17 +94,20 @@ enum SmallFloats {
     return code < 0x80 ? magnitude : -magnitude
   }
 
-  static func float(f8e5m2 code: UInt8) -> Float {
+  /// The value of an E5M2. Signalling NaNs stay what they are.
+  package static func float(f8e5m2 code: UInt8) -> Float {
     float(f16: UInt16(code) << 8)
   }
 
+  /// The nearest binary16.
   @inline(__always)
-  static func f16(_ value: Float) -> UInt16 {
+  package static func f16(_ value: Float) -> UInt16 {
     UInt16(truncatingIfNeeded: SmallFloatFormat.f16.code(value))
   }
 
+  /// The nearest bfloat16.
   @inline(__always)
-  static func bf16(_ value: Float) -> UInt16 {
+  package static func bf16(_ value: Float) -> UInt16 {
     let bits = value.bitPattern
     // The arithmetic shift leaves a value that fits 16 signed bits, which SSE2 packs in one instruction.
     let rounded = Int32(bitPattern: bits &+ 0x7fff &+ ((bits &>> 16) & 1)) &>> 16
@@ -107,13 +115,15 @@ enum SmallFloats {
     return UInt16(truncatingIfNeeded: isNaN ? 0x7fc0 : rounded)
   }
 
+  /// The nearest E4M3; NaN if out of range.
   @inline(__always)
-  static func f8e4m3(_ value: Float) -> UInt8 {
+  package static func f8e4m3(_ value: Float) -> UInt8 {
     UInt8(truncatingIfNeeded: SmallFloatFormat.f8e4m3.code(value))
   }
 
+  /// The nearest E5M2.
   @inline(__always)
-  static func f8e5m2(_ value: Float) -> UInt8 {
+  package static func f8e5m2(_ value: Float) -> UInt8 {
     UInt8(truncatingIfNeeded: SmallFloatFormat.f8e5m2.code(value))
   }
 
@@ -136,7 +146,7 @@ enum SmallFloats {
 
   /// The value, or the one NaN that is stored.
   @inline(__always)
-  static func canonical(_ value: Float) -> Float { value == value ? value : .nan }
+  package static func canonical(_ value: Float) -> Float { value == value ? value : .nan }
 
   /// The value, or the one NaN that is stored.
   @inline(__always)

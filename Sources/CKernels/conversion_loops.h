@@ -1,0 +1,77 @@
+// The loops of conversions.c at one level. It is included for each: LEVEL names the functions, TARGET is what
+// they are compiled for, OF_F16, F16_CODE and OF_F8E4M3 are the level's conversions of one element.
+
+#define LOAD(type, value)                                                       \
+  do {                                                                          \
+    const type *codes = elements;                                               \
+    for (ptrdiff_t i = 0; i < count; i++) {                                     \
+      const type code = codes[i];                                               \
+      destination[i] = value;                                                   \
+    }                                                                           \
+    return;                                                                     \
+  } while (0)
+
+TARGET static void LEVEL(load)(conversion_format format, const void *elements, float *restrict destination,
+                               ptrdiff_t count) {
+  switch (format) {
+  case conversion_f32: memcpy(destination, elements, (size_t)count * 4); return;
+  case conversion_f64: LOAD(stored64, (float)code);
+  case conversion_f16: LOAD(stored16, OF_F16(code));
+  case conversion_bf16: LOAD(stored16, of_bf16(code));
+  case conversion_f8e4m3: LOAD(uint8_t, OF_F8E4M3(code));
+  // The upper half of a binary16.
+  case conversion_f8e5m2: LOAD(uint8_t, OF_F16((uint16_t)(code << 8)));
+  case conversion_bool: LOAD(uint8_t, code ? 1.0f : 0.0f);
+  }
+}
+
+#define STORE(type, code)                                                       \
+  do {                                                                          \
+    type *restrict codes = elements;                                            \
+    for (ptrdiff_t i = 0; i < count; i++) {                                     \
+      const float value = source[i];                                            \
+      codes[i] = (type)(code);                                                  \
+    }                                                                           \
+    return;                                                                     \
+  } while (0)
+
+TARGET static void LEVEL(store)(conversion_format format, const float *source, void *restrict elements,
+                                ptrdiff_t count) {
+  switch (format) {
+  case conversion_f32: STORE(stored32, canonical(value));
+  case conversion_f64: STORE(stored64, canonical(value));
+  case conversion_f16: STORE(stored16, F16_CODE(value));
+  case conversion_bf16: STORE(stored16, bf16_code(value));
+  case conversion_f8e4m3: STORE(uint8_t, f8e4m3_code(value));
+  case conversion_f8e5m2: STORE(uint8_t, f8e5m2_code(value));
+  case conversion_bool: STORE(uint8_t, value != 0);
+  }
+}
+
+#define AS_F16(value) OF_F16((uint16_t)F16_CODE(value))
+#define AS_BF16(value) of_bits(bf16_code(value) << 16)
+#define AS_F8E4M3(value) OF_F8E4M3((uint8_t)f8e4m3_code(value))
+#define AS_F8E5M2(value) OF_F16((uint16_t)(f8e5m2_code(value) << 8))
+
+TARGET static void LEVEL(round)(conversion_format format, const float *source, float *destination,
+                                ptrdiff_t count) {
+  switch (format) {
+  case conversion_f32:
+  case conversion_f64: MAP(canonical) return;
+  case conversion_f16: MAP(AS_F16) return;
+  case conversion_bf16: MAP(AS_BF16) return;
+  case conversion_f8e4m3: MAP(AS_F8E4M3) return;
+  case conversion_f8e5m2: MAP(AS_F8E5M2) return;
+  // Masks are never rounded.
+  case conversion_bool: return;
+  }
+}
+
+#undef AS_F16
+#undef AS_BF16
+#undef AS_F8E4M3
+#undef AS_F8E5M2
+#undef STORE
+#undef LOAD
+#undef TARGET
+#undef LEVEL
