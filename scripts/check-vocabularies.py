@@ -1,11 +1,11 @@
 """Merges models with different vocabularies and loads what comes out with transformers: see check-vocabularies.
 
 Of each vocabulary case of Tests/Fixtures/goldens, of models in older forms (vocab.json with merges.txt, vocab.txt), and
-of models with the tokenizers of Tests/Fixtures/tokenizers/small: AutoTokenizer must have the tokens and ids that
-tokenizer.json or its older companions say, the base's ids must be as they were, texts must encode to the ids of the base
-where no new token is in them, and new tokens to their own; the model must load with as many rows as config.json says;
-and lines of the corpus, and lines with all added tokens, must encode to the ids that `m.tokenizer` gives, and decode to
-its texts.
+of models with the tokenizers of Tests/Fixtures/tokenizers/small and with the real ones that scripts/fetch-tokenizers
+puts into models/tokenizers, if it has: AutoTokenizer must have the tokens and ids that tokenizer.json or its older
+companions say, the base's ids must be as they were, texts must encode to the ids of the base where no new token is in
+them, and new tokens to their own; the model must load with as many rows as config.json says; and lines of the corpus,
+and lines with added tokens, must encode to the ids that `m.tokenizer` gives, and decode to its texts.
 """
 
 import argparse
@@ -64,7 +64,8 @@ def differences(binary, out, base, counts):
     if model.get_input_embeddings().weight.shape[0] != rows:
         yield f"the embedding has {model.get_input_embeddings().weight.shape[0]} rows, config.json says {rows}"
     before = transformers.AutoTokenizer.from_pretrained(base)
-    known = {token: id for token, id in before.get_vocab().items() if id in set(vocabulary.values())}
+    ids = set(vocabulary.values())
+    known = {token: id for token, id in before.get_vocab().items() if id in ids}
     moved = [token for token, id in known.items() if vocabulary.get(token, id) != id]
     if moved:
         yield f"ids of the base that are not kept: {moved}"
@@ -75,13 +76,20 @@ def differences(binary, out, base, counts):
         if not new & set(pieces) and ids != before.encode(text, add_special_tokens=False):
             yield f"{text!r}: {ids}, and {before.encode(text, add_special_tokens=False)} by the base"
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    for token in new:
-        # Special tokens are found first.
-        if any(other in token for other in special - {token}):
-            continue
-        if vocabulary[token] not in tokenizer.encode(token, add_special_tokens=False):
-            yield f"{token!r} is {tokenizer.encode(token, add_special_tokens=False)}, expected {vocabulary[token]}"
+    # Special tokens are found first.
+    found = [token for token in sorted(new) if not holds_another(token, special)]
+    for token, ids in zip(found, tokenizer(found, add_special_tokens=False)["input_ids"] if found else []):
+        if vocabulary[token] not in ids:
+            yield f"{token!r} is {ids}, expected {vocabulary[token]}"
     yield from differing_encodings(binary, out, tokenizer, counts)
+
+
+def holds_another(token, tokens):
+    """Whether one of some tokens is a part of a token, shorter than it."""
+    return any(
+        token[start:end] in tokens
+        for start in range(len(token)) for end in range(start + 1, len(token) + 1) if end - start < len(token)
+    )
 
 
 def lua_string(text):
@@ -89,9 +97,9 @@ def lua_string(text):
 
 
 def texts_for(tokens):
-    """Every eighth line of the corpus, and lines with each of some tokens."""
+    """Every eighth line of the corpus, and lines with each token, or with some two thousand of them."""
     texts = CORPUS[::8]
-    for index, token in enumerate(tokens):
+    for index, token in enumerate(tokens[:: 1 + len(tokens) // 2000]):
         line = CORPUS[index % len(CORPUS)]
         texts += [token, f" {token} ", f"x{token}y", f"{token}{token}", f"{line}{token} {line}"]
     return texts
@@ -205,11 +213,11 @@ def without_repeats(tokenizer):
     return tokenizer
 
 
-def small_models(folder):
-    """A model with each of the small tokenizers."""
+def models_of_tokenizers(folder):
+    """A model with each of the small tokenizers, and with each of the real ones that are there."""
     models = []
-    for path in sorted(SMALL.glob("*.json")):
-        model = folder / path.stem
+    for path in sorted(SMALL.glob("*.json")) + sorted((ROOT / "models" / "tokenizers").glob("*/tokenizer.json")):
+        model = folder / (path.parent.name if path.name == "tokenizer.json" else path.stem)
         ids = tokenizers.Tokenizer.from_file(str(path)).get_vocab().values()
         llama(model, max(ids) + 1, len(models))
         (model / "tokenizer.json").write_text(json.dumps(without_repeats(json.loads(path.read_text()))))
@@ -230,9 +238,9 @@ def check(binary, work):
             "merge_method": "linear", "base_model": str(first), "tokenizer_source": "union",
             "models": [{"model": str(model), "parameters": {"weight": 0.5}} for model in (first, second)],
         }))
-    small = small_models(work)
-    for first, second in zip(small, small[1:] + small[:1]):
-        cases.append((f"small-{first.name}-and-{second.name}", {
+    models = models_of_tokenizers(work)
+    for first, second in zip(models, models[1:] + models[:1]):
+        cases.append((f"{first.name}-and-{second.name}", {
             "merge_method": "linear", "base_model": str(first), "tokenizer_source": "union",
             "models": [{"model": str(model), "parameters": {"weight": 0.5}} for model in (first, second)],
         }))
