@@ -3,7 +3,7 @@ import Scripting
 import Suggestions
 import SystemPackage
 
-/// What the merges of a file call models, beside what there is on disk.
+/// What the merges of a file call models, and whose tokenizers they ask for, beside what there is on disk.
 extension ConfigRecipe {
   /// Notices of names of merges that are paths on disk too.
   package var hiddenPaths: [String] {
@@ -23,6 +23,18 @@ extension ConfigRecipe {
       if text.contains("/") || text.contains("+") || text.contains("@") || Self.exists(text) { continue }
       let hint = nearestName(to: text, among: names).map { " (did you mean '\($0)'?)" } ?? ""
       throw LuaError("\(reference.place): no merge has the name '\(text)', and there is no such path\(hint)")
+    }
+  }
+
+  /// Makes sure that the source of a tokenizer that is no path is not nearly the name of one of the rules.
+  ///
+  /// Throws a `LuaError` with the nearest name.
+  package func checkTokenizerSources() throws {
+    for source in translation.tokenizerSources where !Self.exists(source.text) {
+      guard let nearest = nearestName(to: source.text, among: ["union", "base"]) else { continue }
+      throw LuaError(
+        "\(source.place): \(source.setting): expected union, base or a model, found '\(source.text)', and there "
+          + "is no such path (did you mean '\(nearest)'?)")
     }
   }
 

@@ -139,6 +139,18 @@ package struct Translation: Sendable {
       .map { ($0.reference.text, "\(file):\($0.place)", names.contains($0.reference.text)) }
   }
 
+  /// The models whose tokenizer results are to have, as they are written, with the setting and its place.
+  package var tokenizerSources: [(text: String, setting: String, place: String)] {
+    let names = Set(writer.tree.merges.compactMap(\.name?.text))
+    return writer.tree.merges.compactMap(\.tokenizer).compactMap { tokenizer in
+      guard case .model(let model) = tokenizer.source, !names.contains(model.reference.text) else {
+        return nil
+      }
+      let setting = tokenizer.isSourceAlone ? "tokenizer_source" : "tokenizer.source"
+      return (model.reference.text, setting, "\(file):\(model.place)")
+    }
+  }
+
   /// The place in the config (`config.yml:7:5`) that made a line of the recipe, counted from 1; nil for lines
   /// that every recipe has.
   package func place(ofLine line: Int) -> String? {

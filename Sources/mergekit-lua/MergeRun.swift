@@ -83,6 +83,7 @@ struct MergeRun {
 
     var config = try ConfigRecipe(path: file, bytes: text, host: host, options: translation())
     for warning in config.translation.warnings { logger.warning("\(warning)") }
+    try config.checkTokenizerSources()
     if config.isMegaMerge {
       logger.info("\(file) is a mega merge: \(Self.words(of: config, destination))")
       for notice in config.hiddenPaths { logger.info("\(notice)") }

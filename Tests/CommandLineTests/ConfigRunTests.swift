@@ -346,6 +346,18 @@ import Testing
             "warning: config.yml:6:9: models[1].weight: filter 'nothing_like_it' matches no tensor\n"))
   }
 
+  @Test(arguments: [
+    ("tokenizer_source: unoin", "3:19: tokenizer_source", "unoin", "union"),
+    ("tokenizer: {source: bse}", "3:21: tokenizer.source", "bse", "base"),
+  ])
+  func tokenizerSourcesThatAreNearlyRules(line: String, place: String, found: String, nearest: String) throws
+  {
+    #expect(
+      try failure("merge_method: passthrough\nmodels: [{model: models/base}]\n\(line)\n")
+        == "config.yml:\(place): expected union, base or a model, found '\(found)', and there is no such path "
+        + "(did you mean '\(nearest)'?)")
+  }
+
   @Test func unknownMethods() throws {
     #expect(
       try failure("merge_method: slrep\nmodels:\n  - model: models/base\n")

@@ -298,7 +298,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ("'onion'", "tokenizer: expected 'union', 'base', a model or a vocabulary, got 'onion'"),
+    ("'all'", "tokenizer: expected 'union', 'base', a model or a vocabulary, got 'all'"),
+    (
+      "'unoin'",
+      "tokenizer: expected 'union', 'base', a model or a vocabulary, got 'unoin' (did you mean 'union'?)"
+    ),
     ("{ source = 7 }", "tokenizer.source: expected 'union', 'base', a model or a vocabulary, got number"),
     ("{ token = {} }", "tokenizer: unknown field 'token' (did you mean 'tokens'?)"),
     ("{ tokens = 'a' }", "tokenizer.tokens: expected a table of tokens, got string"),
@@ -352,6 +356,7 @@ import Testing
   @Test(arguments: [
     ("7", "expected a table, got number"), ("{}", "expected at least one model"),
     ("{ 'a' }", "tokenizer.union[1]: expected a model, got string"),
+    ("{ mk.model(here .. 'one'), nil, 'a' }", "tokenizer.union[2]: expected a model, got nil"),
     (
       "{ mk.model(here .. 'one'), pad = 1 }",
       "unknown field 'pad' (expected one of tokens, pad_to_multiple_of)"

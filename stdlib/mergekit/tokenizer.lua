@@ -28,7 +28,8 @@ local function plural(count, word) return ("%d %s%s"):format(count, word, count 
 
 local function check_source(source, fail, path)
   if core.is_model(source) or core.is_vocabulary(source) or source == "union" or source == "base" then return end
-  local found = type(source) == "string" and ("'%s'"):format(source) or type(source)
+  local found = type(source) == "string" and ("'%s'%s"):format(source, methods.hint(source, { "union", "base" }))
+    or type(source)
   fail(path, ("expected 'union', 'base', a model or a vocabulary, got %s"):format(found))
 end
 
@@ -215,10 +216,12 @@ function M.union(given)
   local models, spec = {}, {}
   for key, value in pairs(given) do
     if math.type(key) == "integer" then
-      if not core.is_model(value) then
-        core.fail(("tokenizer.union[%d]: expected a model, got %s"):format(key, type(value)))
+      local place = #models + 1
+      local model = key == place and value or nil
+      if not core.is_model(model) then
+        core.fail(("tokenizer.union[%d]: expected a model, got %s"):format(place, type(model)))
       end
-      models[#models + 1] = value
+      models[place] = model
     elseif key == "tokens" or key == "pad_to_multiple_of" then
       spec[key] = value
     else
