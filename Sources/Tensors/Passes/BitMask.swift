@@ -12,17 +12,16 @@ final class BitMask: ByteSource, @unchecked Sendable {
 
   var label: String { "a mask" }
 
-  /// A mask of `count` zeros, one at least. New pages take no memory until they are written, since many
-  /// sweeps may wait for their turn; those of masks before it are at hand again.
+  /// A mask of `count` zeros, one at least. Its pages take no memory until they are written, since many sweeps may
+  /// wait for their turn, and none once it is gone: allocated memory would be kept, and zeroed at once.
   init(count: Int) {
     byteCount = count
-    guard let zeros = calloc((count + 63) / 64, 8) else {
-      fatalError("No memory for a mask of \(count) elements")
-    }
-    words = zeros.assumingMemoryBound(to: UInt64.self)
+    let pages = mmap(nil, (count + 63) / 64 * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let pages, pages != MAP_FAILED else { fatalError("No memory for a mask of \(count) elements") }
+    words = pages.assumingMemoryBound(to: UInt64.self)
   }
 
-  deinit { free(words) }
+  deinit { munmap(words, (byteCount + 63) / 64 * 8) }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
     guard let bytes = buffer.baseAddress else { return }
