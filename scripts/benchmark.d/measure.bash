@@ -72,7 +72,6 @@ measure() {
 claim_memory() {
   [ -e /sys/module/page_reporting ] || return 0
   head -c "$1" /dev/zero > claimed
-  sync
   sleep 2.2
   rm claimed
 }
