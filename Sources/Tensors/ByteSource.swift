@@ -18,4 +18,17 @@ package protocol ByteSource: AnyObject, Sendable {
 package protocol ByteSink: AnyObject, Sendable {
   /// Writes all of `buffer` from byte `offset` on. Called from several threads, for disjoint ranges.
   func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) throws
+
+  /// Writes the first bytes of a tile from byte `offset` on, perhaps after it has returned, and gives a buffer for the
+  /// next tile: this one or another. Called as `write` is. What is written late, and did not fail, is there once all
+  /// calls have returned.
+  func write(_ tile: TileBuffer, byteCount: Int, at offset: Int) throws -> TileBuffer
+}
+
+extension ByteSink {
+  /// Writes at once.
+  package func write(_ tile: TileBuffer, byteCount: Int, at offset: Int) throws -> TileBuffer {
+    try write(UnsafeRawBufferPointer(start: tile.pointer, count: byteCount), at: offset)
+    return tile
+  }
 }

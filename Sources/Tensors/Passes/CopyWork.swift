@@ -15,7 +15,7 @@ struct CopyWork: SweepWork {
 
   private final class Worker: SweepWorker {
     private let work: CopyWork
-    private let buffer = TileBuffer()
+    private var buffer = TileBuffer()
     private let compared = TileBuffer()
 
     init(_ work: CopyWork) { self.work = work }
@@ -30,7 +30,7 @@ struct CopyWork: SweepWork {
           throw TensorError.differing(first: work.source.label, other: other.label)
         }
       }
-      try work.sink.write(UnsafeRawBufferPointer(bytes), at: range.lowerBound)
+      buffer = try work.sink.write(buffer, byteCount: range.count, at: range.lowerBound)
     }
   }
 }

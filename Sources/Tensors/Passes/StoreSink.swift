@@ -19,7 +19,7 @@ final class StoreSink: SweepSink {
     private let dtype: DType
     private let width: Int
     private let sink: any ByteSink
-    private let buffer = TileBuffer()
+    private var buffer = TileBuffer()
     private var tileStart = 0
 
     init(root: Int, dtype: DType, sink: any ByteSink) {
@@ -41,9 +41,7 @@ final class StoreSink: SweepSink {
     }
 
     override func end(tile: Range<Int>) throws {
-      try sink.write(
-        UnsafeRawBufferPointer(start: buffer.pointer, count: tile.count * width),
-        at: tile.lowerBound * width)
+      buffer = try sink.write(buffer, byteCount: tile.count * width, at: tile.lowerBound * width)
     }
   }
 }

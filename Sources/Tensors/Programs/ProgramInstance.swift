@@ -353,21 +353,3 @@ final class ProgramInstance<Element: BlockElement> {
       count: block.count - included)
   }
 }
-
-/// Bytes of a tile, grown as tiles need it.
-final class TileBuffer {
-  private(set) var pointer = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
-  private var capacity = 64
-
-  /// The buffer, with room for `byteCount`; what it held may be gone.
-  func ensure(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    if byteCount > capacity {
-      pointer.deallocate()
-      pointer = .allocate(byteCount: byteCount, alignment: 64)
-      capacity = byteCount
-    }
-    return pointer
-  }
-
-  deinit { pointer.deallocate() }
-}
