@@ -53,6 +53,20 @@ typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
 
 INLINE float of_bf16(stored16 code) { return of_bits((uint32_t)code << 16); }
 
+// Sixteen at once, of bits in words, the lowest first, from a multiple of sixteen on.
+typedef float floats16 __attribute__((ext_vector_type(16)));
+typedef uint32_t words16 __attribute__((ext_vector_type(16)));
+
+INLINE void load_bits16(const uint64_t *words, ptrdiff_t i, floats16 *values) {
+  uint16_t sixteen;
+  memcpy(&sixteen, (const char *)words + i / 8, 2);
+  const words16 places = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
+  const words16 ones = (words16)(((words16)(uint32_t)sixteen & places) != 0) & bits_of(1);
+  memcpy(values, &ones, sizeof ones);
+}
+
+INLINE float of_bit(const uint64_t *words, ptrdiff_t i) { return (float)(words[i / 64] >> i % 64 & 1); }
+
 // In place is a loop of its own, so that the other needs no test for overlap.
 #define MAP(function)                                                           \
   if (source == destination) {                                                  \

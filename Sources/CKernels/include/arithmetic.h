@@ -14,20 +14,21 @@ typedef enum {
   block_subtract_from, block_magnitude
 } block_operation;
 
-// Floats, one float for all elements, or stored bfloat16 at any address.
-typedef enum { block_vector, block_scalar, block_bf16 } block_form;
+// Floats, one float for all elements, stored bfloat16 at any address, or the bits of a mask from a word's first on.
+typedef enum { block_vector, block_scalar, block_bf16, block_bits } block_form;
 
 typedef struct {
   const void *elements;
   block_form form;
 } block_operand;
 
-// result[i] = a[i] op b[i], of two operands. Sums, differences and products take bfloat16.
+// result[i] = a[i] op b[i], of two operands. Sums, differences and products take bfloat16, and products take bits for b.
 void block_binary(block_operation operation, const block_operand *operands, float *result, ptrdiff_t count);
 
 // result[i] = (a[i] first b[i]) second c[i], of three operands: a vector and a vector or a scalar, or a difference of which either
 // is bfloat16. `first` is a sum, difference or product, and `second` one of these, an inequality or one of the last
-// two; or `first` is an inequality and `second` a product. Where `second` is a sum, c may be bfloat16.
+// two; or `first` is an inequality and `second` a product. Where `second` is a sum, c may be bfloat16, and
+// where it is a product, bits.
 void block_pair(block_operation first, block_operation second, const block_operand *operands, float *result,
                 ptrdiff_t count);
 

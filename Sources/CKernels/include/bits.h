@@ -9,8 +9,8 @@
 // Sets bits from number `start` on: 1 for what is not zero. All bits are zero before they are stored, each is stored
 // once, and threads may store others of the same word.
 void bits_store(const float *source, ptrdiff_t start, ptrdiff_t count, uint64_t *words);
-// Bits from number `start` on as floats, and as bytes, that are 1 or 0.
-void bits_load(const uint64_t *words, ptrdiff_t start, float *destination, ptrdiff_t count);
-void bits_expand(const uint64_t *words, ptrdiff_t start, ptrdiff_t count, uint8_t *bytes);
+// The first bits as floats, and as bytes, that are 1 or 0. The last word's other bits may be anything.
+void bits_load(const uint64_t *words, float *destination, ptrdiff_t count);
+void bits_expand(const uint64_t *words, uint8_t *bytes, ptrdiff_t count);
 
 #endif

@@ -1,35 +1,84 @@
 import CKernels
-import Glibc
+import Synchronization
 
 /// A mask in memory, at a bit an element. What reads it as a source sees the bytes of BOOL: 1 or 0.
+///
+/// It takes pages as elements are stored, since many masks may wait for their sweep's turn.
 ///
 /// `@unchecked Sendable`: each element is written once, by words that belong to one range or atomically, and
 /// before any is read.
 final class BitMask: ByteSource, @unchecked Sendable {
-  let words: UnsafeMutablePointer<UInt64>
+  private typealias Page = UnsafeMutablePointer<UInt64>
+
   /// Elements.
   let byteCount: Int
+  private let memory: MaskPages
+  private let pages: UnsafeMutableBufferPointer<Atomic<Page?>>
 
   var label: String { "a mask" }
 
-  /// A mask of `count` zeros, one at least. Its pages take no memory until they are written, since many sweeps may
-  /// wait for their turn, and none once it is gone: allocated memory would be kept, and zeroed at once.
-  init(count: Int) {
+  /// A mask of `count` zeros.
+  init(count: Int, memory: MaskPages) {
     byteCount = count
-    let pages = mmap(nil, (count + 63) / 64 * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard let pages, pages != MAP_FAILED else { fatalError("No memory for a mask of \(count) elements") }
-    words = pages.assumingMemoryBound(to: UInt64.self)
+    self.memory = memory
+    pages = .allocate(capacity: (count + MaskPages.pageCount - 1) / MaskPages.pageCount)
+    for index in pages.indices { pages.initializeElement(at: index, to: Atomic(nil)) }
   }
 
-  deinit { munmap(words, (byteCount + 63) / 64 * 8) }
+  deinit {
+    for index in pages.indices {
+      if let words = pages[index].load(ordering: .acquiring) { memory.give(words) }
+    }
+    pages.deinitialize()
+    pages.deallocate()
+  }
 
-  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
-    guard let bytes = buffer.baseAddress else { return }
-    bits_expand(words, offset, buffer.count, bytes.assumingMemoryBound(to: UInt8.self))
+  /// The page of a number, which gets its memory now if it has none.
+  private func page(_ index: Int) -> Page {
+    if let page = pages[index].load(ordering: .acquiring) { return page }
+    let new = memory.take()
+    let (isNew, found) = pages[index].compareExchange(
+      expected: nil, desired: new, ordering: .acquiringAndReleasing)
+    if isNew { return new }
+    memory.give(new)
+    return found!
   }
 
   /// Stores the bits of elements from `start` on: 1 for those that are not zero.
   func store(_ elements: UnsafePointer<Float>, start: Int, count: Int) {
-    bits_store(elements, start, count, words)
+    var done = 0
+    while done < count {
+      let (index, place) = (start + done).quotientAndRemainder(dividingBy: MaskPages.pageCount)
+      let part = min(count - done, MaskPages.pageCount - place)
+      bits_store(elements + done, place, part, page(index))
+      done += part
+    }
+  }
+
+  /// The bits of elements from `start` on, the first one lowest, where they are or else in `scratch`, which has a word
+  /// for each 64 of them. What the last word holds beyond them is open.
+  func bits(start: Int, count: Int, scratch: UnsafeMutablePointer<UInt64>) -> UnsafePointer<UInt64> {
+    let (index, place) = start.quotientAndRemainder(dividingBy: MaskPages.pageCount)
+    if place % 64 == 0, place + count <= MaskPages.pageCount { return UnsafePointer(page(index) + place / 64) }
+    let shift = UInt64(start % 64)
+    for number in 0..<(count + 63) / 64 {
+      let first = start / 64 + number
+      scratch[number] = word(first) >> shift
+      if shift > 0, (first + 1) * 64 < start + count { scratch[number] |= word(first + 1) << (64 - shift) }
+    }
+    return UnsafePointer(scratch)
+  }
+
+  private func word(_ number: Int) -> UInt64 {
+    let (index, place) = number.quotientAndRemainder(dividingBy: MaskPages.pageCount / 64)
+    return page(index)[place]
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
+    guard let bytes = buffer.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: (buffer.count + 63) / 64) { scratch in
+      bits_expand(
+        bits(start: offset, count: buffer.count, scratch: scratch.baseAddress!), bytes, buffer.count)
+    }
   }
 }

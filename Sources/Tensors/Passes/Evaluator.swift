@@ -74,6 +74,7 @@ package final class Evaluator {
   let graph: ExpressionGraph
   let options: Options
   let pool: WorkerPool
+  private let maskPages = MaskPages()
   private var nextOrder = 0
   /// Expressions that are under way.
   private var jobs: [ObjectIdentifier: Job] = [:]
@@ -372,7 +373,7 @@ package final class Evaluator {
       finishers.append(finisher)
     }
     for mask in masks {
-      let target = BitMask(count: planned.program.count)
+      let target = BitMask(count: planned.program.count, memory: maskPages)
       sinks.append(MaskSink(root: mask.roots[0], mask: target))
       let leaf = StoredLeaf(source: target, dtype: .bool, count: target.byteCount)
       finishers.append { job.masks[mask.node] = leaf }

@@ -55,7 +55,7 @@ struct PassPlanner {
   /// or only their barriers' values.
   mutating func plan(_ roots: [NodeID], stores: Bool) throws -> PassPlan {
     while true {
-      let needs = Materialisation(inFlightMaterialised.union(materialised).union(kept.nodes))
+      let needs = Materialisation(inFlightMaterialised.union(materialised), masks: kept.nodes)
       let plan = try attempt(roots, stores: stores, needs)
       var found = needs.takeAdded()
       if found.isEmpty {

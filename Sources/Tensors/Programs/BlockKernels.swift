@@ -11,9 +11,9 @@ protocol BlockElement: BinaryFloatingPoint, BitwiseCopyable, Sendable, Accumulab
   static func prepare(_ tile: Range<Int>, by splice: SpliceInstance<Self>) throws
   static func load(
     from raw: UnsafeRawPointer, dtype: DType, into destination: UnsafeMutablePointer<Self>, count: Int)
-  /// Loads a `BitMask`'s bits from number `start` on.
+  /// Loads bits, the lowest first, as 1 and 0.
   static func loadBits(
-    _ words: UnsafeRawPointer, start: Int, into destination: UnsafeMutablePointer<Self>, count: Int)
+    _ words: UnsafePointer<UInt64>, into destination: UnsafeMutablePointer<Self>, count: Int)
   static func store(
     _ source: UnsafePointer<Self>, to raw: UnsafeMutableRawPointer, dtype: DType, count: Int)
   static func round(
@@ -134,9 +134,9 @@ extension Float: BlockElement {
   }
 
   static func loadBits(
-    _ words: UnsafeRawPointer, start: Int, into destination: UnsafeMutablePointer<Float>, count: Int
+    _ words: UnsafePointer<UInt64>, into destination: UnsafeMutablePointer<Float>, count: Int
   ) {
-    bits_load(words.assumingMemoryBound(to: UInt64.self), start, destination, count)
+    bits_load(words, destination, count)
   }
 
   static func store(
@@ -263,10 +263,9 @@ extension Double: BlockElement {
   }
 
   static func loadBits(
-    _ words: UnsafeRawPointer, start: Int, into destination: UnsafeMutablePointer<Double>, count: Int
+    _ words: UnsafePointer<UInt64>, into destination: UnsafeMutablePointer<Double>, count: Int
   ) {
-    let words = words.assumingMemoryBound(to: UInt64.self)
-    for i in 0..<count { destination[i] = Double(words[(start + i) / 64] >> UInt64((start + i) % 64) & 1) }
+    for i in 0..<count { destination[i] = Double(words[i / 64] >> UInt64(i % 64) & 1) }
   }
 
   static func store(

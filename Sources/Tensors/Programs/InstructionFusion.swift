@@ -104,7 +104,10 @@ struct InstructionFusion {
 
   // MARK: Leaves
 
-  /// Lets operations read stored bfloat16 themselves where all that read it can.
+  /// How a leaf can be read where it is stored.
+  private enum StoredForm { case bfloat16, bits }
+
+  /// Lets operations read stored bfloat16 and masks themselves where all that read them can.
   private mutating func readLeavesInPlace() {
     var readers = [[Int]](repeating: [], count: instructions.count)
     for (position, instruction) in instructions.enumerated() {
@@ -114,32 +117,56 @@ struct InstructionFusion {
     let results = Set(results)
     for position in instructions.indices {
       let register = Int32(position)
-      guard let load = instructions[position], case .load = load.code, isLinearBFloat16(load.first),
-        !results.contains(register), !readers[position].isEmpty,
-        readers[position].allSatisfy({ Self.canRead(register, in: instructions[$0]!) })
+      guard let load = instructions[position], case .load = load.code, let form = form(of: load.first),
+        !results.contains(register), !readers[position].isEmpty
       else { continue }
+      if form == .bits { for reader in readers[position] { putSecond(register, in: &instructions[reader]!) } }
+      guard readers[position].allSatisfy({ Self.canRead(register, form, in: instructions[$0]!) }) else { continue }
       for reader in readers[position] { instructions[reader]!.read(leaf: load.first, inPlaceOf: register) }
       instructions[position] = nil
     }
   }
 
-  private func isLinearBFloat16(_ leaf: Int32) -> Bool {
+  private func form(of leaf: Int32) -> StoredForm? {
     let leaf = program.leaves[Int(leaf)]
-    guard case .stored(let stored) = leaf.origin else { return false }
-    return stored.dtype == .bf16 && leaf.map.isLinear
+    guard leaf.map.isLinear else { return nil }
+    switch leaf.origin {
+    case .stored(let stored): return stored.dtype == .bf16 ? .bfloat16 : nil
+    case .mask: return .bits
+    case .result: return nil
+    }
   }
 
-  /// Whether an instruction can read bfloat16 wherever it reads the register.
-  private static func canRead(_ register: Int32, in instruction: Program.Instruction) -> Bool {
-    switch instruction.code {
-    case .binary(.add), .binary(.subtract), .binary(.multiply): return true
-    case .pair(let first, let end):
+  /// Swaps the factors of a product, so that a mask's register is the second one, unless that is a mask already.
+  private func putSecond(_ register: Int32, in instruction: inout Program.Instruction) {
+    guard case .binary(.multiply) = instruction.code, instruction.stored & 1 == 0, instruction.first == register,
+      instruction.stored & 2 == 0 || form(of: instruction.second) != .bits
+    else { return }
+    (instruction.first, instruction.second) = (instruction.second, instruction.first)
+    instruction.stored = instruction.stored >> 1 & 1
+  }
+
+  /// Whether an instruction can read the form wherever it reads the register.
+  private static func canRead(_ register: Int32, _ form: StoredForm, in instruction: Program.Instruction) -> Bool {
+    switch (instruction.code, form) {
+    case (.binary(.add), .bfloat16), (.binary(.subtract), .bfloat16), (.binary(.multiply), .bfloat16):
+      return true
+    case (.binary(.multiply), .bits):
+      return instruction.stored & 2 == 0 && instruction.second == register
+        && (instruction.stored & 1 != 0 || instruction.first != register)
+    case (.pair(let first, let end), _):
       let isInside =
         instruction.stored & 1 == 0 && instruction.first == register
         || instruction.stored & 2 == 0 && instruction.second == register
       let isThird = end != .magnitude && instruction.stored & 4 == 0 && instruction.third == register
-      return (!isInside || (first == .subtract && (instruction.second >= 0 || instruction.stored & 2 != 0)))
-        && (!isThird || end == .add)
+      switch form {
+      case .bfloat16:
+        return
+          (!isInside || (first == .subtract && (instruction.second >= 0 || instruction.stored & 2 != 0)))
+          && (!isThird || end == .add)
+      case .bits:
+        return !isInside && end == .multiply && !first.isComparison
+      }
     default: return false
     }
   }

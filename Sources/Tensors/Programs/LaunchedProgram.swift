@@ -74,7 +74,10 @@ extension LaunchedProgram {
       switch leaf.origin {
       case .stored(let leaf): stored = leaf
       case .result(let node):
-        guard let leaf = kept[node] ?? graph.storedLeaf(node) else { preconditionFailure("No result yet") }
+        guard let leaf = graph.storedLeaf(node) else { preconditionFailure("No result yet") }
+        stored = leaf
+      case .mask(let node):
+        guard let leaf = kept[node] else { preconditionFailure("No mask yet") }
         stored = leaf
       }
       return Leaf(

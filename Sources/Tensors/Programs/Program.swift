@@ -32,8 +32,8 @@ struct Program {
     var second: Operand = 0
     var third: Operand = 0
     var dtype: DType = .f32
-    /// Bit k of a binary operation or a pair: operand k is an index into the leaves, whose bfloat16 is read where it
-    /// is stored.
+    /// Bit k of a binary operation or a pair: operand k is an index into the leaves, whose bfloat16 or bits are read
+    /// where they are stored.
     var stored: UInt8 = 0
 
     /// Calls `body` with the operands of a binary operation or a pair that are registers.
@@ -44,11 +44,13 @@ struct Program {
     }
   }
 
-  /// Stored elements, or a barrier's result, at the positions of a map.
+  /// Stored elements, a barrier's result or a mask, at the positions of a map.
   struct Leaf {
     enum Origin {
       case stored(StoredLeaf)
       case result(NodeID)
+      /// A mask that a sweep has kept.
+      case mask(NodeID)
     }
     var origin: Origin
     var map: IndexMap
@@ -171,7 +173,12 @@ extension Program {
 
   /// Calls `body` with every node whose value or result is looked up when the program is launched.
   func forEachNode(_ body: (NodeID) -> Void) {
-    for leaf in leaves { if case .result(let node) = leaf.origin { body(node) } }
+    for leaf in leaves {
+      switch leaf.origin {
+      case .result(let node), .mask(let node): body(node)
+      case .stored: break
+      }
+    }
     for scalar in scalars { if case .node(let node) = scalar { body(node) } }
     for mask in masks {
       body(mask.selection)

@@ -1,10 +1,15 @@
 /// What the programs of one expression cannot compute in place, and that sweeps of their own compute first.
 final class Materialisation {
   private(set) var nodes: Set<NodeID>
+  /// Those among them that are kept as masks.
+  let masks: Set<NodeID>
   /// Those that have been added since the last look.
   private(set) var added: [NodeID] = []
 
-  init(_ nodes: Set<NodeID>) { self.nodes = nodes }
+  init(_ nodes: Set<NodeID>, masks: Set<NodeID>) {
+    self.nodes = nodes.union(masks)
+    self.masks = masks
+  }
 
   func contains(_ node: NodeID) -> Bool { !nodes.isEmpty && nodes.contains(node) }
 
@@ -200,7 +205,9 @@ struct ProgramCompiler {
   private mutating func emit(_ key: Key) throws -> Program.Operand {
     let node = graph[key.node]
     if graph.isScalar(key.node) { return scalar(key.node) }
-    if isResult(key.node) { return load(.result(key.node), key) }
+    if isResult(key.node) {
+      return load(materialised.masks.contains(key.node) ? .mask(key.node) : .result(key.node), key)
+    }
     switch node.operation {
     case .stored(let leaf):
       return load(.stored(leaf), key)

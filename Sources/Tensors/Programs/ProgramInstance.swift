@@ -29,8 +29,23 @@ final class ProgramInstance<Element: BlockElement> {
     /// As `LaunchedProgram.Leaf.run`; 0 if every element is read.
     var run: Int
     var bytes: UnsafeMutableRawPointer
-    /// Of the iteration space's first element in a mask, whose words are the bytes; else `nil`.
-    var firstBit: Int?
+    /// What a mask is read from, bit by bit; else `nil`.
+    var mask: MaskLeaf?
+  }
+
+  private struct MaskLeaf {
+    var mask: Unmanaged<BitMask>
+    /// Where the iteration space begins in it.
+    var start: Int
+    /// A word for each 64 elements of a block.
+    var scratch: UnsafeMutablePointer<UInt64>
+
+    /// The bits of a block's elements.
+    func bits(_ block: Range<Int>) -> UnsafePointer<UInt64> {
+      mask._withUnsafeGuaranteedRef {
+        $0.bits(start: start + block.lowerBound, count: block.count, scratch: scratch)
+      }
+    }
   }
 
   private let program: LaunchedProgram
@@ -73,11 +88,13 @@ final class ProgramInstance<Element: BlockElement> {
     leafTiles = .allocate(capacity: program.leaves.count)
     _ = leafTiles.initialize(
       from: zip(program.leaves, leafBytes).map { leaf, bytes in
-        let mask = leaf.mask
-        return LeafTile(
-          dtype: leaf.dtype, width: leaf.width, run: leaf.run ?? 0,
-          bytes: mask.map { UnsafeMutableRawPointer($0.words) } ?? bytes.pointer,
-          firstBit: mask == nil ? nil : leaf.map.offset)
+        LeafTile(
+          dtype: leaf.dtype, width: leaf.width, run: leaf.run ?? 0, bytes: bytes.pointer,
+          mask: leaf.mask.map {
+            MaskLeaf(
+              mask: .passUnretained($0), start: leaf.map.offset,
+              scratch: .allocate(capacity: (blockSize + 63) / 64))
+          })
       })
     let (registers, scalars) = (registers, scalars)
     func operand(_ operand: Program.Operand) -> block_operand {
@@ -109,7 +126,8 @@ final class ProgramInstance<Element: BlockElement> {
           if instruction.stored & 1 << UInt8(number) == 0 {
             step.operands[number] = operand(given[number])
           } else {
-            step.operands[number].form = block_bf16
+            let isMask = program.leaves[Int(given[number])].mask != nil
+            step.operands[number].form = isMask ? block_bits : block_bf16
             storedOperands.append(
               StoredOperand(operand: step.operands + number, leaf: Int(given[number])))
           }
@@ -128,6 +146,7 @@ final class ProgramInstance<Element: BlockElement> {
     steps.deallocate()
     operands.deallocate()
     storedOperands.deallocate()
+    for leaf in leafTiles { leaf.mask?.scratch.deallocate() }
     roots.deallocate()
     leafTiles.deallocate()
     UnsafeMutableRawPointer(registers).deallocate()
@@ -140,7 +159,7 @@ final class ProgramInstance<Element: BlockElement> {
   /// until this one's next.
   func prepare(_ tile: Range<Int>, beside outer: ProgramInstance? = nil) throws {
     self.tile = tile
-    for (index, leaf) in program.leaves.enumerated() where leafTiles[index].firstBit == nil {
+    for (index, leaf) in program.leaves.enumerated() where leafTiles[index].mask == nil {
       if let bytes = outer?.bytes(of: leaf, tile) {
         leafTiles[index].bytes = bytes
         continue
@@ -161,7 +180,7 @@ final class ProgramInstance<Element: BlockElement> {
   private func bytes(of leaf: LaunchedProgram.Leaf, _ range: Range<Int>) -> UnsafeMutableRawPointer? {
     guard leaf.map.isLinear else { return nil }
     for (own, held) in zip(program.leaves, leafTiles)
-    where own.source === leaf.source && own.dtype == leaf.dtype && own.map.isLinear && held.firstBit == nil {
+    where own.source === leaf.source && own.dtype == leaf.dtype && own.map.isLinear && held.mask == nil {
       let first = range.lowerBound + leaf.map.offset - own.map.offset
       if first >= tile.lowerBound, first + range.count <= tile.upperBound {
         return held.bytes + (first - tile.lowerBound) * own.width
@@ -237,7 +256,13 @@ final class ProgramInstance<Element: BlockElement> {
     let count = block.count
     let inTile = block.lowerBound - tile.lowerBound
     for stored in storedOperands {
-      stored.operand.pointee.elements = UnsafeRawPointer(leafTiles[stored.leaf].bytes + inTile * 2)
+      let leaf = leafTiles.baseAddress.unsafelyUnwrapped + stored.leaf
+      stored.operand.pointee.elements =
+        if let mask = leaf.pointee.mask {
+          UnsafeRawPointer(mask.bits(block))
+        } else {
+          UnsafeRawPointer(leaf.pointee.bytes + inTile * 2)
+        }
     }
     // By address: a copy of each step would cost as much as the call that it makes.
     for index in steps.indices {
@@ -246,8 +271,8 @@ final class ProgramInstance<Element: BlockElement> {
       switch step.pointee.code {
       case .load:
         let leaf = leafTiles[step.pointee.index]
-        if let firstBit = leaf.firstBit {
-          Element.loadBits(leaf.bytes, start: firstBit + block.lowerBound, into: result, count: count)
+        if let mask = leaf.mask {
+          Element.loadBits(mask.bits(block), into: result, count: count)
         } else if leaf.run > 0 {
           spread(leaf, block, into: result)
         } else {
