@@ -120,7 +120,8 @@ local function masked(delta, mask, rescale)
   if mask == 1 then return delta, 1 end
   local kept = delta * mask
   if not rescale then return kept, 1 end
-  local before, after = delta:abs():sum(), kept:abs():sum()
+  local magnitude = delta:abs()
+  local before, after = magnitude:sum(), magnitude:dot(mask)
   return kept, core.where(after:lt(LEAST_NORM), 1, before / after)
 end
 
