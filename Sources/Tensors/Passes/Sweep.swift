@@ -111,18 +111,20 @@ private final class ProgramWorker<Element: BlockElement>: SweepWorker {
   private let work: ProgramWork<Element>
   private let instance: ProgramInstance<Element>
   /// Without counts of references, which would go up and down for each block.
-  private let sinks: [Unmanaged<SinkWorker<Element>>]
+  private let sinks: UnsafeMutableBufferPointer<Unmanaged<SinkWorker<Element>>>
   private let blockSize: Int
 
   init(_ work: ProgramWork<Element>, index: Int) {
     self.work = work
     blockSize = min(ProgramInstance<Element>.blockSize(of: work.program), work.tileSize)
     instance = ProgramInstance(work.program, blockSize: blockSize)
-    sinks = work.sinks.map { .passRetained($0.makeWorker(index: index)) }
+    sinks = .allocate(capacity: work.sinks.count)
+    _ = sinks.initialize(from: work.sinks.map { .passRetained($0.makeWorker(index: index)) })
   }
 
   deinit {
     for sink in sinks { sink.release() }
+    sinks.deallocate()
   }
 
   func run(unit: Int, range: Range<Int>) throws {

@@ -48,6 +48,22 @@ final class ProgramInstance<Element: BlockElement> {
     }
   }
 
+  /// Random numbers at consecutive places of their stream. Shared arrays are not read for each block: counting
+  /// references to them would go back and forth between the processors.
+  private struct LinearDraw {
+    var distribution: Distribution
+    var stream: RandomStream
+    /// Of the iteration space's first element.
+    var offset: Int
+  }
+
+  /// What `LaunchedProgram.Mask` says of consecutive elements.
+  private struct LinearMask {
+    var threshold: Float
+    var cut: Int
+    var offset: Int
+  }
+
   private let program: LaunchedProgram
   private let blockSize: Int
   /// Of scalars, one element each.
@@ -57,6 +73,9 @@ final class ProgramInstance<Element: BlockElement> {
   private let operands: UnsafeMutablePointer<block_operand>
   private let storedOperands: UnsafeMutableBufferPointer<StoredOperand>
   private let roots: UnsafeMutableBufferPointer<block_operand>
+  /// By their number in the program; `nil` where a map gives the places.
+  private let draws: UnsafeMutableBufferPointer<LinearDraw?>
+  private let masks: UnsafeMutableBufferPointer<LinearMask?>
   private let leafBytes: [TileBuffer]
   private let leafTiles: UnsafeMutableBufferPointer<LeafTile>
   private let splices: [SpliceInstance<Element>]
@@ -138,6 +157,17 @@ final class ProgramInstance<Element: BlockElement> {
     _ = self.storedOperands.initialize(from: storedOperands)
     roots = .allocate(capacity: program.roots.count)
     _ = roots.initialize(from: program.roots.map(operand))
+    draws = .allocate(capacity: program.draws.count)
+    _ = draws.initialize(
+      from: program.draws.map {
+        $0.map.isLinear
+          ? LinearDraw(distribution: $0.distribution, stream: $0.stream, offset: $0.map.offset) : nil
+      })
+    masks = .allocate(capacity: program.masks.count)
+    _ = masks.initialize(
+      from: program.masks.map {
+        $0.map.isLinear ? LinearMask(threshold: $0.threshold, cut: $0.cut, offset: $0.map.offset) : nil
+      })
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
     rankings = program.rankings.map { RankInstance($0, blockSize: blockSize) }
   }
@@ -148,6 +178,8 @@ final class ProgramInstance<Element: BlockElement> {
     storedOperands.deallocate()
     for leaf in leafTiles { leaf.mask?.scratch.deallocate() }
     roots.deallocate()
+    draws.deallocate()
+    masks.deallocate()
     leafTiles.deallocate()
     UnsafeMutableRawPointer(registers).deallocate()
     scalars.deallocate()
@@ -292,9 +324,9 @@ final class ProgramInstance<Element: BlockElement> {
       case .convert:
         Element.round(operands[0].pointer(), result, dtype: step.pointee.dtype, count: count)
       case .random:
-        draw(program.draws[step.pointee.index], block, result)
+        draw(step.pointee.index, block, result)
       case .mask:
-        mask(program.masks[step.pointee.index], operands[1].pointer(), block, result)
+        mask(step.pointee.index, operands[1].pointer(), block, result)
       case .splice:
         splices[step.pointee.index].run(block, into: result)
       case .rank:
@@ -337,32 +369,31 @@ final class ProgramInstance<Element: BlockElement> {
   }
 
   /// Draws are float32, in programs of float32.
-  private func draw(
-    _ draw: Program.RandomDraw, _ block: Range<Int>, _ result: UnsafeMutablePointer<Element>
-  ) {
-    result.withMemoryRebound(to: Float.self, capacity: block.count) { result in
-      if draw.map.isLinear {
-        let start = draw.map.offset + block.lowerBound
-        switch draw.distribution {
-        case .uniform: draw.stream.fillUniform(result, start: start, count: block.count)
-        case .normal: draw.stream.fillNormal(result, start: start, count: block.count)
-        }
-        return
+  private func draw(_ index: Int, _ block: Range<Int>, _ result: UnsafeMutablePointer<Element>) {
+    let result = UnsafeMutableRawPointer(result).assumingMemoryBound(to: Float.self)
+    if let draw = draws[index] {
+      let start = draw.offset + block.lowerBound
+      switch draw.distribution {
+      case .uniform: draw.stream.fillUniform(result, start: start, count: block.count)
+      case .normal: draw.stream.fillNormal(result, start: start, count: block.count)
       }
-      for (i, index) in block.enumerated() {
-        let element = draw.map(index)
-        result[i] =
-          draw.distribution == .uniform ? draw.stream.uniform(at: element) : draw.stream.normal(at: element)
-      }
+      return
+    }
+    let draw = program.draws[index]
+    for (i, index) in block.enumerated() {
+      let element = draw.map(index)
+      result[i] =
+        draw.distribution == .uniform ? draw.stream.uniform(at: element) : draw.stream.normal(at: element)
     }
   }
 
   /// Elements equal to the threshold count up to the cut.
   private func mask(
-    _ mask: LaunchedProgram.Mask, _ input: UnsafePointer<Element>, _ block: Range<Int>,
+    _ index: Int, _ input: UnsafePointer<Element>, _ block: Range<Int>,
     _ result: UnsafeMutablePointer<Element>
   ) {
-    guard mask.map.isLinear else {
+    guard let mask = masks[index] else {
+      let mask = program.masks[index]
       for (i, index) in block.enumerated() {
         Element.mask(
           input + i, threshold: mask.threshold, includesEqual: mask.map(index) < mask.cut, result + i,
@@ -370,7 +401,7 @@ final class ProgramInstance<Element: BlockElement> {
       }
       return
     }
-    let (cut, overflow) = mask.cut.subtractingReportingOverflow(mask.map.offset + block.lowerBound)
+    let (cut, overflow) = mask.cut.subtractingReportingOverflow(mask.offset + block.lowerBound)
     let included = overflow ? block.count : min(max(cut, 0), block.count)
     Element.mask(input, threshold: mask.threshold, includesEqual: true, result, count: included)
     Element.mask(
