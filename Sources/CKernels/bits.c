@@ -6,16 +6,11 @@
 #include <immintrin.h>
 #endif
 
-// A vector of conditions is converted to so many bits by an instruction or two.
-typedef bool bools16 __attribute__((ext_vector_type(16)));
-
 INLINE uint64_t sixteen(const float *source) {
   floats16 values;
   memcpy(&values, source, sizeof values);
-  const bools16 bits = __builtin_convertvector(values != 0, bools16);
-  uint16_t word;
-  memcpy(&word, &bits, 2);
-  return word;
+  const bools16 are_set = __builtin_convertvector(values != 0, bools16);
+  return bits16(&are_set);
 }
 
 // Sets bits of a word that other threads may be at too.

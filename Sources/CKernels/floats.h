@@ -3,6 +3,7 @@
 #define MERGEKIT_FLOATS_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -63,6 +64,15 @@ INLINE void load_bits16(const uint64_t *words, ptrdiff_t i, floats16 *values) {
   const words16 places = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
   const words16 ones = (words16)(((words16)(uint32_t)sixteen & places) != 0) & bits_of(1);
   memcpy(values, &ones, sizeof ones);
+}
+
+// A vector of conditions is converted to so many bits by an instruction or two.
+typedef bool bools16 __attribute__((ext_vector_type(16)));
+
+INLINE uint16_t bits16(const bools16 *conditions) {
+  uint16_t bits;
+  memcpy(&bits, conditions, 2);
+  return bits;
 }
 
 INLINE float of_bit(const uint64_t *words, ptrdiff_t i) { return (float)(words[i / 64] >> i % 64 & 1); }
