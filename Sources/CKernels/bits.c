@@ -32,6 +32,20 @@ CLONES void bits_store(const float *source, ptrdiff_t start, ptrdiff_t count, ui
   if (i < count) store_some(source + i, 0, count - i, word);
 }
 
+void bits_put(const uint64_t *source, ptrdiff_t start, ptrdiff_t count, uint64_t *words) {
+  const ptrdiff_t shift = start % 64;
+  uint64_t *word = words + start / 64;
+  for (; count > 0; count -= 64, source++, word++) {
+    if (shift == 0 && count >= 64) {
+      *word = *source;
+      continue;
+    }
+    const uint64_t bits = count < 64 ? *source & ((uint64_t)1 << count) - 1 : *source;
+    __atomic_fetch_or(word, bits << shift, __ATOMIC_RELAXED);
+    if (shift + count > 64) __atomic_fetch_or(word + 1, bits >> (64 - shift), __ATOMIC_RELAXED);
+  }
+}
+
 static void expand_from(ptrdiff_t i, const uint64_t *words, uint8_t *bytes, ptrdiff_t count) {
   for (; i < count; i += 8) {
     const uint64_t spread = (words[i / 64] >> i % 64 & 0xff) * 0x0101010101010101u & 0x8040201008040201u;

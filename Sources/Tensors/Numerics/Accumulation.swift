@@ -36,6 +36,13 @@ package struct LaneSum: Sendable {
     withLanes { lanes_add_dot(x, y, $0, count, startIndex) }
   }
 
+  /// Adds the products of `count` values and the bits from number `firstBit` on.
+  package mutating func addDot(
+    _ x: UnsafePointer<Float>, bits: UnsafePointer<UInt64>, firstBit: Int, count: Int, startIndex: Int
+  ) {
+    withLanes { lanes_add_dot_bits(x, bits, firstBit, $0, count, startIndex) }
+  }
+
   /// Adds `count` values, the first of which has index `startIndex` in the sequence.
   package mutating func addSum(_ x: UnsafePointer<Double>, count: Int, startIndex: Int) {
     add(count, startIndex, { x[$0] }, vector: { Self.load(x + $0) })

@@ -28,6 +28,19 @@ package struct RandomStream: Sendable, Hashable {
     }
   }
 
+  /// Sets a bit for each of the elements `start ..< start + count` of `fillUniform`, the first one lowest: whether it
+  /// is below `bound`. Words are written whole; what the last one holds beyond the elements is open.
+  package func fillBits(_ words: UnsafeMutablePointer<UInt64>, below bound: Float, start: Int, count: Int) {
+    if start & 3 == 0 { return philox_below(blocks(start &>> 2, (count &+ 3) &>> 2), bound, words) }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { numbers in
+      let numbers = numbers.baseAddress!
+      fillUniform(numbers, start: start, count: count)
+      for index in 0..<count { numbers[index] = numbers[index] < bound ? 1 : 0 }
+      words.update(repeating: 0, count: (count &+ 63) &>> 6)
+      bits_store(numbers, 0, count, words)
+    }
+  }
+
   /// Fills `destination` with elements `start ..< start + count`: normal, mean 0, variance 1, at most 6.7
   /// in magnitude.
   ///

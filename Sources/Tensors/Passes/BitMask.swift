@@ -46,13 +46,38 @@ final class BitMask: ByteSource, @unchecked Sendable {
 
   /// Stores the bits of elements from `start` on: 1 for those that are not zero.
   func store(_ elements: UnsafePointer<Float>, start: Int, count: Int) {
+    forEachPage(start, count) { done, place, count, page in bits_store(elements + done, place, count, page) }
+  }
+
+  /// Stores bits of elements from `start` on, the first one lowest.
+  func store(bits: UnsafePointer<UInt64>, start: Int, count: Int) {
+    forEachPage(start, count) { done, place, count, page in
+      if done % 64 == 0 { return bits_put(bits + done / 64, place, count, page) }
+      for number in stride(from: 0, to: count, by: 64) {
+        var word = Self.word(bits, from: done + number, before: done + count)
+        bits_put(&word, place + number, min(64, count - number), page)
+      }
+    }
+  }
+
+  /// Calls `body` for each page that a range touches: how many elements lie before, the place in the page, and how many
+  /// elements there.
+  @inline(__always)
+  private func forEachPage(_ start: Int, _ count: Int, _ body: (_ done: Int, Int, Int, Page) -> Void) {
     var done = 0
     while done < count {
       let (index, place) = (start + done).quotientAndRemainder(dividingBy: MaskPages.pageCount)
       let part = min(count - done, MaskPages.pageCount - place)
-      bits_store(elements + done, place, part, page(index))
+      body(done, place, part, page(index))
       done += part
     }
+  }
+
+  /// 64 bits from number `bit` on; those from `end` on are open.
+  private static func word(_ bits: UnsafePointer<UInt64>, from bit: Int, before end: Int) -> UInt64 {
+    let (word, shift) = bit.quotientAndRemainder(dividingBy: 64)
+    let low = bits[word] >> UInt64(shift)
+    return shift > 0 && (word + 1) * 64 < end ? low | bits[word + 1] << UInt64(64 - shift) : low
   }
 
   /// The bits of elements from `start` on, the first one lowest, where they are or else in `scratch`, which has a word

@@ -6,6 +6,9 @@ protocol AccumulableElement {
   static func addSquares(_ x: UnsafePointer<Self>, to sum: inout LaneSum, count: Int, startIndex: Int)
   static func addDot(
     _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, to sum: inout LaneSum, count: Int, startIndex: Int)
+  static func addDot(
+    _ x: UnsafePointer<Self>, bits: UnsafePointer<UInt64>, firstBit: Int, to sum: inout LaneSum, count: Int,
+    startIndex: Int)
   static func minimum(of x: UnsafePointer<Self>, count: Int) -> Double
   static func maximum(of x: UnsafePointer<Self>, count: Int) -> Double
   static func accumulateColumns(
@@ -26,6 +29,13 @@ extension Float: AccumulableElement {
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, to sum: inout LaneSum, count: Int, startIndex: Int
   ) {
     sum.addDot(x, y, count: count, startIndex: startIndex)
+  }
+
+  static func addDot(
+    _ x: UnsafePointer<Float>, bits: UnsafePointer<UInt64>, firstBit: Int, to sum: inout LaneSum, count: Int,
+    startIndex: Int
+  ) {
+    sum.addDot(x, bits: bits, firstBit: firstBit, count: count, startIndex: startIndex)
   }
 
   static func minimum(of x: UnsafePointer<Float>, count: Int) -> Double {
@@ -65,6 +75,11 @@ extension Double: AccumulableElement {
   ) {
     sum.addDot(x, y, count: count, startIndex: startIndex)
   }
+
+  static func addDot(
+    _ x: UnsafePointer<Double>, bits: UnsafePointer<UInt64>, firstBit: Int, to sum: inout LaneSum, count: Int,
+    startIndex: Int
+  ) { preconditionFailure("bits are of programs of float32") }
 
   static func minimum(of x: UnsafePointer<Double>, count: Int) -> Double {
     Extrema.minimum(of: x, count: count)

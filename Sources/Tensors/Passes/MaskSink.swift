@@ -21,6 +21,9 @@ final class MaskSink: SweepSink {
 
     /// Masks are of random numbers and ranks, which are float32, in programs of float32.
     override func consume(_ block: Range<Int>, _ instance: ProgramInstance<Element>) {
+      if let bits = instance.bits(ofRoot: root) {
+        return mask.store(bits: bits, start: block.lowerBound, count: block.count)
+      }
       instance.root(root, count: block.count).withMemoryRebound(to: Float.self, capacity: block.count) {
         mask.store($0, start: block.lowerBound, count: block.count)
       }

@@ -182,7 +182,7 @@ struct PassPlanner {
         return PassPlan.Settled(node: mask, roots: [roots.count - 1])
       }
       let own = kept.nodes(from: stage).union(barriers.filter(materialised.contains))
-      let program = try compile(roots, own: own, needs)
+      let program = try compile(roots, own: own, needs, bits: bits(barriers, settled, masks))
       let partition: Partition
       if space.trip == .sample, Self.isSampled(program) {
         partition = KeySample.partition(count: space.count)
@@ -241,11 +241,28 @@ struct PassPlanner {
     return ReductionSink.Geometry(outer: outer, size: size, inner: inner)
   }
 
-  private func compile(_ roots: [NodeID], own: Set<NodeID>, _ needs: Materialisation) throws -> Program {
+  /// The roots that may be masks of bits: those of masks, and the second ones of dot products of all elements.
+  private func bits(_ barriers: [NodeID], _ settled: [PassPlan.Settled], _ masks: [PassPlan.Settled]) -> Set<Int> {
+    var (bits, others) = (Set(masks.flatMap(\.roots)), Set<Int>())
+    for (node, settled) in zip(barriers, settled) {
+      if !materialised.contains(node), case .reduce(.dot, nil) = graph[node].operation {
+        others.insert(settled.roots[0])
+        bits.insert(settled.roots[1])
+      } else {
+        others.formUnion(settled.roots)
+      }
+    }
+    // A mask that several need is a root for each.
+    return bits.subtracting(others)
+  }
+
+  private func compile(
+    _ roots: [NodeID], own: Set<NodeID>, _ needs: Materialisation, bits: Set<Int> = []
+  ) throws -> Program {
     try ProgramCompiler.compile(
       roots, graph: graph, materialised: needs, own: own,
       precision: roots.allSatisfy { graph[$0].precision == .double } ? .double : .single,
-      count: graph[roots[0]].shape.count)
+      count: graph[roots[0]].shape.count, bits: bits)
   }
 
   /// Units for a sweep whose results do not depend on them.

@@ -98,7 +98,9 @@ final class ReductionSink: SweepSink, @unchecked Sendable {
 
     override func consume(_ block: Range<Int>, _ instance: ProgramInstance<Element>) {
       let x = instance.root(sink.roots.first, count: block.count)
-      let y = sink.reduction == .dot ? instance.root(sink.roots.second, count: block.count) : x
+      let bits = sink.reduction == .dot ? instance.bits(ofRoot: sink.roots.second) : nil
+      let y =
+        sink.reduction == .dot && bits == nil ? instance.root(sink.roots.second, count: block.count) : x
       let size = sink.geometry.size
       var position = block.lowerBound
       while position < block.upperBound {
@@ -107,7 +109,11 @@ final class ReductionSink: SweepSink, @unchecked Sendable {
         let chunkEnd = min(size - inRow, Partition.chunk - index)
         let count = min(block.upperBound - position, chunkEnd)
         let offset = position - block.lowerBound
-        accumulator.add(x + offset, y + offset, count: count, startIndex: index)
+        if let bits {
+          accumulator.addDot(x + offset, bits: bits, firstBit: offset, count: count, startIndex: index)
+        } else {
+          accumulator.add(x + offset, y + offset, count: count, startIndex: index)
+        }
         if count == chunkEnd {
           sink.partials[row * sink.partialsPerResult + chunk] = accumulator.total
           accumulator = ChunkAccumulator(sink.reduction)
@@ -183,6 +189,13 @@ struct ChunkAccumulator {
     case .sum, .squares, .dot: sum.total
     case .minimum, .maximum: extremum
     }
+  }
+
+  /// Adds the products of a run and bits.
+  mutating func addDot<Element: BlockElement>(
+    _ x: UnsafePointer<Element>, bits: UnsafePointer<UInt64>, firstBit: Int, count: Int, startIndex: Int
+  ) {
+    Element.addDot(x, bits: bits, firstBit: firstBit, to: &sum, count: count, startIndex: startIndex)
   }
 
   /// Adds a run whose first element has index `startIndex` in the chunk.

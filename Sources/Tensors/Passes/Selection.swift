@@ -54,6 +54,7 @@ struct TiePlace {
     var end = unit.upperBound
     var single = program
     single.roots = [program.roots[root]]
+    single.bitRoots = []
     let instance = ProgramInstance<Float>(single, blockSize: 1024)
     try instance.evaluate(unit) { values, block in
       guard rest > 0 else { return }

@@ -4,32 +4,99 @@
 struct InstructionFusion {
   /// By virtual register; `nil` if it has joined another.
   private(set) var instructions: [Program.Instruction?]
+  /// The positions of results that are bits.
+  private(set) var bitResults: Set<Int> = []
   private let program: Program
   private let results: [Program.Operand]
 
-  /// Fuses the instructions of `program`, one for each virtual register, whose `results` are asked for.
-  init(_ instructions: [Program.Instruction], of program: Program, results: [Program.Operand]) {
+  /// Fuses the instructions of `program`, one for each virtual register, whose `results` are asked for, those at the
+  /// positions `bits` also as masks of bits.
+  init(
+    _ instructions: [Program.Instruction], of program: Program, results: [Program.Operand], bits: Set<Int>
+  ) {
     self.instructions = instructions
     self.program = program
     self.results = results
     guard program.precision == .single else { return }
-    makePairs()
+    let comparisons = comparedDraws()
+    makePairs(but: Set(comparisons.map(\.position)))
     readLeavesInPlace()
+    for comparison in comparisons { compare(comparison, bits) }
   }
 
-  // MARK: Pairs
-
-  private mutating func makePairs() {
+  private func useCounts() -> [Int] {
     var uses = [Int](repeating: 0, count: instructions.count)
     for case let instruction? in instructions {
       program.forEachRegister(of: instruction) { uses[Int($0)] += 1 }
     }
     for result in results where result >= 0 { uses[Int(result)] += 1 }
+    return uses
+  }
 
+  /// By register, the instructions that read it.
+  private func readers() -> [[Int]] {
+    var readers = [[Int]](repeating: [], count: instructions.count)
+    for (position, instruction) in instructions.enumerated() {
+      guard let instruction else { continue }
+      program.forEachRegister(of: instruction) { readers[Int($0)].append(position) }
+    }
+    return readers
+  }
+
+  // MARK: Draws
+
+  /// A draw that only a comparison with a scalar reads.
+  private struct ComparedDraw {
+    var position: Int
+    var random: Int
+    var bound: Program.Operand
+  }
+
+  private func comparedDraws() -> [ComparedDraw] {
+    guard !program.draws.isEmpty else { return [] }
+    let uses = useCounts()
+    return instructions.enumerated().compactMap { position, instruction in
+      guard let instruction = instruction.flatMap(Self.vectorFirst), case .binary(.less) = instruction.code,
+        instruction.second < 0, uses[Int(instruction.first)] == 1,
+        let random = instructions[Int(instruction.first)], case .random = random.code
+      else { return nil }
+      let draw = program.draws[Int(random.first)]
+      guard draw.distribution == .uniform, draw.map.isLinear else { return nil }
+      return ComparedDraw(position: position, random: Int(instruction.first), bound: instruction.second)
+    }
+  }
+
+  /// Makes a comparison one of bits, if all that need it take them.
+  private mutating func compare(_ comparison: ComparedDraw, _ bits: Set<Int>) {
+    let register = Int32(comparison.position)
+    let roots = results.indices.filter { results[$0] == register }
+    let readers = readers()[comparison.position]
+    for reader in readers { putSecond(register, in: &instructions[reader]!) }
+    guard bits.isSuperset(of: roots),
+      readers.allSatisfy({ Self.canRead(register, .bits, in: instructions[$0]!) })
+    else { return }
+    for reader in readers {
+      if case .pair = instructions[reader]!.code {
+        instructions[reader]!.bits |= 4
+      } else {
+        instructions[reader]!.bits |= 2
+      }
+    }
+    bitResults.formUnion(roots)
+    instructions[comparison.position] = Program.Instruction(
+      code: .bernoulli, destination: register, first: instructions[comparison.random]!.first,
+      second: comparison.bound)
+    instructions[comparison.random] = nil
+  }
+
+  // MARK: Pairs
+
+  private mutating func makePairs(but unpaired: Set<Int>) {
+    let uses = useCounts()
     for position in instructions.indices {
       guard let last = instructions[position] else { continue }
       for operand in Operands.all(of: last) where operand.inner >= 0 && uses[Int(operand.inner)] == 1 {
-        guard let inner = instructions[Int(operand.inner)], let first = Self.vectorFirst(inner),
+        guard !unpaired.contains(Int(operand.inner)), let inner = instructions[Int(operand.inner)], let first = Self.vectorFirst(inner),
           case .binary(let operation) = first.code, Self.canPair(operation, operand.end)
         else { continue }
         instructions[position] = Program.Instruction(
@@ -109,11 +176,7 @@ struct InstructionFusion {
 
   /// Lets operations read stored bfloat16 and masks themselves where all that read them can.
   private mutating func readLeavesInPlace() {
-    var readers = [[Int]](repeating: [], count: instructions.count)
-    for (position, instruction) in instructions.enumerated() {
-      guard let instruction else { continue }
-      program.forEachRegister(of: instruction) { readers[Int($0)].append(position) }
-    }
+    let readers = readers()
     let results = Set(results)
     for position in instructions.indices {
       let register = Int32(position)
@@ -140,7 +203,7 @@ struct InstructionFusion {
   /// Swaps the factors of a product, so that a mask's register is the second one, unless that is a mask already.
   private func putSecond(_ register: Int32, in instruction: inout Program.Instruction) {
     guard case .binary(.multiply) = instruction.code, instruction.stored & 1 == 0, instruction.first == register,
-      instruction.stored & 2 == 0 || form(of: instruction.second) != .bits
+      instruction.bits == 0, instruction.stored & 2 == 0 || form(of: instruction.second) != .bits
     else { return }
     (instruction.first, instruction.second) = (instruction.second, instruction.first)
     instruction.stored = instruction.stored >> 1 & 1

@@ -53,6 +53,7 @@ struct LaunchedProgram: Sendable {
   var instructions: [Program.Instruction]
   var registerCount: Int
   var roots: [Program.Operand]
+  var bitRoots: Set<Int>
 
   /// Bytes of one element of every leaf that a tile holds.
   var bytesPerElement: Int {
@@ -118,5 +119,6 @@ extension LaunchedProgram {
     instructions = program.instructions
     registerCount = program.registerCount
     roots = program.roots
+    bitRoots = program.bitRoots
   }
 }

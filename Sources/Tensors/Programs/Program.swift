@@ -9,6 +9,8 @@ struct Program {
 
   enum Code: Sendable {
     case load, random, mask, splice, rank, fill, convert, select, fold
+    /// Whether a uniform draw is below a scalar, as bits.
+    case bernoulli
     case unary(UnaryOperation)
     case binary(BinaryOperation)
     /// (first operation second) end third, of float32.
@@ -27,7 +29,7 @@ struct Program {
   struct Instruction: Sendable {
     var code: Code
     var destination: Int32
-    /// Operands; `first` of load, random, mask, splice, rank and fold is an index into the program's lists.
+    /// Operands; `first` of load, random, bernoulli, mask, splice, rank and fold is an index into the program's lists.
     var first: Operand = 0
     var second: Operand = 0
     var third: Operand = 0
@@ -35,6 +37,8 @@ struct Program {
     /// Bit k of a binary operation or a pair: operand k is an index into the leaves, whose bfloat16 or bits are read
     /// where they are stored.
     var stored: UInt8 = 0
+    /// Bit k: operand k is a register of bits.
+    var bits: UInt8 = 0
 
     /// Calls `body` with the operands of a binary operation or a pair that are registers.
     fileprivate func forEachOperandRegister(_ body: (Int32) -> Void) {
@@ -116,6 +120,8 @@ struct Program {
   var registerCount = 0
   /// What was asked for, in order.
   var roots: [Operand] = []
+  /// The positions of those that are registers of bits.
+  var bitRoots: Set<Int> = []
   /// Comparisons of what random numbers or ranks decide: a bit an element, and dear to compute again.
   var costlyMasks: [NodeID] = []
 
@@ -136,7 +142,7 @@ extension Program {
   /// twice.
   func forEachRegister(of instruction: Instruction, _ body: (Int32) -> Void) {
     switch instruction.code {
-    case .load, .random, .splice, .rank: break
+    case .load, .random, .bernoulli, .splice, .rank: break
     case .mask: body(instruction.second)
     case .fill: break
     case .convert, .unary: body(instruction.first)
@@ -153,7 +159,7 @@ extension Program {
   mutating func rename(_ instruction: inout Instruction, _ register: (Int32) -> Int32) {
     func real(_ operand: Operand) -> Operand { operand >= 0 ? register(operand) : operand }
     switch instruction.code {
-    case .load, .random, .splice, .rank, .fill: break
+    case .load, .random, .bernoulli, .splice, .rank, .fill: break
     case .mask: instruction.second = real(instruction.second)
     case .convert, .unary: instruction.first = real(instruction.first)
     case .binary, .pair:

@@ -78,20 +78,20 @@ struct ProgramCompiler {
   }
 
   /// The program that computes `roots`, all of the iteration space's count. Those of them that are
-  /// materialised are computed, not read, if they are among `own`.
+  /// materialised are computed, not read, if they are among `own`. Roots at the positions `bits` may be masks of bits.
   static func compile(
     _ roots: [NodeID], graph: ExpressionGraph, materialised: Materialisation, own: Set<NodeID> = [],
-    precision: Precision, count: Int
+    precision: Precision, count: Int, bits: Set<Int> = []
   ) throws -> Program {
     var compiler = ProgramCompiler(
       graph: graph, materialised: materialised, own: own, precision: precision, count: count, depth: 0,
       nested: Nested())
-    return try compiler.compile(roots)
+    return try compiler.compile(roots, bits: bits)
   }
 
-  private mutating func compile(_ roots: [NodeID]) throws -> Program {
+  private mutating func compile(_ roots: [NodeID], bits: Set<Int> = []) throws -> Program {
     let results = try roots.map { try compile(Key(node: $0, map: 0)) }
-    allocate(results)
+    allocate(results, bits: bits)
     return program
   }
 
@@ -332,8 +332,9 @@ struct ProgramCompiler {
 
   /// Gives virtual registers real ones, each free again after its last use. A destination is never one
   /// of its own operands, so that loops over them need no overlap check to be vectorised.
-  private mutating func allocate(_ results: [Program.Operand]) {
-    let instructions = InstructionFusion(instructions, of: program, results: results).instructions
+  private mutating func allocate(_ results: [Program.Operand], bits: Set<Int>) {
+    let fusion = InstructionFusion(instructions, of: program, results: results, bits: bits)
+    let instructions = fusion.instructions
     var lastUse = [Int](repeating: -1, count: instructions.count)
     for (position, instruction) in instructions.enumerated() {
       guard let instruction else { continue }
@@ -361,5 +362,6 @@ struct ProgramCompiler {
       program.instructions.append(instruction)
     }
     program.roots = results.map { $0 < 0 ? $0 : assigned[Int($0)] }
+    program.bitRoots = fusion.bitResults
   }
 }

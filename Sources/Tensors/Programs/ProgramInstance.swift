@@ -137,13 +137,14 @@ final class ProgramInstance<Element: BlockElement> {
           switch instruction.code {
           case .load, .random, .splice, .rank, .fold: 0..<0
           case .fill, .unary, .convert: 0..<1
-          case .mask: 1..<2
+          case .mask, .bernoulli: 1..<2
           case .binary, .pair(_, .magnitude): 0..<2
           case .pair, .select: 0..<3
           }
         for number in used {
           if instruction.stored & 1 << UInt8(number) == 0 {
             step.operands[number] = operand(given[number])
+            if instruction.bits & 1 << UInt8(number) != 0 { step.operands[number].form = block_bits }
           } else {
             let isMask = program.leaves[Int(given[number])].mask != nil
             step.operands[number].form = isMask ? block_bits : block_bf16
@@ -156,7 +157,12 @@ final class ProgramInstance<Element: BlockElement> {
     self.storedOperands = .allocate(capacity: storedOperands.count)
     _ = self.storedOperands.initialize(from: storedOperands)
     roots = .allocate(capacity: program.roots.count)
-    _ = roots.initialize(from: program.roots.map(operand))
+    _ = roots.initialize(
+      from: program.roots.enumerated().map { position, root in
+        var root = operand(root)
+        if program.bitRoots.contains(position) { root.form = block_bits }
+        return root
+      })
     draws = .allocate(capacity: program.draws.count)
     _ = draws.initialize(
       from: program.draws.map {
@@ -279,6 +285,11 @@ final class ProgramInstance<Element: BlockElement> {
     return UnsafePointer(spare)
   }
 
+  /// The block of a root after `run`, if it is bits, the first one lowest.
+  func bits(ofRoot index: Int) -> UnsafePointer<UInt64>? {
+    roots[index].form == block_bits ? roots[index].elements.assumingMemoryBound(to: UInt64.self) : nil
+  }
+
   /// Computes the elements of `block`, which lies within the prepared tile.
   func run(_ block: Range<Int>) { Element.run(block, by: self) }
 
@@ -325,6 +336,8 @@ final class ProgramInstance<Element: BlockElement> {
         Element.round(operands[0].pointer(), result, dtype: step.pointee.dtype, count: count)
       case .random:
         draw(step.pointee.index, block, result)
+      case .bernoulli:
+        compareDraw(step.pointee.index, Float(operands[1].pointer(to: Element.self)[0]), block, result)
       case .mask:
         mask(step.pointee.index, operands[1].pointer(), block, result)
       case .splice:
@@ -385,6 +398,15 @@ final class ProgramInstance<Element: BlockElement> {
       result[i] =
         draw.distribution == .uniform ? draw.stream.uniform(at: element) : draw.stream.normal(at: element)
     }
+  }
+
+  /// Bits of a linear uniform draw, in the place of a register's floats.
+  private func compareDraw(
+    _ index: Int, _ bound: Float, _ block: Range<Int>, _ result: UnsafeMutablePointer<Element>
+  ) {
+    guard let draw = draws[index] else { preconditionFailure("only linear draws are compared as bits") }
+    let words = UnsafeMutableRawPointer(result).assumingMemoryBound(to: UInt64.self)
+    draw.stream.fillBits(words, below: bound, start: draw.offset + block.lowerBound, count: block.count)
   }
 
   /// Elements equal to the threshold count up to the cut.
