@@ -111,36 +111,45 @@ private final class ProgramWorker<Element: BlockElement>: SweepWorker {
   private let work: ProgramWork<Element>
   private let instance: ProgramInstance<Element>
   /// Without counts of references, which would go up and down for each block.
-  private let sinks: UnsafeMutableBufferPointer<Unmanaged<SinkWorker<Element>>>
+  private let sinks: UnsafeMutablePointer<Unmanaged<SinkWorker<Element>>>
+  private let sinkCount: Int
   private let blockSize: Int
 
   init(_ work: ProgramWork<Element>, index: Int) {
     self.work = work
     blockSize = min(ProgramInstance<Element>.blockSize(of: work.program), work.tileSize)
     instance = ProgramInstance(work.program, blockSize: blockSize)
-    sinks = .allocate(capacity: work.sinks.count)
-    _ = sinks.initialize(from: work.sinks.map { .passRetained($0.makeWorker(index: index)) })
+    sinkCount = work.sinks.count
+    sinks = .allocate(capacity: sinkCount)
+    for (place, sink) in work.sinks.enumerated() {
+      (sinks + place).initialize(to: .passRetained(sink.makeWorker(index: index)))
+    }
   }
 
   deinit {
-    for sink in sinks { sink.release() }
+    for place in 0..<sinkCount { sinks[place].release() }
     sinks.deallocate()
   }
 
   func run(unit: Int, range: Range<Int>) throws {
-    for sink in sinks { sink._withUnsafeGuaranteedRef { $0.begin(unit: unit, range: range) } }
+    forEachSink { $0.begin(unit: unit, range: range) }
     for start in stride(from: range.lowerBound, to: range.upperBound, by: work.tileSize) {
       let tile = start..<min(start + work.tileSize, range.upperBound)
       try instance.prepare(tile)
-      for sink in sinks { sink._withUnsafeGuaranteedRef { $0.begin(tile: tile) } }
+      forEachSink { $0.begin(tile: tile) }
       for first in stride(from: tile.lowerBound, to: tile.upperBound, by: blockSize) {
         let block = first..<min(first + blockSize, tile.upperBound)
         instance.run(block)
-        for sink in sinks { sink._withUnsafeGuaranteedRef { $0.consume(block, instance) } }
+        forEachSink { $0.consume(block, instance) }
       }
-      for sink in sinks { try sink._withUnsafeGuaranteedRef { try $0.end(tile: tile) } }
+      try forEachSink { try $0.end(tile: tile) }
     }
-    for sink in sinks { sink._withUnsafeGuaranteedRef { $0.end(unit: unit, range: range) } }
+    forEachSink { $0.end(unit: unit, range: range) }
+  }
+
+  @inline(__always)
+  private func forEachSink(_ body: (SinkWorker<Element>) throws -> Void) rethrows {
+    for place in 0..<sinkCount { try sinks[place]._withUnsafeGuaranteedRef(body) }
   }
 }
 
