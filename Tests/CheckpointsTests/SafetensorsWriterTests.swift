@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Synchronization
 import SystemPackage
 import Tensors
 import TestSupport
@@ -231,6 +232,50 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
     #expect(
       message { try SafetensorsWriter(layout: layout, directory: missing) }
         == "\(missing)/model.safetensors: cannot create: No such file or directory")
+  }
+
+  /// Threads that come while another writes leave their tiles to it, or write beside it if many wait.
+  @Test func tilesOfManyThreadsAreAllWritten() throws {
+    let (threads, tiles, size) = (6, 200, 4096)
+    let tensors = (0..<threads).map { bytes("t\($0)", tiles * size) }
+    let layout = try SafetensorsLayout(tensors: tensors, maximumShardBytes: 3 * tiles * size)
+    #expect(layout.shards.count == 2)
+    let writer = try SafetensorsWriter(layout: layout, directory: directory.file(""))
+    let failures = Mutex<[String]>([])
+    DispatchQueue.concurrentPerform(iterations: threads) { thread in
+      let sink = writer.sink(thread)
+      var buffer = TileBuffer()
+      for tile in 0..<tiles {
+        let pointer = buffer.ensure(size)
+        pointer.initializeMemory(as: UInt8.self, repeating: UInt8((7 * thread + tile) % 251 + 1), count: size)
+        do {
+          buffer = try sink.write(buffer, byteCount: size, at: tile * size)
+        } catch { failures.withLock { $0.append("\(error)") } }
+      }
+    }
+    #expect(failures.withLock { $0 } == [])
+    try writer.finish()
+    let checkpoint = try Checkpoint(path: directory.file(""))
+    for thread in 0..<threads {
+      let expected = (0..<tiles).flatMap {
+        [UInt8](repeating: UInt8((7 * thread + $0) % 251 + 1), count: size)
+      }
+      #expect(try checkpoint.tensor(named: "t\(thread)")?.bytes() == expected)
+    }
+  }
+
+  /// A failure is that of whoever wrote, and of all that come after it.
+  @Test func tilesAfterAFailureFail() throws {
+    let layout = try SafetensorsLayout(tensors: [bytes("a", 8)], maximumShardBytes: 8)
+    let writer = try SafetensorsWriter(layout: layout, directory: directory.file(""))
+    try writer.finish()
+    for _ in 0..<2 {
+      let tile = TileBuffer()
+      tile.ensure(8).initializeMemory(as: UInt8.self, repeating: 1, count: 8)
+      #expect(
+        message { _ = try writer.sink(0).write(tile, byteCount: 8, at: 0) }
+          == "\(directory.path)/model.safetensors: cannot write: Bad file descriptor")
+    }
   }
 
   @Test func nothingIsWrittenAfterTheEnd() throws {

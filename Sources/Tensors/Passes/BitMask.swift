@@ -84,7 +84,9 @@ final class BitMask: ByteSource, @unchecked Sendable {
   /// for each 64 of them. What the last word holds beyond them is open.
   func bits(start: Int, count: Int, scratch: UnsafeMutablePointer<UInt64>) -> UnsafePointer<UInt64> {
     let (index, place) = start.quotientAndRemainder(dividingBy: MaskPages.pageCount)
-    if place % 64 == 0, place + count <= MaskPages.pageCount { return UnsafePointer(page(index) + place / 64) }
+    if place % 64 == 0, place + count <= MaskPages.pageCount {
+      return UnsafePointer(page(index) + place / 64)
+    }
     let shift = UInt64(start % 64)
     for number in 0..<(count + 63) / 64 {
       let first = start / 64 + number

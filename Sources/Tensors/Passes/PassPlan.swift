@@ -242,7 +242,9 @@ struct PassPlanner {
   }
 
   /// The roots that may be masks of bits: those of masks, and the second ones of dot products of all elements.
-  private func bits(_ barriers: [NodeID], _ settled: [PassPlan.Settled], _ masks: [PassPlan.Settled]) -> Set<Int> {
+  private func bits(_ barriers: [NodeID], _ settled: [PassPlan.Settled], _ masks: [PassPlan.Settled]) -> Set<
+    Int
+  > {
     var (bits, others) = (Set(masks.flatMap(\.roots)), Set<Int>())
     for (node, settled) in zip(barriers, settled) {
       if !materialised.contains(node), case .reduce(.dot, nil) = graph[node].operation {

@@ -96,7 +96,8 @@ struct InstructionFusion {
     for position in instructions.indices {
       guard let last = instructions[position] else { continue }
       for operand in Operands.all(of: last) where operand.inner >= 0 && uses[Int(operand.inner)] == 1 {
-        guard !unpaired.contains(Int(operand.inner)), let inner = instructions[Int(operand.inner)], let first = Self.vectorFirst(inner),
+        guard !unpaired.contains(Int(operand.inner)), let inner = instructions[Int(operand.inner)],
+          let first = Self.vectorFirst(inner),
           case .binary(let operation) = first.code, Self.canPair(operation, operand.end)
         else { continue }
         instructions[position] = Program.Instruction(
@@ -184,7 +185,9 @@ struct InstructionFusion {
         !results.contains(register), !readers[position].isEmpty
       else { continue }
       if form == .bits { for reader in readers[position] { putSecond(register, in: &instructions[reader]!) } }
-      guard readers[position].allSatisfy({ Self.canRead(register, form, in: instructions[$0]!) }) else { continue }
+      guard readers[position].allSatisfy({ Self.canRead(register, form, in: instructions[$0]!) }) else {
+        continue
+      }
       for reader in readers[position] { instructions[reader]!.read(leaf: load.first, inPlaceOf: register) }
       instructions[position] = nil
     }
@@ -202,7 +205,8 @@ struct InstructionFusion {
 
   /// Swaps the factors of a product, so that a mask's register is the second one, unless that is a mask already.
   private func putSecond(_ register: Int32, in instruction: inout Program.Instruction) {
-    guard case .binary(.multiply) = instruction.code, instruction.stored & 1 == 0, instruction.first == register,
+    guard case .binary(.multiply) = instruction.code, instruction.stored & 1 == 0,
+      instruction.first == register,
       instruction.bits == 0, instruction.stored & 2 == 0 || form(of: instruction.second) != .bits
     else { return }
     (instruction.first, instruction.second) = (instruction.second, instruction.first)
@@ -210,7 +214,9 @@ struct InstructionFusion {
   }
 
   /// Whether an instruction can read the form wherever it reads the register.
-  private static func canRead(_ register: Int32, _ form: StoredForm, in instruction: Program.Instruction) -> Bool {
+  private static func canRead(_ register: Int32, _ form: StoredForm, in instruction: Program.Instruction)
+    -> Bool
+  {
     switch (instruction.code, form) {
     case (.binary(.add), .bfloat16), (.binary(.subtract), .bfloat16), (.binary(.multiply), .bfloat16):
       return true

@@ -66,6 +66,8 @@ final class ProgramInstance<Element: BlockElement> {
 
   private let program: LaunchedProgram
   private let blockSize: Int
+  /// Elements of a register: a block's, and a word of bits at least.
+  private let registerSize: Int
   /// Of scalars, one element each.
   private let scalars: UnsafeMutablePointer<Element>
   private let registers: UnsafeMutablePointer<Element>
@@ -95,12 +97,14 @@ final class ProgramInstance<Element: BlockElement> {
   init(_ program: LaunchedProgram, blockSize: Int) {
     self.program = program
     self.blockSize = blockSize
+    let registerSize = max(blockSize, 16)
+    self.registerSize = registerSize
     scalars = .allocate(capacity: max(1, program.scalars.count))
     for (index, value) in program.scalars.enumerated() { scalars[index] = Element(value) }
     // Every instruction writes its register before another reads it. Vectors that lie across two lines of the
     // cache would make the loops half as slow again.
     registers = UnsafeMutableRawPointer.allocate(
-      byteCount: (program.registerCount + 1) * blockSize * MemoryLayout<Element>.stride, alignment: 64
+      byteCount: (program.registerCount + 1) * registerSize * MemoryLayout<Element>.stride, alignment: 64
     ).assumingMemoryBound(to: Element.self)
     let leafBytes = program.leaves.map { _ in TileBuffer() }
     self.leafBytes = leafBytes
@@ -118,7 +122,7 @@ final class ProgramInstance<Element: BlockElement> {
     let (registers, scalars) = (registers, scalars)
     func operand(_ operand: Program.Operand) -> block_operand {
       operand >= 0
-        ? block_operand(elements: registers + Int(operand) * blockSize, form: block_vector)
+        ? block_operand(elements: registers + Int(operand) * registerSize, form: block_vector)
         : block_operand(elements: scalars + Int(~operand), form: block_scalar)
     }
     let operands = UnsafeMutablePointer<block_operand>.allocate(
@@ -130,7 +134,7 @@ final class ProgramInstance<Element: BlockElement> {
     _ = steps.initialize(
       from: program.instructions.enumerated().map { position, instruction in
         let step = Step(
-          code: instruction.code, result: registers + Int(instruction.destination) * blockSize,
+          code: instruction.code, result: registers + Int(instruction.destination) * registerSize,
           operands: operands + 3 * position, dtype: instruction.dtype, index: Int(instruction.first))
         let given = [instruction.first, instruction.second, instruction.third]
         let used: Range<Int> =
@@ -273,14 +277,14 @@ final class ProgramInstance<Element: BlockElement> {
 
   @inline(__always)
   private func register(_ index: Int32) -> UnsafeMutablePointer<Element> {
-    registers + Int(index) * blockSize
+    registers + Int(index) * registerSize
   }
 
   /// The block of a root after `run`. A scalar root is spread over the spare register.
   func root(_ index: Int, count: Int) -> UnsafePointer<Element> {
     let root = roots[index]
     guard root.isScalar else { return root.pointer() }
-    let spare = registers + program.registerCount * blockSize
+    let spare = registers + program.registerCount * registerSize
     Element.fill(spare, with: root.pointer()[0], count: count)
     return UnsafePointer(spare)
   }

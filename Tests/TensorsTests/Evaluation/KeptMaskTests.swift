@@ -53,6 +53,83 @@ import Testing
     }
   }
 
+  /// What multiplies a mask that is kept, and what a mask multiplies: floats, stored bfloat16, numbers, results of
+  /// other operations, another mask.
+  @Test(arguments: [nil, 1000]) func productsAreThoseOfFloats(_ tile: Int?) throws {
+    let bench = Bench(tileSize: tile)
+    let graph = bench.graph
+    let y = try bench.stored(others, Self.shape, .f32)
+    let (b, c) = (try bench.stored(others, Self.shape, .bf16), try bench.stored(values, Self.shape, .bf16))
+    let number = try bench.number(-1.5)
+    let sum = try graph.reduce(.sum, y, operation: "sum")
+    func products(_ mask: NodeID, _ other: NodeID) throws -> [NodeID] {
+      var factors = [y, b, number, other, sum]
+      for operation in [BinaryOperation.add, .subtract, .multiply, .less] {
+        factors += try [
+          graph.binary(operation, y, c), graph.binary(operation, b, c), graph.binary(operation, y, sum),
+        ]
+      }
+      return try factors.flatMap {
+        try [graph.binary(.multiply, mask, $0), graph.binary(.multiply, $0, mask)]
+      }
+    }
+    let bits = try [0.3, 0.7].enumerated().map { index, part in
+      let stream = RandomStream(seed: 3, name: "draw", ordinal: index)
+      return try graph.binary(
+        .less, graph.random(.uniform, shape: Shape(Self.shape), stream: stream), bench.number(part))
+    }
+    let floats = try bits.map { try bench.stored(bench.compute($0), Self.shape, .f32) }
+    // Two sweeps need the masks, so that the second reads them as bits.
+    func twice(_ masks: [NodeID]) throws -> [[Float]] {
+      let kept = try graph.reduce(.dot, graph.unary(.abs, y), with: masks[0], operation: "dot")
+      let both = try graph.binary(.add, kept, graph.reduce(.sum, masks[1], operation: "sum"))
+      return try products(masks[0], masks[1]).map { try bench.compute(graph.binary(.divide, $0, both)) }
+    }
+    for (found, expected) in zip(try twice(bits), try twice(floats)) { expectSame(found, expected) }
+  }
+
+  /// In one sweep, too, where bits are drawn and multiplied, or compared with what cannot take bits.
+  @Test func drawsThatAreMultipliedAtOnceAreThoseOfFloats() throws {
+    let bench = Bench(tileSize: 1000)
+    let graph = bench.graph
+    let y = try bench.stored(others, Self.shape, .f32)
+    let mask = try graph.binary(.less, draw(bench), bench.number(0.4))
+    let bits = try bench.compute(mask)
+    #expect(bits.contains(0) && bits.contains(1))
+    expectSame(try bench.compute(graph.binary(.multiply, mask, y)), zip(bits, others).map { $0 * $1 })
+    let difference = try graph.binary(.subtract, y, bench.number(0.5))
+    expectSame(
+      try bench.compute(graph.binary(.multiply, difference, mask)), zip(bits, others).map { $0 * ($1 - 0.5) })
+    expectSame(
+      try bench.compute(graph.select(mask, y, difference)), zip(bits, others).map { $0 != 0 ? $1 : $1 - 0.5 })
+    expectSame(
+      try bench.compute(graph.binary(.add, mask, graph.binary(.multiply, mask, y))),
+      zip(bits, others).map { $0 + $0 * $1 })
+    let stored = try bench.stored(bits, Self.shape, .f32)
+    for (x, y, expected) in [(y, mask, stored), (mask, y, stored), (mask, mask, stored)] {
+      let dot = try graph.reduce(.dot, x, with: y, operation: "dot")
+      let same = try graph.reduce(
+        .dot, x == mask ? expected : x, with: y == mask ? expected : y, operation: "dot")
+      #expect(try bench.value(dot) == bench.value(same))
+    }
+  }
+
+  /// Memory of a mask that is gone is the next one's.
+  @Test func masksBeginWithZeros() throws {
+    let bench = Bench(threads: 1, tileSize: 1000)
+    let y = try bench.stored(others, Self.shape, .f32)
+    let results = try [0.9, 0.1].map { part in
+      try shares(bench, bench.graph.binary(.less, draw(bench), bench.number(part)), of: y)
+    }
+    let evaluator = bench.evaluator()
+    for result in results {
+      let target = MemorySource(byteCount: 4 * values.count)
+      try evaluator.store(result, as: .f32, to: target) { _ in }
+      try evaluator.finish()
+      expectSame(decode(target.bytes, .f32).map { Float($0) }, try bench.compute(result))
+    }
+  }
+
   /// Bits are read from within a word on.
   @Test func partsOfAMaskAreThoseOfItsElements() throws {
     let bench = Bench()

@@ -91,6 +91,27 @@ private enum Term: CaseIterable {
     }
   }
 
+  /// Bits from anywhere in a word, infinities among the values.
+  @Test(arguments: [0, 1, 16, 48, 77]) func productsWithBitsAreThoseWithFloats(_ firstBit: Int) {
+    var (x, y) = inputs(1003)
+    (x[17], y[17], x[900], y[900]) = (.infinity, 1, -1e38, -1)
+    var words = [UInt64](repeating: 0xffff_ffff_ffff_ffff, count: 18)
+    for index in y.indices where y[index] < 0 {
+      words[(firstBit + index) / 64] &= ~(1 << UInt64((firstBit + index) % 64))
+    }
+    let floats = y.map { $0 < 0 ? 0 : 1 as Float }
+    for run in [1, 7, 16, 100, 2000] {
+      var (expected, sum) = (LaneSum(), LaneSum())
+      for start in stride(from: 0, to: x.count, by: run) {
+        let length = min(run, x.count - start)
+        expected.addDot(Array(x[start...]), Array(floats[start...]), count: length, startIndex: start)
+        sum.addDot(
+          Array(x[start...]), bits: words, firstBit: firstBit + start, count: length, startIndex: start)
+      }
+      #expect(sum.total.bitPattern == expected.total.bitPattern, "runs of \(run)")
+    }
+  }
+
   @Test func sumsKeepWhatFloatWouldLose() {
     var sum = LaneSum()
     sum.addSum([1e8, 1, -1e8, 1] as [Float], count: 4, startIndex: 0)

@@ -39,7 +39,7 @@ import Testing
   @Test func anyCutGivesTheSameBits() {
     let stream = RandomStream(seed: 7, name: "w", ordinal: 0)
     let count = 1500
-    for start in [0, 2, (1 << 34) + 1] {
+    for start in [0, 2, (1 << 34) + 1, (1 << 34) - 700] {
       var whole = [Float](repeating: 0, count: count)
       var wholeNormal = whole
       stream.fillUniform(&whole, start: start, count: count)
@@ -63,6 +63,26 @@ import Testing
         }
         #expect(parts.dropLast() == whole[...])
         #expect(normalParts.dropLast() == wholeNormal[...])
+      }
+    }
+  }
+
+  /// A draw is below a bound as its float is, wherever a run begins and ends.
+  @Test(arguments: [0, 4, 6, (1 << 34) - 400])
+  func bitsSayWhichElementsAreBelow(_ start: Int) {
+    let stream = RandomStream(seed: 9, name: "w", ordinal: 1)
+    for count in [1, 63, 64, 65, 191, 192, 193, 1344, 2003] {
+      var numbers = [Float](repeating: 0, count: count)
+      stream.fillUniform(&numbers, start: start, count: count)
+      let drawn = numbers[count / 2]
+      for bound in [0.5, drawn, drawn.nextUp, 0, -1, 1, 1.5, 0.9999999, .infinity, .nan] as [Float] {
+        var words = [UInt64](repeating: 0, count: (count + 63) / 64 + 1)
+        stream.fillBits(&words, below: bound, start: start, count: count)
+        #expect(
+          numbers.indices.allSatisfy { (words[$0 / 64] >> UInt64($0 % 64) & 1 == 1) == (numbers[$0] < bound) }
+        )
+        // Nothing beyond the last word is touched.
+        #expect(words[(count + 63) / 64] == 0)
       }
     }
   }
