@@ -100,11 +100,15 @@ INLINE float logarithm(float x) {
   return x > 0 ? (x < INFINITY ? result : outside) : outside;
 }
 
-CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) { MAP(exponential) }
+CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) { MAP_CHAIN(exponential) }
 
-CLONES void block_log(const float *source, float *destination, ptrdiff_t count) { MAP(logarithm) }
+CLONES void block_log(const float *source, float *destination, ptrdiff_t count) { MAP_CHAIN(logarithm) }
 
-INLINE float sign(float x) { return x > 0 ? 1.0f : (x < 0 ? -1.0f : x); }
+// Zeros and NaN are their own.
+INLINE float sign(float x) {
+  const float one = of_bits((bits_of(x) & 0x80000000u) | bits_of(1));
+  return __builtin_islessgreater(x, 0.0f) ? one : x;
+}
 
 // The instruction rounds correctly. The builtin leaves errno alone, which keeps sqrtf from vectors.
 INLINE float square_root(float x) {

@@ -38,16 +38,17 @@ INLINE int32_t ordered(float value) {
 
 INLINE float of_ordered(int32_t key) { return of_bits((uint32_t)(key ^ ((key >> 31) & 0x7fffffff))); }
 
+// Of equal numbers only zeros differ, of which -0 is the smaller.
 INLINE float smaller(float a, float b) {
-  const int32_t first = ordered(a), second = ordered(b);
-  const float least = of_ordered(first < second ? first : second);
-  return a == a ? (b == b ? least : NAN) : NAN;
+  const float unequal = a < b ? a : b, equal = of_bits(bits_of(a) | bits_of(b));
+  const float least = a == b ? equal : unequal;
+  return a == a && b == b ? least : NAN;
 }
 
 INLINE float larger(float a, float b) {
-  const int32_t first = ordered(a), second = ordered(b);
-  const float greatest = of_ordered(first > second ? first : second);
-  return a == a ? (b == b ? greatest : NAN) : NAN;
+  const float unequal = a > b ? a : b, equal = of_bits(bits_of(a) & bits_of(b));
+  const float greatest = a == b ? equal : unequal;
+  return a == a && b == b ? greatest : NAN;
 }
 
 typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
@@ -78,12 +79,17 @@ INLINE uint16_t bits16(const bools16 *conditions) {
 INLINE float of_bit(const uint64_t *words, ptrdiff_t i) { return (float)(words[i / 64] >> i % 64 & 1); }
 
 // In place is a loop of its own, so that the other needs no test for overlap.
-#define MAP(function)                                                           \
+#define MAP_BY(hint, function)                                                  \
   if (source == destination) {                                                  \
-    for (ptrdiff_t i = 0; i < count; i++) destination[i] = function(destination[i]); \
+    hint for (ptrdiff_t i = 0; i < count; i++) destination[i] = function(destination[i]); \
   } else {                                                                      \
     float *restrict target = destination;                                       \
-    for (ptrdiff_t i = 0; i < count; i++) target[i] = function(source[i]);      \
+    hint for (ptrdiff_t i = 0; i < count; i++) target[i] = function(source[i]); \
   }
+
+#define MAP(function) MAP_BY(, function)
+
+// Of functions whose steps each wait for the one before: several vectors go through them side by side.
+#define MAP_CHAIN(function) MAP_BY(_Pragma("clang loop interleave_count(4)"), function)
 
 #endif
