@@ -149,11 +149,12 @@ final class OutputFile: Sendable {
       case crowded
     }
 
-    /// Tiles in memory, at a few hundred kilobytes each, against the time that they save.
-    private static let mostWaiting = 4
+    /// Bytes of tiles that may wait: a burst of results, while the kernel finds pages for those before.
+    private static let mostWaiting = 8 << 20
 
     private var isWriting = false
     private var waiting: [Write] = []
+    private var waitingBytes = 0
     private var failure: (any Error)?
 
     mutating func enter(_ write: Write, _ spares: SpareTiles) throws -> Turn {
@@ -162,15 +163,19 @@ final class OutputFile: Sendable {
         isWriting = true
         return .now
       }
-      if waiting.count == Self.mostWaiting { return .crowded }
+      if waitingBytes + write.byteCount > Self.mostWaiting { return .crowded }
       waiting.append(write)
+      waitingBytes += write.byteCount
       return .later(spares.take())
     }
 
     /// What the thread that writes is to write next.
     mutating func next() -> Write? {
       isWriting = !waiting.isEmpty
-      return isWriting ? waiting.removeFirst() : nil
+      guard isWriting else { return nil }
+      let next = waiting.removeFirst()
+      waitingBytes -= next.byteCount
+      return next
     }
 
     mutating func fail(_ error: any Error) {
