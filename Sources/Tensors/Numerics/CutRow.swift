@@ -105,12 +105,13 @@ struct CutRow {
   /// bits, so that none carries into the next.
   private static func makeStarts(_ words: UnsafeMutablePointer<UInt64>, _ wordCount: Int) {
     let ones: UInt64 = 0x0001_0001_0001_0001
+    // One number, so that a word waits for no more than the addition of the word before.
     var before: UInt64 = 0
     for index in 0..<wordCount {
       // Each quarter is the sum of the counts up to its own.
       let sums = words[index] &* ones
-      words[index] = before &+ sums &<< 16
-      before &+= (sums &>> 48) &* ones
+      words[index] = before &* ones &+ sums &<< 16
+      before &+= sums &>> 48
     }
   }
 
