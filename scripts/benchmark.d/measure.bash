@@ -27,7 +27,6 @@ time_merges() {
   if [ $mode = merges ]; then warn_of_small_cache "$model_bytes"; fi
   : > "$dir/peer.log"
   for ((round = 1; round <= runs; round++)); do
-    [ -n "$cold" ] || [ $mode = memory ] || cat {base,math,code}/*.safetensors > /dev/null
     [ -z "$cold" ] || time_reading
     for method in $chosen; do
       if [ $mode != memory ]; then
@@ -50,8 +49,7 @@ measure() {
   local name=$1 subject=$2 bytes=$3 start end used=$results.time status=0
   shift 3
   sync
-  [ -z "$cold" ] || drop_inputs
-  [ $mode = memory ] || [ "$bytes" = 0 ] || claim_memory "$model_bytes"
+  [ $mode = memory ] || [ "$bytes" = 0 ] || prepare_memory "$model_bytes"
   start=$EPOCHREALTIME
   /usr/bin/time -q -o "$used" -f $'%U\t%S\t%M' "$@" || status=$?
   end=$EPOCHREALTIME
@@ -66,14 +64,20 @@ measure() {
   rm -f "$used"
 }
 
-# claim_memory BYTES: takes so much of the page cache and frees it at the end, so that the run finds memory that is the
-# machine's. A virtual machine gives free memory back to its host within two seconds, and to get it again takes up to
-# two seconds a GB, which would fall on whichever run came first: the pages are held until all else has been given back.
-claim_memory() {
-  [ -e /sys/module/page_reporting ] || return 0
-  head -c "$1" /dev/zero > claimed
-  sleep 2.2
-  rm claimed
+# prepare_memory BYTES: reads the inputs, or drops them from the page cache for a cold run, and sees to it that the run
+# finds memory for so many bytes that is the machine's. A virtual machine gives free memory back to its host within two
+# seconds, and to get it again takes up to two seconds a GB, which would fall on whichever run came first: as many pages
+# are held until all else has been given back, and freed just before the run. Written in pieces of a megabyte they are
+# large, as those that a copy takes; small ones would be of no use to it.
+prepare_memory() {
+  local is_virtual=
+  [ ! -e /sys/module/page_reporting ] || is_virtual=1
+  if [ -n "$is_virtual" ]; then
+    dd if=/dev/zero of=claimed bs=1M count=$((($1 >> 20) + 1)) status=none
+    sleep 2.2
+  fi
+  if [ -n "$cold" ]; then drop_inputs; else cat {base,math,code}/*.safetensors > /dev/null; fi
+  if [ -n "$is_virtual" ]; then rm claimed; fi
 }
 
 # The peer on the same method. It has methods of its own only; it may lack one, or fail.
