@@ -113,7 +113,8 @@ INLINE float sign(float x) {
 // The instruction rounds correctly. The builtin leaves errno alone, which keeps sqrtf from vectors.
 INLINE float square_root(float x) {
   const float root = __builtin_elementwise_sqrt(x);
-  return x > 0 ? root : (x == 0 ? x : NAN);
+  // The root of -0 is -0.
+  return x >= 0 ? root : NAN;
 }
 
 // ElementaryFunctions.roundToEven, step by step.

@@ -156,24 +156,33 @@ final class KeyCandidates: KeyCounter, @unchecked Sendable {
       unit.above += SelectionKey.countAbove(bounds.upperBound, keys, count)
       let within = buffer.ensure(count * 4).assumingMemoryBound(to: UInt32.self)
       let collected = SelectionKey.collect(bounds, keys, count, into: within)
-      var others = 0
-      for position in 0..<collected {
-        let key = within[position]
-        if key == bounds.upperBound {
-          unit.atHigh += 1
-        } else if key == search.guess {
-          unit.atGuess += 1
-        } else if key == bounds.lowerBound {
-          unit.atLow += 1
-        } else {
-          within[others] = key
-          others += 1
-        }
-      }
+      let others = keepOthers(within, collected)
       unit.others += others
       let kept = candidates.kept.add(others, ordering: .relaxed).newValue
       guard kept <= SelectionSearch.collectedLimit else { return }
       candidates.lists[index].append(contentsOf: UnsafeBufferPointer(start: within, count: others))
+    }
+
+    /// Counts keys that are a bound or the guess, and puts the others first; returns how many these are. Each key is
+    /// written, and stays if the next one goes elsewhere: branches would often be mispredicted.
+    private func keepOthers(_ keys: UnsafeMutablePointer<UInt32>, _ count: Int) -> Int {
+      let (high, guess, low) = (search.bounds.upperBound, search.guess, search.bounds.lowerBound)
+      var (atHigh, atGuess, atLow, others) = (0, 0, 0, 0)
+      for position in 0..<count {
+        let key = keys[position]
+        keys[others] = key
+        let isHigh = key == high
+        let isGuess = !isHigh && key == guess
+        let isLow = !isHigh && !isGuess && key == low
+        atHigh &+= isHigh ? 1 : 0
+        atGuess &+= isGuess ? 1 : 0
+        atLow &+= isLow ? 1 : 0
+        others &+= isHigh || isGuess || isLow ? 0 : 1
+      }
+      unit.atHigh += atHigh
+      unit.atGuess += atGuess
+      unit.atLow += atLow
+      return others
     }
 
     func end(unit: Int) { candidates.units[unit] = self.unit }
