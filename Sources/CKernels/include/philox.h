@@ -7,7 +7,6 @@
 #ifndef MERGEKIT_PHILOX_H
 #define MERGEKIT_PHILOX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

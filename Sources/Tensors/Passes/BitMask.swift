@@ -54,7 +54,7 @@ final class BitMask: ByteSource, @unchecked Sendable {
     forEachPage(start, count) { done, place, count, page in
       if done % 64 == 0 { return bits_put(bits + done / 64, place, count, page) }
       for number in stride(from: 0, to: count, by: 64) {
-        var word = Self.word(bits, from: done + number, before: done + count)
+        var word = Self.word(from: done + number, before: done + count) { bits[$0] }
         bits_put(&word, place + number, min(64, count - number), page)
       }
     }
@@ -73,11 +73,12 @@ final class BitMask: ByteSource, @unchecked Sendable {
     }
   }
 
-  /// 64 bits from number `bit` on; those from `end` on are open.
-  private static func word(_ bits: UnsafePointer<UInt64>, from bit: Int, before end: Int) -> UInt64 {
-    let (word, shift) = bit.quotientAndRemainder(dividingBy: 64)
-    let low = bits[word] >> UInt64(shift)
-    return shift > 0 && (word + 1) * 64 < end ? low | bits[word + 1] << UInt64(64 - shift) : low
+  /// 64 bits from number `bit` on, of words that `word` gives by number; those from `end` on are open.
+  @inline(__always)
+  private static func word(from bit: Int, before end: Int, _ word: (Int) -> UInt64) -> UInt64 {
+    let (number, shift) = bit.quotientAndRemainder(dividingBy: 64)
+    let low = word(number) >> UInt64(shift)
+    return shift > 0 && (number + 1) * 64 < end ? low | word(number + 1) << UInt64(64 - shift) : low
   }
 
   /// The bits of elements from `start` on, the first one lowest, where they are or else in `scratch`, which has a word
@@ -87,11 +88,8 @@ final class BitMask: ByteSource, @unchecked Sendable {
     if place % 64 == 0, place + count <= MaskPages.pageCount {
       return UnsafePointer(page(index) + place / 64)
     }
-    let shift = UInt64(start % 64)
     for number in 0..<(count + 63) / 64 {
-      let first = start / 64 + number
-      scratch[number] = word(first) >> shift
-      if shift > 0, (first + 1) * 64 < start + count { scratch[number] |= word(first + 1) << (64 - shift) }
+      scratch[number] = Self.word(from: start + 64 * number, before: start + count, word)
     }
     return UnsafePointer(scratch)
   }
