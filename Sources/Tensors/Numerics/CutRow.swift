@@ -1,8 +1,8 @@
 import CKernels
 
-/// A row of values on its way to ranks by counting cut values: see `Ranks`.
+/// A row of values on its way to ranks by counting cut values: see `Ranks` and `RankThresholds`.
 struct CutRow {
-  private let count: Int
+  let count: Int
   private let destination: UnsafeMutablePointer<Float>
   private let source: UnsafePointer<Float>
   private let least: Int32
@@ -17,7 +17,7 @@ struct CutRow {
   /// Indices, by position in the order.
   private let order: UnsafeMutablePointer<UInt16>
   /// Bins, by index.
-  private let bins: UnsafeMutablePointer<UInt16>
+  let bins: UnsafeMutablePointer<UInt16>
 
   /// Computes the keys; `scratch` has 2 words for each value.
   init(
@@ -35,6 +35,32 @@ struct CutRow {
     (self.least, self.greatest) = (least, greatest)
   }
 
+  /// Cuts a row to bins of about four values, and writes to `starts`, which has `startCount(ofValues:)` entries of 16
+  /// bits, how many values are in the bins before each, and then the count of all; `nil` if it cannot be cut so.
+  init?(
+    counting source: UnsafePointer<Float>, count: Int, _ destination: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<UInt64>, _ starts: UnsafeMutablePointer<UInt64>
+  ) {
+    guard count > Ranks.fewest else { return nil }
+    self.init(source, count: count, destination, scratch: scratch)
+    guard !isUniform, cut(bits: Self.bits(of: count) - 2) else { return nil }
+    countStarts(starts, Self.startCount(ofValues: count))
+  }
+
+  /// Entries for bins of about four values, and for the count of all, in whole words.
+  static func startCount(ofValues count: Int) -> Int { 1 &<< max(0, bits(of: count) - 2) &+ 4 }
+
+  private static func bits(of count: Int) -> Int { Int.bitWidth - 1 - count.leadingZeroBitCount }
+
+  /// How many values in a range are equal to the one at `index`.
+  func countEqual(to index: Int, in range: Range<Int>) -> Int {
+    // Beyond the keys are those in order.
+    rank_count_equal(keys[index], keys + range.lowerBound, range.count)
+  }
+
+  /// How many values are smaller than the one at `index`.
+  func countLess(than index: Int) -> Int { rank_count_less(keys[index], keys, count) }
+
   /// Whether all values are equal.
   var isUniform: Bool { least == greatest }
 
@@ -44,7 +70,7 @@ struct CutRow {
   }
 
   /// About as many bins as values, within a level-one cache.
-  var coarseBits: Int { min(12, Int.bitWidth - 1 - count.leadingZeroBitCount) }
+  var coarseBits: Int { min(12, Self.bits(of: count)) }
 
   /// Eight times as many, or what a level-one cache holds.
   var fineBits: Int { min(14, coarseBits + 3) }
@@ -52,21 +78,22 @@ struct CutRow {
   /// Writes the ranks, unless values cannot be cut to `bits` or too many that share a bin are out of order.
   /// Returns whether they are written.
   func rank(bits: Int) -> Bool {
-    // Indices and counts have 16 bits.
-    guard count < 65_536, cut(bits: bits) else { return false }
+    guard cut(bits: bits) else { return false }
     countBins(1 << bits)
     return mend()
   }
 
-  /// Puts each value in one of 2^bits bins. Values are bent to x / (|x| + spread) first, which spreads those of a
-  /// bell with tails about evenly; bins of equal width would hold nearly all of them in a few. Rounding may put
-  /// a value one bin off, which `mend` sees to.
+  /// Puts each value in one of 2^bits bins, none in a bin below a smaller one's. Values are bent to x / (|x| + spread)
+  /// first, which spreads those of a bell with tails about evenly; bins of equal width would hold nearly all of them
+  /// in a few.
   private func cut(bits: Int) -> Bool {
+    // Indices and counts have 16 bits.
+    guard count < 65_536 else { return false }
     let (low, high) = (Self.value(least), Self.value(greatest))
     let spread = meanMagnitude
     // Not so if there are infinities or NaN.
     guard spread > 0, (max(abs(low), abs(high)) + spread).isFinite else { return false }
-    let (bentLow, bentHigh) = (low / (abs(low) + spread), high / (abs(high) + spread))
+    let (bentLow, bentHigh) = (rank_bent(low, spread), rank_bent(high, spread))
     let last = 1 &<< bits &- 1
     let scale = Float(last) / (bentHigh - bentLow)
     guard scale > 0, scale.isFinite else { return false }
@@ -77,9 +104,14 @@ struct CutRow {
   /// That of some sixty values, which is near enough.
   private var meanMagnitude: Float {
     let step = max(1, count / 64)
-    var sum: Float = 0
-    for index in stride(from: 0, to: count, by: step) { sum += abs(source[index]) }
-    return sum / Float((count &+ step &- 1) / step)
+    let fours = min(16, count / 4)
+    // Side by side, so that an addition need not wait for the one before.
+    var sums = SIMD4<Float>.zero
+    for four in 0..<fours {
+      let values = source + 4 &* four &* step
+      sums += SIMD4(abs(values[0]), abs(values[step]), abs(values[2 &* step]), abs(values[3 &* step]))
+    }
+    return sums.sum() / Float(4 &* fours)
   }
 
   private static func value(_ key: Int32) -> Float {
@@ -90,15 +122,18 @@ struct CutRow {
   private func countBins(_ binCount: Int) {
     withUnsafeTemporaryAllocation(of: UInt64.self, capacity: binCount / 4) { buffer in
       let words = buffer.baseAddress.unsafelyUnwrapped
-      words.update(repeating: 0, count: binCount / 4)
-      words.withMemoryRebound(to: UInt16.self, capacity: binCount) { table in
-        rank_count(bins, count, table)
-      }
-      Self.makeStarts(words, binCount / 4)
+      countStarts(words, binCount)
       words.withMemoryRebound(to: UInt16.self, capacity: binCount) { table in
         rank_place(bins, keys, count, table, sorted, order, destination)
       }
     }
+  }
+
+  /// Writes for each bin, of 16 bits, how many values are in the bins before it.
+  private func countStarts(_ words: UnsafeMutablePointer<UInt64>, _ entries: Int) {
+    words.update(repeating: 0, count: entries / 4)
+    words.withMemoryRebound(to: UInt16.self, capacity: entries) { rank_count(bins, count, $0) }
+    Self.makeStarts(words, entries / 4)
   }
 
   /// Replaces counts, four of 16 bits in a word, by the sums of all counts before each. No sum exceeds 16

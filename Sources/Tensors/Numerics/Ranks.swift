@@ -21,6 +21,9 @@ package struct Ranks {
 
   package init() {}
 
+  /// Rows of so few values are sorted by insertion.
+  static let fewest = 40
+
   /// Words of scratch for a row of `count` values.
   package static func scratchCount(_ count: Int) -> Int { 2 * count }
 
@@ -33,7 +36,7 @@ package struct Ranks {
     _ source: UnsafePointer<Float>, count: Int, into destination: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<UInt64>
   ) {
-    if count <= 40 { return Self.rankByInsertion(source, count, destination, scratch) }
+    if count <= Self.fewest { return Self.rankByInsertion(source, count, destination, scratch) }
     let row = CutRow(source, count: count, destination, scratch: scratch)
     if row.isUniform { return row.rankInOrder() }
     if rowsLeft > 0 { rowsLeft -= 1 } else { way = .coarseCuts }

@@ -6,6 +6,8 @@ struct InstructionFusion {
   private(set) var instructions: [Program.Instruction?]
   /// The positions of results that are bits.
   private(set) var bitResults: Set<Int> = []
+  /// What is made of the ranks that are only compared with, by the rankings' numbers.
+  private(set) var rankLines: [Int: Program.RankLine] = [:]
   private let program: Program
   private let results: [Program.Operand]
 
@@ -18,8 +20,8 @@ struct InstructionFusion {
     self.program = program
     self.results = results
     guard program.precision == .single else { return }
-    let comparisons = comparedDraws()
-    makePairs(but: Set(comparisons.map(\.position)))
+    let comparisons = bitComparisons()
+    makePairs(but: Set(comparisons.flatMap { [$0.position] + $0.joined }))
     readLeavesInPlace()
     for comparison in comparisons { compare(comparison, bits) }
   }
@@ -43,31 +45,69 @@ struct InstructionFusion {
     return readers
   }
 
-  // MARK: Draws
+  // MARK: Comparisons
 
-  /// A draw that only a comparison with a scalar reads.
-  private struct ComparedDraw {
+  /// A comparison that can be made as bits, in an instruction of its own kind.
+  private struct BitComparison {
     var position: Int
-    var random: Int
-    var bound: Program.Operand
+    var instruction: Program.Instruction
+    /// The positions of those that join it.
+    var joined: [Int]
+    /// With which ranking's ranks it compares, and what it makes of them.
+    var line: (ranking: Int, line: Program.RankLine)?
   }
 
-  private func comparedDraws() -> [ComparedDraw] {
-    guard !program.draws.isEmpty else { return [] }
+  private func bitComparisons() -> [BitComparison] {
+    guard !program.draws.isEmpty || !program.rankings.isEmpty else { return [] }
     let uses = useCounts()
-    return instructions.enumerated().compactMap { position, instruction in
-      guard let instruction = instruction.flatMap(Self.vectorFirst), case .binary(.less) = instruction.code,
-        instruction.second < 0, uses[Int(instruction.first)] == 1,
-        let random = instructions[Int(instruction.first)], case .random = random.code
-      else { return nil }
-      let draw = program.draws[Int(random.first)]
-      guard draw.distribution == .uniform, draw.map.isLinear else { return nil }
-      return ComparedDraw(position: position, random: Int(instruction.first), bound: instruction.second)
+    return instructions.indices.compactMap { position in
+      guard let instruction = instructions[position].flatMap(Self.vectorFirst) else { return nil }
+      return comparedDraw(instruction, uses) ?? comparedRanks(instruction, uses)
     }
   }
 
+  /// Whether a uniform draw that nothing else reads is below a scalar.
+  private func comparedDraw(_ comparison: Program.Instruction, _ uses: [Int]) -> BitComparison? {
+    guard case .binary(.less) = comparison.code, comparison.second < 0, uses[Int(comparison.first)] == 1,
+      let random = instructions[Int(comparison.first)], case .random = random.code
+    else { return nil }
+    let draw = program.draws[Int(random.first)]
+    guard draw.distribution == .uniform, draw.map.isLinear else { return nil }
+    return BitComparison(
+      position: Int(comparison.destination),
+      instruction: Program.Instruction(
+        code: .bernoulli, destination: comparison.destination, first: random.first, second: comparison.second),
+      joined: [Int(comparison.first)])
+  }
+
+  /// Whether a vector is below factor · rank + addend, which nothing else reads.
+  private func comparedRanks(_ comparison: Program.Instruction, _ uses: [Int]) -> BitComparison? {
+    let (below, above): (Program.Operand, Program.Operand)
+    switch comparison.code {
+    case .binary(.less): (below, above) = (comparison.first, comparison.second)
+    case .binary(.greater): (below, above) = (comparison.second, comparison.first)
+    default: return nil
+    }
+    /// The instruction behind a register that is read once, with its own register first.
+    func only(_ register: Program.Operand) -> Program.Instruction? {
+      guard register >= 0, uses[Int(register)] == 1 else { return nil }
+      return instructions[Int(register)]
+    }
+    guard below >= 0, below != above,
+      let sum = only(above).flatMap(Self.vectorFirst), case .binary(.add) = sum.code, sum.second < 0,
+      let product = only(sum.first).flatMap(Self.vectorFirst), case .binary(.multiply) = product.code,
+      product.second < 0, let rank = only(product.first), case .rank = rank.code
+    else { return nil }
+    return BitComparison(
+      position: Int(comparison.destination),
+      instruction: Program.Instruction(
+        code: .belowRankLine, destination: comparison.destination, first: rank.first, second: below),
+      joined: [above, sum.first, product.first].map(Int.init),
+      line: (Int(rank.first), Program.RankLine(factor: product.second, addend: sum.second)))
+  }
+
   /// Makes a comparison one of bits, if all that need it take them.
-  private mutating func compare(_ comparison: ComparedDraw, _ bits: Set<Int>) {
+  private mutating func compare(_ comparison: BitComparison, _ bits: Set<Int>) {
     let register = Int32(comparison.position)
     let roots = results.indices.filter { results[$0] == register }
     let readers = readers()[comparison.position]
@@ -83,10 +123,9 @@ struct InstructionFusion {
       }
     }
     bitResults.formUnion(roots)
-    instructions[comparison.position] = Program.Instruction(
-      code: .bernoulli, destination: register, first: instructions[comparison.random]!.first,
-      second: comparison.bound)
-    instructions[comparison.random] = nil
+    instructions[comparison.position] = comparison.instruction
+    for position in comparison.joined { instructions[position] = nil }
+    if let (ranking, line) = comparison.line { rankLines[ranking] = line }
   }
 
   // MARK: Pairs
@@ -94,7 +133,7 @@ struct InstructionFusion {
   private mutating func makePairs(but unpaired: Set<Int>) {
     let uses = useCounts()
     for position in instructions.indices {
-      guard let last = instructions[position] else { continue }
+      guard let last = instructions[position], !unpaired.contains(position) else { continue }
       for operand in Operands.all(of: last) where operand.inner >= 0 && uses[Int(operand.inner)] == 1 {
         guard !unpaired.contains(Int(operand.inner)), let inner = instructions[Int(operand.inner)],
           let first = Self.vectorFirst(inner),

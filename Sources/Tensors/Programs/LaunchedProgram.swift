@@ -40,6 +40,13 @@ struct LaunchedProgram: Sendable {
     var program: LaunchedProgram
     var row: Int
     var offset: Int
+    /// What is made of the ranks, if they are only compared with.
+    var line: RankLine?
+  }
+
+  struct RankLine: Sendable {
+    var factor: Float
+    var addend: Float
   }
 
   var count: Int
@@ -57,7 +64,7 @@ struct LaunchedProgram: Sendable {
 
   /// Bytes of one element of every leaf that a tile holds.
   var bytesPerElement: Int {
-    leaves.reduce(0) { $0 + ($1.run == nil ? $1.width : 0) } + rankings.count * 4
+    leaves.reduce(0) { $0 + ($1.run == nil ? $1.width : 0) }
       + splices.flatMap(\.pieces).reduce(0) { max($0, $1.bytesPerElement) }
   }
 }
@@ -84,12 +91,13 @@ extension LaunchedProgram {
       return Leaf(
         source: stored.source, dtype: stored.dtype, width: stored.dtype.byteWidth ?? 1, map: leaf.map)
     }
-    scalars = try program.scalars.map { entry in
+    let scalars = try program.scalars.map { entry in
       switch entry {
       case .constant(let value): value
       case .node(let node): try scalar(node)
       }
     }
+    self.scalars = scalars
     draws = program.draws
     masks = program.masks.map { mask in
       guard case .selection(let selected) = graph[mask.selection].result,
@@ -113,7 +121,10 @@ extension LaunchedProgram {
     rankings = try program.rankings.map {
       Ranking(
         program: try LaunchedProgram($0.program, graph: graph, masks: kept, scalar: scalar),
-        row: $0.row, offset: $0.offset)
+        row: $0.row, offset: $0.offset,
+        line: $0.line.map {
+          RankLine(factor: Float(scalars[Int(~$0.factor)]), addend: Float(scalars[Int(~$0.addend)]))
+        })
     }
     folds = program.folds
     instructions = program.instructions

@@ -11,6 +11,8 @@ struct Program {
     case load, random, mask, splice, rank, fill, convert, select, fold
     /// Whether a uniform draw is below a scalar, as bits.
     case bernoulli
+    /// Whether a vector is below the line of a ranking, as bits.
+    case belowRankLine
     case unary(UnaryOperation)
     case binary(BinaryOperation)
     /// (first operation second) end third, of float32.
@@ -29,7 +31,8 @@ struct Program {
   struct Instruction: Sendable {
     var code: Code
     var destination: Int32
-    /// Operands; `first` of load, random, bernoulli, mask, splice, rank and fold is an index into the program's lists.
+    /// Operands; `first` of load, random, bernoulli, mask, splice, rank, belowRankLine and fold is an index into the program's
+    /// lists.
     var first: Operand = 0
     var second: Operand = 0
     var third: Operand = 0
@@ -96,6 +99,14 @@ struct Program {
     var program: Program
     var row: Int
     var offset: Int
+    /// What is made of the ranks, if they are only compared with.
+    var line: RankLine?
+  }
+
+  /// factor · rank + addend; both are scalars.
+  struct RankLine {
+    var factor: Operand
+    var addend: Operand
   }
 
   /// A reduction of registers, element by element.
@@ -143,7 +154,7 @@ extension Program {
   func forEachRegister(of instruction: Instruction, _ body: (Int32) -> Void) {
     switch instruction.code {
     case .load, .random, .bernoulli, .splice, .rank: break
-    case .mask: body(instruction.second)
+    case .mask, .belowRankLine: body(instruction.second)
     case .fill: break
     case .convert, .unary: body(instruction.first)
     case .binary, .pair: instruction.forEachOperandRegister(body)
@@ -160,7 +171,7 @@ extension Program {
     func real(_ operand: Operand) -> Operand { operand >= 0 ? register(operand) : operand }
     switch instruction.code {
     case .load, .random, .bernoulli, .splice, .rank, .fill: break
-    case .mask: instruction.second = real(instruction.second)
+    case .mask, .belowRankLine: instruction.second = real(instruction.second)
     case .convert, .unary: instruction.first = real(instruction.first)
     case .binary, .pair:
       if instruction.stored & 1 == 0 { instruction.first = real(instruction.first) }

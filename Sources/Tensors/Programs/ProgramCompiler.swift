@@ -363,5 +363,6 @@ struct ProgramCompiler {
     }
     program.roots = results.map { $0 < 0 ? $0 : assigned[Int($0)] }
     program.bitRoots = fusion.bitResults
+    for (ranking, line) in fusion.rankLines { program.rankings[ranking].line = line }
   }
 }

@@ -141,7 +141,7 @@ final class ProgramInstance<Element: BlockElement> {
           switch instruction.code {
           case .load, .random, .splice, .rank, .fold: 0..<0
           case .fill, .unary, .convert: 0..<1
-          case .mask, .bernoulli: 1..<2
+          case .mask, .bernoulli, .belowRankLine: 1..<2
           case .binary, .pair(_, .magnitude): 0..<2
           case .pair, .select: 0..<3
           }
@@ -348,6 +348,8 @@ final class ProgramInstance<Element: BlockElement> {
         splices[step.pointee.index].run(block, into: result)
       case .rank:
         rankings[step.pointee.index].run(block, into: result)
+      case .belowRankLine:
+        compareWithRanks(step.pointee.index, operands[1].pointer(), block, result)
       case .fold:
         fold(program.folds[step.pointee.index], into: result, count: count)
       }
@@ -411,6 +413,16 @@ final class ProgramInstance<Element: BlockElement> {
     guard let draw = draws[index] else { preconditionFailure("only linear draws are compared as bits") }
     let words = UnsafeMutableRawPointer(result).assumingMemoryBound(to: UInt64.self)
     draw.stream.fillBits(words, below: bound, start: draw.offset + block.lowerBound, count: block.count)
+  }
+
+  /// Bits of floats, in the place of a register's floats.
+  private func compareWithRanks(
+    _ index: Int, _ numbers: UnsafePointer<Element>, _ block: Range<Int>,
+    _ result: UnsafeMutablePointer<Element>
+  ) {
+    rankings[index].compare(
+      UnsafeRawPointer(numbers).assumingMemoryBound(to: Float.self), block,
+      into: UnsafeMutableRawPointer(result).assumingMemoryBound(to: UInt64.self))
   }
 
   /// Elements equal to the threshold count up to the cut.

@@ -53,6 +53,37 @@ import Testing
     }
   }
 
+  /// Where a number less or greater than it is all that a line over ranks is for, not all ranks are found.
+  @Test(arguments: [[71, 999], [1000, 64], [5000, 13], [1, 70_000]], [nil, 7, 1000])
+  func linesOverRanksAreThoseOfRanksComputedFirst(_ shape: [Int], _ tile: Int?) throws {
+    let bench = Bench(threads: 2, tileSize: tile)
+    let graph = bench.graph
+    let count = shape[0] * shape[1]
+    let x = try bench.stored(noise(count, seed: 7).map { ($0 * 64).rounded() }, shape, .f32)
+    let draw = try graph.random(
+      .uniform, shape: Shape(shape), stream: RandomStream(seed: 4, name: "draw", ordinal: 0))
+    let ranks = try bench.compute(graph.ranks(x, dimension: 1))
+    let draws = try bench.compute(draw)
+    for factor in [0.9, -0.9] {
+      let (slope, start) = (factor / Double(shape[1]), factor < 0 ? 0.95 : 0.05)
+      let line = try graph.binary(
+        .add, bench.number(start),
+        graph.binary(.multiply, graph.ranks(x, dimension: 1), bench.number(slope)))
+      let expected: [Float] = zip(draws, ranks).map { $0 < $1 * Float(slope) + Float(start) ? 1 : 0 }
+      #expect(expected.contains(0) && expected.contains(1))
+      let again = try bench.stored(expected, shape, .f32)
+      for mask in try [graph.binary(.less, draw, line), graph.binary(.greater, line, draw)] {
+        expectSame(try bench.compute(mask), expected)
+        let y = try bench.stored(noise(count, seed: 8), shape, .f32)
+        expectSame(
+          try bench.compute(shares(bench, mask, of: y)), try bench.compute(shares(bench, again, of: y)))
+        // What wants numbers gets them.
+        expectSame(
+          try bench.compute(graph.binary(.subtract, mask, y)), zip(expected, noise(count, seed: 8)).map(-))
+      }
+    }
+  }
+
   /// What multiplies a mask that is kept, and what a mask multiplies: floats, stored bfloat16, numbers, results of
   /// other operations, another mask.
   @Test(arguments: [nil, 1000]) func productsAreThoseOfFloats(_ tile: Int?) throws {
