@@ -56,34 +56,44 @@ CLONES float block_maximum(const float *source, ptrdiff_t count) { EXTREMUM(-INF
 
 INLINE float power_of_two(int32_t n) { return of_bits((uint32_t)(n + 127) << 23); }
 
-// ElementaryFunctions.exp, step by step.
-INLINE float exponential(float x) {
-  const float above = x < -104.0f ? -104.0f : x;
-  const float clamped = above > 89.0f ? 89.0f : above;
-  const float anchored = clamped * 1.44269504f + 0x1.8p23f;
+// e^x as p · 2^n, of which the sum's low bits hold n.
+INLINE float fraction(float x, uint32_t *exponent) {
+  const float anchored = x * 1.44269504f + 0x1.8p23f;
   const float n = anchored - 0x1.8p23f;
-  const float r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = (p * (r * r) + r) + 1.0f;
-  const int32_t exponent = (int32_t)(bits_of(anchored) - 0x4b400000u);
+  *exponent = bits_of(anchored);
+  return (p * (r * r) + r) + 1.0f;
+}
+
+// ElementaryFunctions.exp, step by step.
+INLINE float exponential(float x) {
+  const float above = x < -104.0f ? -104.0f : x;
+  const float clamped = above > 89.0f ? 89.0f : above;
+  uint32_t anchored;
+  const float p = fraction(clamped, &anchored);
+  const int32_t exponent = (int32_t)(anchored - 0x4b400000u);
   const int32_t half = exponent >> 1;
   return (p * power_of_two(half)) * power_of_two((int32_t)((uint32_t)exponent - (uint32_t)half));
 }
 
-// ElementaryFunctions.log, step by step.
-INLINE float logarithm(float x) {
-  const bool is_subnormal = x < 0x1p-126f;
-  const float grown = x * 0x1p23f;
-  const float scaled = is_subnormal ? grown : x;
-  const int32_t offset = (int32_t)(bits_of(scaled) - 0x3f3504f3u);
-  const int32_t e = offset >> 23;
+// The same where the result and the factor 2^n are normal: multiplying by it adds to the exponent.
+INLINE float moderate_exponential(float x) {
+  uint32_t anchored;
+  const float p = fraction(x, &anchored);
+  return of_bits(bits_of(p) + (anchored << 23));
+}
+
+INLINE bool is_moderate(float x) { return (bits_of(x) & 0x7fffffffu) <= bits_of(87.0f); }
+
+// The logarithm of 2^exponent · m, where offset is the bits of m less those of √½, and m lies between √½ and √2.
+INLINE float sum_of_logarithms(float exponent, int32_t offset) {
   const float f = of_bits(((uint32_t)offset & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
-  const float n = (float)(is_subnormal ? e - 23 : e);
   const float square = f * f;
   float p = 7.0376836292e-2f;
   p = p * f - 1.1514610310e-1f;
@@ -94,15 +104,49 @@ INLINE float logarithm(float x) {
   p = p * f + 2.0000714765e-1f;
   p = p * f - 2.4999993993e-1f;
   p = p * f + 3.3333331174e-1f;
-  const float tail = ((p * f) * square + n * -2.12194440e-4f) - 0.5f * square;
-  const float result = (f + tail) + n * 0.693359375f;
+  const float tail = ((p * f) * square + exponent * -2.12194440e-4f) - 0.5f * square;
+  return (f + tail) + exponent * 0.693359375f;
+}
+
+// ElementaryFunctions.log, step by step.
+INLINE float logarithm(float x) {
+  const bool is_subnormal = x < 0x1p-126f;
+  const float grown = x * 0x1p23f;
+  const float scaled = is_subnormal ? grown : x;
+  const int32_t offset = (int32_t)(bits_of(scaled) - 0x3f3504f3u);
+  const int32_t e = offset >> 23;
+  const float result = sum_of_logarithms((float)(is_subnormal ? e - 23 : e), offset);
   const float outside = x == 0 ? -INFINITY : (x > 0 ? x : NAN);
   return x > 0 ? (x < INFINITY ? result : outside) : outside;
 }
 
-CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) { MAP_CHAIN(exponential) }
+// The same of positive normal numbers.
+INLINE float normal_logarithm(float x) {
+  const int32_t offset = (int32_t)(bits_of(x) - 0x3f3504f3u);
+  return sum_of_logarithms((float)(offset >> 23), offset);
+}
 
-CLONES void block_log(const float *source, float *destination, ptrdiff_t count) { MAP_CHAIN(logarithm) }
+INLINE bool is_positive_normal(float x) { return bits_of(x) - 0x00800000u < 0x7f000000u; }
+
+CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) {
+  uint32_t others = 0;
+  for (ptrdiff_t i = 0; i < count; i++) others |= !is_moderate(source[i]);
+  if (others) {
+    MAP_CHAIN(exponential)
+  } else {
+    MAP_CHAIN(moderate_exponential)
+  }
+}
+
+CLONES void block_log(const float *source, float *destination, ptrdiff_t count) {
+  uint32_t others = 0;
+  for (ptrdiff_t i = 0; i < count; i++) others |= !is_positive_normal(source[i]);
+  if (others) {
+    MAP_CHAIN(logarithm)
+  } else {
+    MAP_CHAIN(normal_logarithm)
+  }
+}
 
 // Zeros and NaN are their own.
 INLINE float sign(float x) {

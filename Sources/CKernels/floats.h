@@ -90,6 +90,6 @@ INLINE float of_bit(const uint64_t *words, ptrdiff_t i) { return (float)(words[i
 #define MAP(function) MAP_BY(, function)
 
 // Of functions whose steps each wait for the one before: several vectors go through them side by side.
-#define MAP_CHAIN(function) MAP_BY(_Pragma("clang loop interleave_count(4)"), function)
+#define MAP_CHAIN(function) MAP_BY(_Pragma("clang loop interleave_count(8)"), function)
 
 #endif
