@@ -128,24 +128,22 @@ INLINE float normal_logarithm(float x) {
 
 INLINE bool is_positive_normal(float x) { return bits_of(x) - 0x00800000u < 0x7f000000u; }
 
-CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) {
-  uint32_t others = 0;
-  for (ptrdiff_t i = 0; i < count; i++) others |= !is_moderate(source[i]);
-  if (others) {
-    MAP_CHAIN(exponential)
-  } else {
-    MAP_CHAIN(moderate_exponential)
+// Blocks all of whose elements are usual go through fewer steps.
+#define MAP_USUAL(is_usual, usual, function)                                    \
+  uint32_t others = 0;                                                          \
+  for (ptrdiff_t i = 0; i < count; i++) others |= !is_usual(source[i]);         \
+  if (others) {                                                                 \
+    MAP_CHAIN(function)                                                         \
+  } else {                                                                      \
+    MAP_CHAIN(usual)                                                            \
   }
+
+CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) {
+  MAP_USUAL(is_moderate, moderate_exponential, exponential)
 }
 
 CLONES void block_log(const float *source, float *destination, ptrdiff_t count) {
-  uint32_t others = 0;
-  for (ptrdiff_t i = 0; i < count; i++) others |= !is_positive_normal(source[i]);
-  if (others) {
-    MAP_CHAIN(logarithm)
-  } else {
-    MAP_CHAIN(normal_logarithm)
-  }
+  MAP_USUAL(is_positive_normal, normal_logarithm, logarithm)
 }
 
 // Zeros and NaN are their own.

@@ -107,6 +107,29 @@ private struct Function: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// Blocks whose elements are all of the usual range have loops of their own, up to the range's ends.
+  @Test func usualBlocksHaveTheBitsOfTheSingleFunction() {
+    var generator = TestGenerator(state: 12)
+    let ends: [Float] = [87, -87, 0, -0.0, 0x1p-149, 0x1p-126, 0x1.fffffep-1, 1]
+    let exponents = ends + (0..<300).map { _ in Float.random(in: -87...87, using: &generator) }
+    let positive =
+      [0x1p-126, .greatestFiniteMagnitude, 0x1.fffffep-1, 1, 0x1.000002p0] as [Float]
+      + (0..<300).map { _ in Float(bitPattern: .random(in: 0x0080_0000..<0x7f80_0000, using: &generator)) }
+    for (values, outside, single, block) in [
+      (exponents, -104.5, Functions.exp, Functions.exp), (positive, 0x1p-127, Functions.log, Functions.log),
+    ]
+      as [(
+        [Float], Float, (Float) -> Float, (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
+      )]
+    {
+      for values in [values, values + [outside], values.map { $0.nextUp }] {
+        var result = [Float](repeating: 0, count: values.count)
+        block(values, &result, values.count)
+        for (value, result) in zip(values, result) { #expect(isSame(result, single(value)), "of \(value)") }
+      }
+    }
+  }
+
   @Test func squareRootFloorAndRoundAreExact() {
     var generator = TestGenerator(state: 3)
     let halves = (-20...20).map { Float($0) / 2 }
