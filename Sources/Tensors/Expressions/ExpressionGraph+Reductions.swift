@@ -146,11 +146,24 @@ extension ExpressionGraph {
   }
 
   private func selection(_ kind: SelectionKind, _ input: NodeID, k: NodeID) throws -> NodeID {
+    let earlier = try earlierSelection(kind, input, k: k)
+    defer { if let earlier { release(earlier) } }
     let coarse = try add(
-      .selectCoarse(kind), .two(input, k), shape: .scalar, precision: .double, dtype: nil)
+      .selectCoarse(kind), earlier.map { .three(input, k, $0) } ?? .two(input, k), shape: .scalar,
+      precision: .double, dtype: nil)
     defer { release(coarse) }
     return try add(
       .selectFine, .three(input, k, coarse), shape: .scalar, precision: .double, dtype: nil)
+  }
+
+  /// A selection that need not wait for the numbers in the last operations on the input (a clamp to a multiple of
+  /// the norm, a scale that is found), from what they begin with.
+  private func earlierSelection(_ kind: SelectionKind, _ input: NodeID, k: NodeID) throws -> NodeID? {
+    guard let chain = MonotoneChain(unknownTo: input, in: self) else { return nil }
+    guard chain.takesMagnitude else { return try selection(kind, chain.start, k: k) }
+    let magnitudes = try unary(.abs, chain.start)
+    defer { release(magnitudes) }
+    return try selection(kind, magnitudes, k: k)
   }
 
   private func checkCount(_ kind: SelectionKind, _ input: NodeID, _ k: NodeID) throws {

@@ -64,7 +64,8 @@ enum Operation {
 
   /// Over one dimension, which the result keeps with size one, or over all (`nil`).
   case reduce(Reduction, dimension: Int?)
-  /// First half of a selection: inputs are x and k; finds the high bits of the k-th largest.
+  /// First half of a selection: inputs are x and k, and perhaps an earlier selection from which the outcome
+  /// probably follows; else finds the high bits of the k-th largest.
   case selectCoarse(SelectionKind)
   /// Second half: inputs are x, k, coarse. Its value is the k-th largest.
   case selectFine

@@ -10,6 +10,14 @@ extension Evaluator {
     return selected
   }
 
+  /// The outcome of a selection from `elements` that an earlier one leaves no doubt about.
+  func selected(_ earlier: NodeID, followedTo elements: NodeID) throws -> Selected? {
+    guard let chain = MonotoneChain(from: graph[earlier].inputs[0], to: elements, in: graph) else {
+      return nil
+    }
+    return try selected(earlier).followed(by: chain, value: scalar)
+  }
+
   /// The sink that a barrier needs, if no other sink of the sweep serves it too, and what settles it.
   func makeSink(
     _ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep, _ keySinks: inout [Int: KeySink]

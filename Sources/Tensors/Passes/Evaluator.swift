@@ -391,8 +391,8 @@ package final class Evaluator {
     }
   }
 
-  /// Whether a barrier is known as it is: the bounds of a selection without a sample, the k-th largest if k
-  /// is 0, the cut of ties that all belong or whose last is known.
+  /// Whether a barrier is known as it is: a selection that follows from an earlier one, its bounds without a
+  /// sample, the k-th largest if k is 0, the cut of ties that all belong or whose last is known.
   private func settledWithoutSweep(
     _ barrier: PassPlan.Settled, _ planned: PassPlan.PlannedSweep, _ job: Job
   ) throws -> Bool {
@@ -400,11 +400,19 @@ package final class Evaluator {
     let inputs = graph[node].inputs
     switch graph[node].operation {
     case .selectCoarse(let kind):
+      if inputs.count > 2, let selected = try selected(inputs[2], followedTo: inputs[0]) {
+        graph[node].result = .selection(selected)
+        return true
+      }
       let count = planned.program.count
       let k = try kind.count(scalar(inputs[1]), of: count)
       if case .samples = planned.partition, k > 0 { return false }
       graph[node].result = .search(SelectionSearch(k: k, of: count))
     case .selectFine:
+      if case .selection(let selected) = graph[inputs[2]].result {
+        graph[node].result = .selection(selected)
+        return true
+      }
       guard search(inputs[2]).k == 0 else { return false }
       graph[node].result = .selection(.nothing)
     case .tieCut:

@@ -82,7 +82,7 @@ final class KeyCandidates: KeyCounter, @unchecked Sendable {
       + (key < search.guess ? total.atGuess : 0)
     var selected = Selected(
       threshold: SelectionKey.value(key), above: total.above + above,
-      equal: units.reduce(0) { $0 + equal(to: key, $1) }, k: search.k)
+      equal: units.reduce(0) { $0 + equal(to: key, $1) }, k: search.k, neighbours: neighbours(of: key))
     selected.lastTie = place(ofTie: selected.k - selected.above, key)
     return selected
   }
@@ -102,6 +102,23 @@ final class KeyCandidates: KeyCounter, @unchecked Sendable {
       for list in lists { end = scratch[end...].update(fromContentsOf: list) }
       return SelectionKey.select(rank: rank, from: scratch.baseAddress!, total.others)
     }
+  }
+
+  /// The nearest kept keys on either side of a key that lies within the bounds. The bounds and the guess may be
+  /// keys of elements, and so may be those next to a bound.
+  private func neighbours(of key: UInt32) -> ClosedRange<UInt32> {
+    let (low, high) = (search.bounds.lowerBound, search.bounds.upperBound)
+    var below = key > low ? low : max(key, 1) - 1
+    var above = key < high ? high : min(key, .max - 1) + 1
+    if search.guess < key { below = max(below, search.guess) }
+    if search.guess > key { above = min(above, search.guess) }
+    for list in lists {
+      for other in list {
+        if other < key { below = max(below, other) }
+        if other > key { above = min(above, other) }
+      }
+    }
+    return below...above
   }
 
   /// Kept keys above a key.

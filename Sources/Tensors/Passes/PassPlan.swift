@@ -104,6 +104,8 @@ struct PassPlanner {
   private func sort(_ roots: [NodeID]) -> (stages: [[NodeID]], level: Int, awaited: [NodeID]) {
     var levels = KeyTable()
     var stages: [[NodeID]] = []
+    /// What has a level, inputs before what is computed from them.
+    var order: [NodeID] = []
     var awaited: [NodeID] = []
     var stack = roots.reversed().map { (node: $0, expanded: false) }
     while let (node, expanded) = stack.popLast() {
@@ -139,32 +141,56 @@ struct PassPlanner {
         level += 1
       }
       levels[node] = level
+      order.append(node)
     }
-    return (stages, roots.map { levels[$0]! }.max() ?? 0, awaited)
+    let level = roots.map { levels[$0]! }.max() ?? 0
+    joinSweeps(of: &stages, order, levels, rootLevel: level)
+    return (stages, level, awaited)
+  }
+
+  /// Moves barriers to later stages, where that saves a sweep: all of a stage that go over the same elements, if
+  /// nothing needs them before others go over these.
+  private func joinSweeps(
+    of stages: inout [[NodeID]], _ order: [NodeID], _ levels: KeyTable, rootLevel: Int
+  ) {
+    guard stages.count > 1, stages[..<(stages.count - 1)].joined().contains(where: isReduction) else {
+      return
+    }
+    // The stage by which each node must be known, as far as others need it.
+    var deadlines = KeyTable()
+    for node in order.reversed() {
+      let deadline = isBarrier(node) ? levels[node]! - 1 : deadlines[node] ?? rootLevel
+      let inputs = graph[node].inputs
+      for input in 0..<inputs.count {
+        deadlines[inputs[input]] = min(deadlines[inputs[input]] ?? deadline, deadline)
+      }
+    }
+    for stage in stages.indices.dropLast().reversed() {
+      for (space, barriers) in sweeps(of: stages[stage]) where barriers.allSatisfy(isReduction) {
+        let last = barriers.map { deadlines[$0] ?? rootLevel }.min()! - 1
+        guard last > stage,
+          let joined = (stage + 1...last).first(where: { later in
+            stages[later].contains { self.space(of: $0) == space }
+          })
+        else { continue }
+        let moved = Set(barriers)
+        stages[stage].removeAll(where: moved.contains)
+        stages[joined] += barriers
+      }
+    }
+  }
+
+  private func isReduction(_ node: NodeID) -> Bool {
+    guard !materialised.contains(node), case .reduce = graph[node].operation else { return false }
+    return true
   }
 
   /// Barriers of one stage, those over one space in one sweep.
   private func group(_ barriers: [NodeID], _ stage: Int, _ needs: Materialisation) throws
     -> [PassPlan.PlannedSweep]
   {
-    struct Space: Hashable {
-      var count: Int
-      var isDouble: Bool
-      var geometry: ReductionSink.Geometry?
-      var trip: Trip
-    }
-    var order: [Space] = []
-    var members: [Space: [NodeID]] = [:]
-    for node in barriers {
-      let space = Space(
-        count: count(of: node), isDouble: operands(of: node).allSatisfy { graph[$0].precision == .double },
-        geometry: geometry(of: node).flatMap { $0.outer == 1 && $0.inner == 1 ? nil : $0 },
-        trip: trip(of: node))
-      if members[space] == nil { order.append(space) }
-      members[space, default: []].append(node)
-    }
-    return try order.enumerated().map { place, space in
-      let barriers = members[space]!
+    try sweeps(of: barriers).enumerated().map { place, sweep in
+      let (space, barriers) = sweep
       var roots: [NodeID] = []
       var places: [NodeID: Int] = [:]
       let settled = barriers.map { node in
@@ -197,6 +223,37 @@ struct PassPlanner {
         program: program, partition: partition, settled: settled, masks: masks,
         settlesTies: space.trip == .ties)
     }
+  }
+
+  /// What barriers of one sweep have in common.
+  private struct Space: Hashable {
+    var count: Int
+    var isDouble: Bool
+    var geometry: ReductionSink.Geometry?
+    var trip: Trip
+  }
+
+  private func space(of node: NodeID) -> Space {
+    Space(
+      count: count(of: node), isDouble: operands(of: node).allSatisfy { graph[$0].precision == .double },
+      geometry: geometry(of: node).flatMap { $0.outer == 1 && $0.inner == 1 ? nil : $0 }, trip: trip(of: node)
+    )
+  }
+
+  /// Barriers of one stage, those of one sweep together, in the order in which they come.
+  private func sweeps(of barriers: [NodeID]) -> [(space: Space, barriers: [NodeID])] {
+    var sweeps: [(space: Space, barriers: [NodeID])] = []
+    var places: [Space: Int] = [:]
+    for node in barriers {
+      let space = space(of: node)
+      if let place = places[space] {
+        sweeps[place].barriers.append(node)
+      } else {
+        places[space] = sweeps.count
+        sweeps.append((space, [node]))
+      }
+    }
+    return sweeps
   }
 
   /// Barriers go on different trips that are often not needed, or not over all elements.

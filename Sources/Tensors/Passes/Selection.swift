@@ -35,11 +35,29 @@ struct Selected {
   var above: Int
   var equal: Int
   var k: Int
+  /// No element's key lies between these and the threshold's: the nearest on either side that elements may have,
+  /// or its own.
+  var neighbours: ClosedRange<UInt32>
   /// The last of the equal elements that belongs to the k largest; `nil` if k is 0.
   var lastTie: TiePlace?
 
   /// The k-th of which there is none: k is 0.
-  static let nothing = Selected(threshold: .nan, above: 0, equal: 0, k: 0)
+  static let nothing = Selected(threshold: .nan, above: 0, equal: 0, k: 0, neighbours: 0...(.max))
+
+  /// The outcome for what a chain of operations makes of the elements, if it keeps the threshold apart from the
+  /// elements next to it: then the same elements lie above and at the threshold.
+  func followed(by chain: MonotoneChain, value: (NodeID) throws -> Double) rethrows -> Selected? {
+    if k == 0 { return self }
+    let key = SelectionKey.key(threshold)
+    let keys = [neighbours.lowerBound, key, neighbours.upperBound]
+    guard let results = try chain(keys.map(SelectionKey.value), value: value)?.map(SelectionKey.key),
+      results[0] < results[1] || keys[0] == key, results[1] < results[2] || keys[2] == key
+    else { return nil }
+    var selected = self
+    selected.threshold = SelectionKey.value(results[1])
+    selected.neighbours = results[0]...results[2]
+    return selected
+  }
 }
 
 /// A place among elements equal to a threshold: number `number` (from 1) in a range of the elements.
