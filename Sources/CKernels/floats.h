@@ -61,7 +61,7 @@ typedef uint32_t words16 __attribute__((ext_vector_type(16)));
 
 INLINE void load_bits16(const uint64_t *words, ptrdiff_t i, floats16 *values) {
   uint16_t sixteen;
-  memcpy(&sixteen, (const char *)words + i / 8, 2);
+  memcpy(&sixteen, (const char *)words + (size_t)i / 8, 2);
   const words16 places = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
   const words16 ones = (words16)(((words16)(uint32_t)sixteen & places) != 0) & bits_of(1);
   memcpy(values, &ones, sizeof ones);
@@ -76,7 +76,7 @@ INLINE uint16_t bits16(const bools16 *conditions) {
   return bits;
 }
 
-INLINE float of_bit(const uint64_t *words, ptrdiff_t i) { return (float)(words[i / 64] >> i % 64 & 1); }
+INLINE float of_bit(const uint64_t *words, ptrdiff_t i) { return (float)(words[(size_t)i / 64] >> (size_t)i % 64 & 1); }
 
 // In place is a loop of its own, so that the other needs no test for overlap.
 #define MAP_BY(hint, function)                                                  \
