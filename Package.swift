@@ -14,9 +14,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
-    .systemLibrary(
-      name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev", "pkg-config"])]),
-    .target(name: "CLuaBridge", dependencies: ["CLua"]),
     // YAML as events with their places. Yams, which wraps it, brings Foundation: 3 ms of each start, and 46 MB.
     .systemLibrary(
       name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev", "pkg-config"])]),
@@ -25,25 +22,27 @@ let package = Package(
       name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev", "pkg-config"])]),
     // Unicode's normal forms.
     .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
-    // The nearest known name, for "did you mean" in messages.
-    .target(name: "Suggestions"),
-    // Loops that gain from vectors wider than the oldest processor's, compiled for several.
+    // Diagnostics, JSON and files: what everyone may use, and what uses nothing of ours.
+    .target(name: "Basics", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
+    // Multi-versioned SIMD kernels.
     .target(name: "CKernels"),
     .target(name: "Tensors", dependencies: ["CKernels"]),
     .target(
       name: "Checkpoints",
-      dependencies: ["Suggestions", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+      dependencies: ["Basics", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),
     // Tokenizer files: their vocabularies, and text to ids and back.
     .target(
       name: "Tokenizers",
       dependencies: [
-        "CPCRE2", "CUTF8Proc", "Suggestions", "Checkpoints",
+        "CPCRE2", "CUTF8Proc", "Basics",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
+    // What config.json and names say of layers, roles and modules; config.json of the result.
+    .target(name: "Architectures", dependencies: ["Basics", "Tensors"]),
     .target(
       name: "Merging",
       dependencies: [
-        "Suggestions", "Tensors", "Checkpoints", "Tokenizers",
+        "Basics", "Tensors", "Checkpoints", "Tokenizers", "Architectures",
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -54,28 +53,39 @@ let package = Package(
     // Forward passes of decoders over any lazy model, one matrix at a time.
     .target(
       name: "Inference",
-      dependencies: ["CBLAS", "CKernels", "Suggestions", "Tensors", "Checkpoints", "Merging"]),
+      dependencies: ["CBLAS", "CKernels", "Basics", "Tensors", "Checkpoints", "Architectures", "Merging"]),
+    // A Lua state in Swift terms; knows no tensor.
+    .systemLibrary(
+      name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev", "pkg-config"])]),
+    // The page of C that owns every jump.
+    .target(name: "CLuaBridge", dependencies: ["CLua"]),
+    .target(
+      name: "Lua",
+      dependencies: [
+        "CLua", "CLuaBridge", "Basics", .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     .target(
       name: "Scripting",
       dependencies: [
-        "CLua", "CLuaBridge", "Suggestions", "Tensors", "Checkpoints", "Tokenizers", "Merging", "Inference",
+        "Basics", "Tensors", "Checkpoints", "Tokenizers", "Architectures", "Merging", "Inference", "Lua",
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ],
       plugins: ["EmbedStdlib"]),
     // Stands apart: knows neither tensors nor Lua states, and turns text into text.
-    .target(name: "Configs", dependencies: ["CYaml", "Suggestions"]),
+    .target(name: "Configs", dependencies: ["CYaml", "Basics"]),
     // Where the two meet: configs translated by what the script host knows, and run by it.
     .target(
       name: "ConfigRecipes",
       dependencies: [
-        "Suggestions", "Checkpoints", "Merging", "Scripting", "Configs",
+        "Basics", "Checkpoints", "Merging", "Lua", "Scripting", "Configs",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .executableTarget(
       name: "mergekit-lua",
       dependencies: [
-        "Suggestions", "Tensors", "Checkpoints", "Merging", "Scripting", "Configs", "ConfigRecipes",
+        "Basics", "Tensors", "Checkpoints", "Architectures", "Merging", "Lua", "Scripting", "Configs",
+        "ConfigRecipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
@@ -87,35 +97,60 @@ let package = Package(
 
     // What the tests of several targets need: folders of their own, noise, bytes of files.
     .target(name: "TestSupport", path: "Tests/TestSupport"),
-    .testTarget(name: "SuggestionsTests", dependencies: ["Suggestions"]),
+    .testTarget(
+      name: "BasicsTests",
+      dependencies: ["Basics", "TestSupport", .product(name: "SystemPackage", package: "swift-system")]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(
       name: "CheckpointsTests",
       dependencies: [
-        "Checkpoints", "Tensors", "TestSupport", .product(name: "SystemPackage", package: "swift-system"),
+        "Basics", "Checkpoints", "Tensors", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(
       name: "TokenizersTests",
       dependencies: [
-        "Tokenizers", "Checkpoints", "TestSupport",
+        "Basics", "Tokenizers", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
+    .testTarget(
+      name: "ArchitecturesTests",
+      dependencies: [
+        "Basics", "Architectures", "Tensors",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(
       name: "MergingTests",
       dependencies: [
-        "Merging", "Checkpoints", "Tensors", "TestSupport",
+        "Basics", "Architectures", "Merging", "Checkpoints", "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(
       name: "InferenceTests",
       dependencies: [
-        "Inference", "Merging", "Checkpoints", "Tensors", "TestSupport",
+        "Basics", "Inference", "Merging", "Checkpoints", "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
+    .testTarget(name: "LuaTests", dependencies: ["Lua", "TestSupport"]),
+    // A script host with models of its own, for the tests of bindings and of the standard library.
+    .target(
+      name: "ScriptTestSupport",
+      dependencies: [
+        "Basics", "Checkpoints", "Merging", "Lua", "Scripting", "Tensors", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Tests/ScriptTestSupport"),
     .testTarget(
       name: "ScriptingTests",
       dependencies: [
-        "Scripting", "Merging", "Checkpoints", "Tensors", "TestSupport",
+        "Basics", "Architectures", "Lua", "Scripting", "Merging", "Checkpoints", "Tensors",
+        "ScriptTestSupport", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
+    .testTarget(
+      name: "StandardLibraryTests",
+      dependencies: [
+        "Basics", "Architectures", "Lua", "Scripting", "Merging", "Checkpoints", "Tensors",
+        "ScriptTestSupport", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(name: "ConfigsTests", dependencies: ["Configs"]),
@@ -123,15 +158,15 @@ let package = Package(
     .testTarget(
       name: "GoldenTests",
       dependencies: [
-        "ConfigRecipes", "Configs", "Scripting", "Merging", "Tokenizers", "Checkpoints", "Tensors",
-        "TestSupport",
+        "Basics", "ConfigRecipes", "Configs", "Lua", "Scripting", "Merging", "Tokenizers", "Checkpoints",
+        "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     // Runs the binary, which is built with it.
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "mergekit-lua", "Checkpoints", "Tensors", "TestSupport",
+        "mergekit-lua", "Basics", "Checkpoints", "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
   ],

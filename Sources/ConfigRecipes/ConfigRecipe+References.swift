@@ -1,6 +1,7 @@
+import Basics
+import Lua
 import Merging
 import Scripting
-import Suggestions
 import SystemPackage
 
 /// What the merges of a file call models, and whose tokenizers they ask for, beside what there is on disk.

@@ -1,4 +1,5 @@
 import Configs
+import Lua
 import Merging
 import Scripting
 import SystemPackage

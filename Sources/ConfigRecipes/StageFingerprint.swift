@@ -1,5 +1,7 @@
+import Basics
 import Checkpoints
 import Configs
+import Lua
 import Merging
 import Scripting
 import SystemPackage

@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 
 /// Settings of a config.json with their types checked. A value that is null counts as absent.
 struct ConfigReader {

@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 
 /// The decoders that can be run. They share their layers' build, and differ in biases, norms and windows.
 package enum DecoderArchitecture: String, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 
 /// What a config.json says of how a decoder is run, with the defaults of transformers 5.
 struct DecoderConfig {

@@ -1,4 +1,3 @@
-import Checkpoints
 import Glibc
 
 /// Rotary position embeddings (https://arxiv.org/abs/2104.09864) with the scalings that configs carry:

@@ -1,6 +1,6 @@
+import Basics
 import Checkpoints
 import Merging
-import Suggestions
 import Tensors
 
 /// Puts tensors of a lazy model into memory as float32, one at a time.

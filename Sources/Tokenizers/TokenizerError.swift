@@ -1,4 +1,3 @@
-import Checkpoints
 import SystemPackage
 
 /// Why the files of a tokenizer cannot be used.

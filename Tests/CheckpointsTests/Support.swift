@@ -1,4 +1,3 @@
-import Checkpoints
 import Foundation
 import SystemPackage
 import Tensors
@@ -31,16 +30,6 @@ func fixture(_ name: String) -> FilePath {
 func pattern(_ dtype: DType) -> [UInt8] {
   (0..<16 * dtype.bitWidth / 8).map {
     UInt8((7 * $0 + 13 * dtype.rawValue.utf8.count) % (dtype == .bool ? 2 : 256))
-  }
-}
-
-/// The message of the error that `body` throws; empty if it throws none.
-func message<Value>(_ body: () throws -> Value) -> String {
-  do {
-    _ = try body()
-    return ""
-  } catch {
-    return String(describing: error)
   }
 }
 

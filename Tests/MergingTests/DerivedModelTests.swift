@@ -1,4 +1,4 @@
-import Checkpoints
+import Architectures
 import Merging
 import SystemPackage
 import Tensors

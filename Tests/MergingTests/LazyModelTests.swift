@@ -1,4 +1,3 @@
-import Checkpoints
 import Foundation
 import Merging
 import SystemPackage
@@ -9,6 +8,15 @@ import Testing
 @Suite struct LazyModelTests {
   let folder = ScratchFolder()
   let graph = ExpressionGraph()
+
+  @Test func aModelsOwnNamesComeFirst() throws {
+    try folder.makeModel("m", ["norm.weight": [1], "model.norm.weight": [2], "model.a.weight": [3]])
+    let model = try CheckpointModel(reference: folder.path("m").string, graph: graph)
+    #expect(model.resolve("norm.weight") == "norm.weight")
+    #expect(model.resolve("model.norm.weight") == "model.norm.weight")
+    #expect(model.resolve("a.weight") == "model.a.weight")
+    #expect(model.resolve("transformer.norm.weight") == nil)
+  }
 
   @Test func aCheckpointTellsWhatItHas() throws {
     try folder.makeModel("m", ["a": [1, 2, 3], "b": [4]], config: #"{"torch_dtype": "float32"}"#)

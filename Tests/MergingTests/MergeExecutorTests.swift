@@ -1,4 +1,3 @@
-import Checkpoints
 import Merging
 import SystemPackage
 import Tensors

@@ -1,4 +1,5 @@
 import Foundation
+import ScriptTestSupport
 import Testing
 
 /// `hidden_states` and `next_token_logits` in scripts. Numbers are compared with transformers in

@@ -1,5 +1,5 @@
-import Checkpoints
 import Foundation
+import ScriptTestSupport
 import Scripting
 import Tensors
 import Testing

@@ -1,3 +1,4 @@
+import ScriptTestSupport
 import Testing
 
 /// What the standard library asks of models when it puts one together.

@@ -1,5 +1,7 @@
 import Foundation
+import Lua
 import Merging
+import ScriptTestSupport
 import Scripting
 import Tensors
 import Testing

@@ -1,3 +1,4 @@
+import ScriptTestSupport
 import Scripting
 import Testing
 

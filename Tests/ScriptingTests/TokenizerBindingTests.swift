@@ -1,3 +1,4 @@
+import ScriptTestSupport
 import Testing
 
 /// `m.tokenizer` in scripts.

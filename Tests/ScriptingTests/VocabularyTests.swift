@@ -1,4 +1,5 @@
 import Foundation
+import ScriptTestSupport
 import Testing
 
 /// The vocabularies that are read of tokenizers' files, and the files that are written of them.

@@ -1,7 +1,7 @@
 --- What methods are, in words for `mergekit-lua methods` and as tables for the translator of configs.
 
 local core = require "mergekit.core"
-local methods = require "mergekit.method"
+local methods = require "mergekit.methods.method"
 
 local M = {}
 

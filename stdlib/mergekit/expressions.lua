@@ -1,11 +1,11 @@
 --- The expression of each tensor of a merge: its inputs and parameters, given to its slice's method.
 
 local core = require "mergekit.core"
-local methods = require "mergekit.method"
-local placement = require "mergekit.placement"
-local presence = require "mergekit.presence"
-local settings = require "mergekit.settings"
-local specification = require "mergekit.specification"
+local methods = require "mergekit.methods.method"
+local placement = require "mergekit.merge.placement"
+local presence = require "mergekit.merge.presence"
+local settings = require "mergekit.merge.settings"
+local specification = require "mergekit.merge.specification"
 
 -- Of `info`, only the layer may be nil.
 local strict_info = methods.strictness("info", { "layer" })

@@ -2,7 +2,7 @@
 --- list unseen.
 
 local core = require "mergekit.core"
-local method = require "mergekit.method"
+local method = require "mergekit.methods.method"
 
 local absent = {
   io = true, os = true, debug = true, package = true, load = true, loadstring = true, loadfile = true, dofile = true,

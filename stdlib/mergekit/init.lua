@@ -4,7 +4,7 @@
 -- merge means, as one table. Nothing here is out of a user script's reach.
 
 local core = require "mergekit.core"
-local method = require "mergekit.method"
+local method = require "mergekit.methods.method"
 
 local mk = {}
 for name, value in pairs(core) do mk[name] = value end
@@ -14,11 +14,11 @@ mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)
 mk.moe = core.entry(require "mergekit.moe")
 
-mk.tokenizer = { union = core.entry(require("mergekit.tokenizer").union) }
+mk.tokenizer = { union = core.entry(require("mergekit.tokens.tokenizer").union) }
 
 -- `mk.stack` has two meanings, told apart by what is given: tensors become slices of a new dimension,
 -- layers of models become a model.
-local stack_models = require "mergekit.stack"
+local stack_models = require "mergekit.merge.stack"
 
 mk.stack = core.entry(function(list, dim)
   if type(list) ~= "table" then

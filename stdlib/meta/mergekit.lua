@@ -594,7 +594,7 @@ function gate_context:hidden(prompts, options) end
 ---@return mk.tensor
 function gate_context:embed(prompts, options) end
 
---- What an output architecture is, as a file of stdlib/moe/ says it. Names are templates with {layer} and {expert}, both
+--- What an output architecture is, as a file of stdlib/expert_layouts/ says it. Names are templates with {layer} and {expert}, both
 --- from 0; the parts of an expert are gate_proj, up_proj and down_proj.
 ---@class mk.moe_architecture
 ---@field name string

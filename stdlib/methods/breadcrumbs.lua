@@ -2,7 +2,7 @@
 --- sparse masks", https://arxiv.org/abs/2312.06795
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.task_vectors"
+local task_vectors = require "mergekit.methods.task_vectors"
 
 return mk.method {
   name = "breadcrumbs",

@@ -2,7 +2,7 @@
 --- TIES, Yadav et al. 2023
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.task_vectors"
+local task_vectors = require "mergekit.methods.task_vectors"
 
 return mk.method {
   name = "breadcrumbs_ties",

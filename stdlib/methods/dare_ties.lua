@@ -3,7 +3,7 @@
 --- L1 norm instead.
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.task_vectors"
+local task_vectors = require "mergekit.methods.task_vectors"
 
 return mk.method {
   name = "dare_ties",

@@ -3,8 +3,8 @@
 --- https://arxiv.org/abs/2603.04972
 
 local mk = require "mergekit"
-local gram_of = require "mergekit.gram"
-local sums = require "mergekit.sums"
+local gram_of = require "mergekit.methods.gram"
+local sums = require "mergekit.methods.sums"
 
 -- Nearer than this to the opposite of the mean, the way from the mean to a direction is not known.
 local LEAST_TO_OPPOSITE = 1e-6

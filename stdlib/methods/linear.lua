@@ -2,7 +2,7 @@
 --- improves accuracy without increasing inference time", https://arxiv.org/abs/2203.05482
 
 local mk = require "mergekit"
-local sums = require "mergekit.sums"
+local sums = require "mergekit.methods.sums"
 
 return mk.method {
   name = "linear",

@@ -2,7 +2,7 @@
 --- https://arxiv.org/abs/2403.19522
 
 local mk = require "mergekit"
-local sums = require "mergekit.sums"
+local sums = require "mergekit.methods.sums"
 
 -- A product of two lengths counts as this at least, and a denominator below it has no meaning.
 local LEAST = 1e-6

@@ -2,8 +2,8 @@
 --- https://goddard.blog/posts/multislerp-wow-what-a-cool-idea
 
 local mk = require "mergekit"
-local gram_of = require "mergekit.gram"
-local sums = require "mergekit.sums"
+local gram_of = require "mergekit.methods.gram"
+local sums = require "mergekit.methods.sums"
 
 -- What rounding leaves of a mean direction that should vanish, for weights that sum to 1.
 local NOISE = 3e-8

@@ -1,8 +1,8 @@
 --- Reinforced Agent Merging: 2026, https://arxiv.org/abs/2601.13572
 
 local mk = require "mergekit"
-local sums = require "mergekit.sums"
-local task_vectors = require "mergekit.task_vectors"
+local sums = require "mergekit.methods.sums"
+local task_vectors = require "mergekit.methods.task_vectors"
 
 return mk.method {
   name = "ram",

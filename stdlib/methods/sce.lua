@@ -2,8 +2,8 @@
 --- https://arxiv.org/abs/2408.07990
 
 local mk = require "mergekit"
-local sums = require "mergekit.sums"
-local task_vectors = require "mergekit.task_vectors"
+local sums = require "mergekit.methods.sums"
+local task_vectors = require "mergekit.methods.task_vectors"
 
 -- Below it, the models' shares are equal; and no sum of shares that agree counts as less.
 local LEAST_SHARE = 1e-6

@@ -2,7 +2,7 @@
 --- https://arxiv.org/abs/2306.01708
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.task_vectors"
+local task_vectors = require "mergekit.methods.task_vectors"
 
 return mk.method {
   name = "ties",

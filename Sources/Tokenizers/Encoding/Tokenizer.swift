@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 import SystemPackage
 
 /// A model's tokenizer: text to ids and back, as the Hugging Face package `tokenizers` does it.

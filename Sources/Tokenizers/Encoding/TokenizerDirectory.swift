@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 import SystemPackage
 
 /// The tokenizer files of a model's directory, or a tokenizer.json by itself.

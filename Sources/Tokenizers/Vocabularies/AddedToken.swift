@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 
 /// A token that a tokenizer looks for in the text before anything else cuts it.
 package struct AddedToken: Sendable, Hashable {

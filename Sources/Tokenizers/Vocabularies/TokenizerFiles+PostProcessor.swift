@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 
 extension TokenizerFiles {
   /// The special tokens that the directory's tokenizer puts around texts, and that are taken away here, so that

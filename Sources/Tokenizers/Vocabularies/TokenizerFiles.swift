@@ -1,4 +1,3 @@
-import Checkpoints
 import SystemPackage
 
 /// The tokenizer of a model's directory, and what an output's is to have otherwise. It never changes; what

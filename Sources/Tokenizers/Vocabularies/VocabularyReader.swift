@@ -1,4 +1,4 @@
-import Checkpoints
+import Basics
 import SystemPackage
 
 /// Reads the vocabulary that transformers' AutoTokenizer finds in a model's files.

@@ -1,8 +1,8 @@
---- The architectures of output that `mk.moe` knows, each a file of stdlib/moe/ or of the user's own.
+--- The architectures of output that `mk.moe` knows, each a file of stdlib/expert_layouts/ or of the user's own.
 
 local core = require "mergekit.core"
-local decoder = require "moe.decoder"
-local methods = require "mergekit.method"
+local decoder = require "expert_layouts.decoder"
+local methods = require "mergekit.methods.method"
 
 local M = {}
 
@@ -38,7 +38,7 @@ end
 --- Fails unless a value says what an architecture must.
 local function checked(value, shown)
   if type(value) ~= "table" then
-    fail(("%s gave %s, expected a table as in stdlib/moe/mixtral.lua"):format(shown, value == true and "nothing" or "a " .. type(value)))
+    fail(("%s gave %s, expected a table as in stdlib/expert_layouts/mixtral.lua"):format(shown, value == true and "nothing" or "a " .. type(value)))
   end
   local where = "moe: architecture " .. (type(value.name) == "string" and ("'%s'"):format(value.name) or shown)
   methods.check_keys(value, fields, where)
@@ -138,7 +138,7 @@ local function candidates(given)
   end
   local list, names = {}, {}
   for _, name in ipairs(built_in) do
-    local architecture = checked(require("moe." .. name), name)
+    local architecture = checked(require("expert_layouts." .. name), name)
     names[#names + 1] = architecture.name
     local start = architecture.name:sub(1, given and #given or 0):lower()
     if not given or start == given:lower() or name == given:lower() then list[#list + 1] = architecture end

@@ -1,6 +1,6 @@
 --- The condition number of a matrix of a few rows: its largest singular value over its smallest.
 
-local gram = require "mergekit.gram"
+local gram = require "mergekit.methods.gram"
 
 -- Each sweep squares what is left beside the diagonal; few are needed.
 local most_sweeps = 30

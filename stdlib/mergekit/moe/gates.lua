@@ -3,8 +3,8 @@
 local attempt = require "mergekit.attempt"
 local core = require "mergekit.core"
 local condition = require "mergekit.moe.condition"
-local methods = require "mergekit.method"
-local modes = require "moe.gates"
+local methods = require "mergekit.methods.method"
+local modes = require "mergekit.moe.gate_modes"
 
 local M = {}
 

@@ -4,7 +4,7 @@ local core = require "mergekit.core"
 local architectures = require "mergekit.moe.architectures"
 local checks = require "mergekit.moe.checks"
 local gates = require "mergekit.moe.gates"
-local methods = require "mergekit.method"
+local methods = require "mergekit.methods.method"
 local tensors = require "mergekit.moe.tensors"
 
 local fields = {

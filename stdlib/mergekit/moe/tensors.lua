@@ -1,7 +1,7 @@
 --- The tensors of a mixture of experts, and what each is made of.
 
 local core = require "mergekit.core"
-local decoder = require "moe.decoder"
+local decoder = require "expert_layouts.decoder"
 
 local M = {}
 

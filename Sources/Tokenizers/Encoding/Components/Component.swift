@@ -1,5 +1,4 @@
-import Checkpoints
-import Suggestions
+import Basics
 
 /// A part of a tokenizer.json with its place in it, read with errors that name both.
 struct Component {

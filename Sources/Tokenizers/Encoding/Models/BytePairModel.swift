@@ -1,5 +1,3 @@
-import Checkpoints
-
 /// Byte-pair encoding: a piece begins as its characters, and the pair of neighbours whose merge was learnt
 /// first is merged, until no pair has one.
 struct BytePairModel: Sendable {

@@ -1,5 +1,3 @@
-import Checkpoints
-
 /// The tokens of a model and their ids, both ways.
 struct ModelVocabulary: Sendable {
   private var table: ByteTable

@@ -1,0 +1,23 @@
+import SystemPackage
+
+/// Which file a descriptor has open, and in which state: equal for two paths of one file.
+package struct FileIdentity: Hashable, Sendable {
+  /// The device that the file is on.
+  package let device: UInt64
+  /// The file's number on the device.
+  package let inode: UInt64
+  /// The file's length in bytes.
+  package let byteCount: Int
+  /// The time of the last change to its contents: whole seconds since 1970.
+  package let modifiedSeconds: Int
+  /// The nanoseconds of that second.
+  package let modifiedNanoseconds: Int
+
+  package init(_ stat: Stat) {
+    device = UInt64(truncatingIfNeeded: stat.deviceID.rawValue)
+    inode = UInt64(truncatingIfNeeded: stat.inode.rawValue)
+    byteCount = Int(stat.size)
+    modifiedSeconds = stat.st_mtim.tv_sec
+    modifiedNanoseconds = stat.st_mtim.tv_nsec
+  }
+}

@@ -1,0 +1,69 @@
+import Glibc
+import SystemPackage
+
+/// A regular file, open for reading; closed when the last reference goes.
+package final class InputFile: Sendable {
+  /// Where it is.
+  package let path: FilePath
+  /// Which file it is, as it was when it was opened.
+  package let identity: FileIdentity
+  private let descriptor: FileDescriptor
+
+  /// Opens a regular file, following symbolic links.
+  package init(path: FilePath) throws {
+    OpenFileLimit.raise()
+    self.path = path
+    do {
+      // Opening a pipe would wait for a writer without `.nonBlocking`; it changes nothing for files.
+      descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
+    } catch let error as Errno {
+      throw FileError.opening(path, error)
+    }
+    do {
+      let stat = try descriptor.stat()
+      guard stat.type == .regular else { throw FileError.notRegularFile(path: path) }
+      identity = FileIdentity(stat)
+    } catch let error as Errno {
+      try? descriptor.close()
+      throw FileError.system(action: "inspect", path: path, errno: error)
+    } catch {
+      try? descriptor.close()
+      throw error
+    }
+  }
+
+  deinit {
+    try? descriptor.close()
+  }
+
+  /// Fills the buffer from byte `offset` on and returns how many bytes there were: fewer than it takes
+  /// if the file ends before.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+    var done = 0
+    while done < buffer.count {
+      let count: Int
+      do {
+        count = try descriptor.read(
+          fromAbsoluteOffset: Int64(offset + done), into: .init(rebasing: buffer[done...]))
+      } catch let error as Errno {
+        throw FileError.system(action: "read", path: path, errno: error)
+      }
+      if count == 0 { break }
+      done += count
+    }
+    return done
+  }
+
+  /// The bytes from `offset` on; fewer than `count` if the file ends before.
+  package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      let target = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count)
+      initializedCount = try read(into: target, at: offset)
+    }
+  }
+
+  /// Asks the system to read a range ahead. Only a hint, so nothing comes of a failure.
+  package func advise(_ range: Range<Int>) {
+    _ = posix_fadvise(descriptor.rawValue, range.lowerBound, range.count, POSIX_FADV_WILLNEED)
+  }
+}

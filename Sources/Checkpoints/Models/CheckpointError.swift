@@ -1,0 +1,210 @@
+import Basics
+import SystemPackage
+import Tensors
+
+/// Why the bytes of one file are not valid safetensors.
+package struct SafetensorsError: Error, Equatable, CustomStringConvertible {
+  /// The file.
+  package let path: FilePath
+  /// What is wrong with it.
+  package let problem: SafetensorsProblem
+
+  package var description: String { "\(path): \(problem)" }
+}
+
+/// What can be wrong with a safetensors file. Offsets count from the end of the header.
+package enum SafetensorsProblem: Error, Equatable, CustomStringConvertible {
+  case tooShort(byteCount: Int)
+  case gitLFSPointer
+  case headerTooLong(length: UInt64)
+  case headerBeyondEnd(length: Int, available: Int)
+  case headerEmpty
+  case headerStart(byte: UInt8)
+  case headerNotJSON(JSONError)
+  case metadataNotObject(found: String)
+  case metadataValueNotString(key: String, found: String)
+  case entryNotObject(tensor: String, found: String)
+  case missingField(tensor: String, field: String)
+  case dtypeNotString(tensor: String, found: String)
+  case unknownDType(tensor: String, found: String, nearest: String?)
+  case shapeNotArray(tensor: String, found: String)
+  case badDimension(tensor: String, dimension: Int, found: String)
+  case badOffsets(tensor: String, found: String)
+  case sizeOverflow(tensor: String, dtype: DType, shape: [Int])
+  case partialByte(tensor: String, dtype: DType, shape: [Int])
+  case offsetsReversed(tensor: String, begin: Int, end: Int)
+  case outOfBounds(tensor: String, end: Int, available: Int)
+  case sizeMismatch(tensor: String, dtype: DType, shape: [Int], expected: Int, found: Int)
+  case overlap(tensor: String, other: String, begin: Int, otherEnd: Int)
+  case hole(begin: Int, end: Int, before: String)
+  case bytesAfterLastTensor(count: Int)
+
+  package var description: String {
+    switch self {
+    case .tooShort(0): "the file is empty"
+    case .tooShort(let byteCount):
+      "the file has \(bytes(byteCount)); a safetensors file has at least 8, the length of its header"
+    case .gitLFSPointer:
+      "this is Git LFS's pointer to the file, not the file itself; `git lfs pull` fetches it"
+    case .headerTooLong(let length):
+      "a header of \(length) bytes is announced; at most \(SafetensorsHeader.maximumLength) are allowed"
+    case .headerBeyondEnd(let length, let available):
+      "a header of \(bytes(length)) is announced, but only \(available) follow; the file is truncated"
+    case .headerEmpty: "the header is empty; expected a JSON object"
+    case .headerStart(let byte):
+      "expected '{' at the start of the header, found byte \(hexadecimal(byte)); is this a safetensors file?"
+    case .headerNotJSON(let error): "the header is not valid JSON: \(error)"
+    case .metadataNotObject(let found):
+      "\"__metadata__\": expected an object of strings, found \(found)"
+    case .metadataValueNotString(let key, let found):
+      "\"__metadata__\": expected a string for \(quoted(key)), found \(found)"
+    case .entryNotObject(let tensor, let found):
+      "tensor \(quoted(tensor)): expected an object with dtype, shape and data_offsets, found \(found)"
+    case .missingField(let tensor, let field): "tensor \(quoted(tensor)) has no \(field)"
+    case .dtypeNotString(let tensor, let found):
+      "tensor \(quoted(tensor)): expected a string as dtype, found \(found)"
+    case .unknownDType(let tensor, let found, let nearest):
+      "tensor \(quoted(tensor)): unknown dtype \(quoted(found))" + suggestion(nearest)
+    case .shapeNotArray(let tensor, let found):
+      "tensor \(quoted(tensor)): expected an array of integers as shape, found \(found)"
+    case .badDimension(let tensor, let dimension, let found):
+      "tensor \(quoted(tensor)): expected dimension \(dimension) of the shape to be an integer from 0 on, "
+        + "found \(found)"
+    case .badOffsets(let tensor, let found):
+      "tensor \(quoted(tensor)): expected data_offsets to be two integers from 0 on, found \(found)"
+    case .sizeOverflow(let tensor, let dtype, let shape):
+      "tensor \(quoted(tensor)): the size of \(dtype.rawValue) \(shape) is beyond 64 bits"
+    case .partialByte(let tensor, let dtype, let shape):
+      "tensor \(quoted(tensor)): \(dtype.rawValue) \(shape) does not end on a whole byte"
+    case .offsetsReversed(let tensor, let begin, let end):
+      "tensor \(quoted(tensor)): its data begins at \(begin), after its end at \(end)"
+    case .outOfBounds(let tensor, let end, let available):
+      "tensor \(quoted(tensor)): its data ends at \(end), but the file has only \(bytes(available)) of data; "
+        + "the file is truncated"
+    case .sizeMismatch(let tensor, let dtype, let shape, let expected, let found):
+      "tensor \(quoted(tensor)): \(dtype.rawValue) \(shape) takes \(bytes(expected)), but its data_offsets "
+        + "span \(found)"
+    case .overlap(let tensor, let other, let begin, let otherEnd):
+      "tensor \(quoted(tensor)): its data begins at \(begin), within that of \(quoted(other)), which ends at "
+        + "\(otherEnd)"
+    case .hole(let begin, let end, let before):
+      "the data from \(begin) to \(end), before tensor \(quoted(before)), belongs to no tensor"
+    case .bytesAfterLastTensor(let count): "\(bytes(count)) after the last tensor belong to none"
+    }
+  }
+}
+
+/// Why a checkpoint cannot be opened, read or written.
+package enum CheckpointError: Error, Equatable, CustomStringConvertible {
+  case truncated(path: FilePath, tensor: String, expected: Int, fileByteCount: Int)
+  case readBeyondTensor(label: String, offset: Int, count: Int, byteCount: Int)
+
+  case noSuchPath(path: FilePath, nearest: FilePath?)
+  case danglingLink(path: FilePath)
+  case notCheckpoint(path: FilePath)
+  case unsupportedFormat(path: FilePath, fileName: String?)
+  case onlyAdapter(directory: FilePath, fileName: String)
+  case noWeights(directory: FilePath)
+  case severalIndexes(directory: FilePath, fileNames: [String])
+  case incompleteShards(directory: FilePath, missing: [String])
+  case duplicateTensor(tensor: String, first: FilePath, second: FilePath)
+
+  case badWeightMap(index: FilePath, found: String?)
+  case shardNotString(index: FilePath, tensor: String, found: String)
+  case badShardName(index: FilePath, tensor: String, shard: String)
+  case shardNotSafetensors(index: FilePath, tensor: String, shard: String)
+  case missingShard(index: FilePath, tensor: String, shard: String)
+  case tensorNotInShard(index: FilePath, tensor: String, shard: String)
+
+  case diskFull(directory: FilePath, needed: Int, free: Int)
+
+  package var description: String {
+    switch self {
+    case .truncated(let path, let tensor, let expected, let fileByteCount):
+      "\(path): the file is truncated: tensor \(quoted(tensor)) needs \(bytes(expected)) of the file, which "
+        + "has \(fileByteCount) now"
+    case .readBeyondTensor(let label, let offset, let count, let byteCount):
+      "\(label): cannot read \(bytes(count)) from byte \(offset) on; the tensor has \(byteCount)"
+
+    case .noSuchPath(let path, let nearest):
+      "\(path): no such file or directory; expected a directory with \(modelFileName), or a .safetensors or "
+        + ".safetensors.index.json file" + suggestion(nearest?.string)
+    case .danglingLink(let path): "\(path): the target of this symbolic link does not exist"
+    case .notCheckpoint(let path):
+      "\(path): not a checkpoint; expected a directory, or a .safetensors or .safetensors.index.json file"
+    case .unsupportedFormat(let path, let fileName):
+      "\(path): "
+        + (fileName.map { "has no .safetensors file, only weights such as \($0)" } ?? "not safetensors")
+        + "; pickle and GGUF weights are not read, convert them to safetensors"
+    case .onlyAdapter(let directory, let fileName):
+      "\(directory): has only adapter weights, \(fileName); expected a whole model"
+    case .noWeights(let directory):
+      "\(directory): no weights in this directory; expected \(modelFileName), \(indexFileName) or other "
+        + ".safetensors files"
+    case .severalIndexes(let directory, let fileNames):
+      "\(directory): several indexes, \(fileNames.joined(separator: ", ")); give the path of one of them"
+    case .incompleteShards(let directory, let missing):
+      "\(directory): \(missing[0]) does not exist"
+        + (missing.count > 1 ? ", nor do \(missing.count - 1) more shards of its set" : "")
+    case .duplicateTensor(let tensor, let first, let second):
+      "tensor \(quoted(tensor)) is in two files, \(first) and \(second), and no index says which one counts"
+
+    case .badWeightMap(let index, let found):
+      "\(index): expected an object \"weight_map\" of tensor names and file names"
+        + (found.map { ", found \($0)" } ?? "")
+    case .shardNotString(let index, let tensor, let found):
+      "\(index): tensor \(quoted(tensor)): expected a file name, found \(found)"
+    case .badShardName(let index, let tensor, let shard):
+      "\(index): tensor \(quoted(tensor)): expected a file name relative to the index and without \"..\", "
+        + "found \(quoted(shard))"
+    case .shardNotSafetensors(let index, let tensor, let shard):
+      "\(index): tensor \(quoted(tensor)): expected a .safetensors file, found \(quoted(shard))"
+    case .missingShard(let index, let tensor, let shard):
+      "\(index): tensor \(quoted(tensor)) is in \(quoted(shard)), which does not exist"
+    case .tensorNotInShard(let index, let tensor, let shard):
+      "\(index): tensor \(quoted(tensor)) is not in \(quoted(shard)), where the index has it"
+
+    case .diskFull(let directory, let needed, let free):
+      "\(directory): the disk is full: the checkpoint needs \(ByteSize.format(needed)), "
+        + "\(ByteSize.format(free)) were free"
+    }
+  }
+}
+
+extension CheckpointError {
+  static func diskFull(_ space: DiskSpace, free: Int) -> CheckpointError {
+    .diskFull(directory: space.directory, needed: space.needed, free: free)
+  }
+}
+
+/// Why tensors cannot be laid out as safetensors.
+package enum LayoutError: Error, Equatable, CustomStringConvertible {
+  case duplicateName(tensor: String)
+  case reservedName
+  case badShape(tensor: String, dtype: DType, shape: [Int])
+  case partialByte(tensor: String, dtype: DType, shape: [Int])
+  case tooLarge(tensor: String)
+  case headerTooLong(fileName: String, length: Int)
+  case badShardSize(Int)
+
+  package var description: String {
+    switch self {
+    case .duplicateName(let tensor): "two output tensors have the name \(quoted(tensor))"
+    case .reservedName: "a tensor cannot have the name \"__metadata__\""
+    case .badShape(let tensor, let dtype, let shape):
+      "tensor \(quoted(tensor)): \(dtype.rawValue) \(shape) has a negative dimension or a size beyond "
+        + "64 bits"
+    case .partialByte(let tensor, let dtype, let shape):
+      SafetensorsProblem.partialByte(tensor: tensor, dtype: dtype, shape: shape).description
+    case .tooLarge(let tensor): "with tensor \(quoted(tensor)) the checkpoint's size is beyond 64 bits"
+    case .headerTooLong(let fileName, let length):
+      "\(fileName) would have a header of \(bytes(length)); readers accept "
+        + "\(SafetensorsHeader.maximumLength), so choose a smaller shard size"
+    case .badShardSize(let size): "expected a shard size of at least 1 byte, found \(size)"
+    }
+  }
+}
+
+private func bytes(_ count: Int) -> String { count == 1 ? "1 byte" : "\(count) bytes" }
+
+private func suggestion(_ name: String?) -> String { name.map { "; did you mean \(quoted($0))?" } ?? "" }

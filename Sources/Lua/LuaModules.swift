@@ -1,0 +1,186 @@
+import Basics
+import CLua
+import Glibc
+
+/// What `require` finds: modules of the host, files beside the recipe, and the standard library.
+///
+/// A name such as `a.b` or `a/b` stands for `a/b.lua` or `a/b/init.lua`. A module runs once; the value that
+/// it returns is what every `require` of it gives, true if it returns nothing.
+package final class LuaModules {
+  /// Where user's modules are; empty for the working directory.
+  package let root: String
+  /// The text of a file of the standard library, by its path in there, such as `mergekit/init.lua`.
+  private let standardLibrary: (String) -> String?
+  /// The paths of the standard library's files, for "did you mean".
+  private let standardLibraryPaths: [String]
+  /// What a module gave, by its path.
+  private var loaded: [String: LuaReference] = [:]
+  /// The paths of modules that run now, in the order in which they were required.
+  private var loading: [String] = []
+
+  /// The user's files that were required, by their paths below the root, in that order.
+  package private(set) var userFiles: [(path: String, text: [UInt8])] = []
+
+  /// A file that is larger is no module.
+  private static let largestFile = 16 << 20
+
+  package init(
+    root: String, standardLibraryPaths: [String] = [],
+    standardLibrary: @escaping (String) -> String? = { _ in nil }
+  ) {
+    self.root = root
+    self.standardLibrary = standardLibrary
+    self.standardLibraryPaths = standardLibraryPaths
+  }
+
+  /// Makes `value` what `require(name)` gives, ahead of every file.
+  package func preload(_ name: String, _ value: LuaReference) {
+    loaded[Self.path(of: name)] = value
+  }
+
+  /// Sets the global function `require`.
+  package func install(in lua: LuaState) throws {
+    // The state holds this object by the function; the other way round would keep both for ever.
+    try lua.setGlobal(function: "require") { call in
+      try call.result(self.require(call.string(1), in: call.lua))
+    }
+  }
+
+  /// What `require(name)` gives.
+  ///
+  /// Throws `LuaError`: the name is none, there is no such module, it requires itself, or its code fails.
+  package func require(_ name: String, in lua: LuaState) throws -> LuaReference {
+    let path = try Self.checkedPath(of: name)
+    if let value = loaded[path] { return value }
+    if let start = loading.firstIndex(of: path) {
+      let circle = (loading[start...] + [path]).joined(separator: " -> ")
+      throw LuaError("modules require each other in a circle: \(circle)")
+    }
+    guard let source = try find(path) else { throw notFound(name, path: path) }
+
+    loading.append(path)
+    defer { loading.removeLast() }
+    let value = try lua.withBalancedStack {
+      try lua.load(source.text, name: source.name, origin: source.origin)
+      try lua.push(path)
+      try lua.call(arguments: 1, results: 1)
+      if lua.kind(at: -1) == .nil { try lua.push(true) }
+      return lua.popReference()
+    }
+    loaded[path] = value
+    return value
+  }
+
+  // MARK: Names
+
+  private static func path(of name: String) -> String {
+    String(name.map { $0 == "." ? "/" : $0 })
+  }
+
+  private static func checkedPath(of name: String) throws -> String {
+    let path = path(of: name)
+    let isPlain = path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
+    guard isPlain, !name.utf8.contains(0) else {
+      throw LuaError(
+        "module name '\(name)' must be a path below the recipe's folder, such as 'methods.mine'"
+          + " or 'methods/mine'")
+    }
+    return path
+  }
+
+  private static func files(of path: String) -> [String] { ["\(path).lua", "\(path)/init.lua"] }
+
+  private func below(_ path: String) -> String {
+    root.isEmpty ? path : root.hasSuffix("/") ? root + path : "\(root)/\(path)"
+  }
+
+  // MARK: Files
+
+  private struct Source {
+    let text: [UInt8]
+    let name: String
+    let origin: LuaState.Origin
+  }
+
+  private func find(_ path: String) throws -> Source? {
+    for file in Self.files(of: path) {
+      guard let text = try Self.read(below(file)) else { continue }
+      userFiles.append((file, text))
+      return Source(text: text, name: below(file), origin: .user)
+    }
+    for file in Self.files(of: path) {
+      if let text = standardLibrary(file) {
+        return Source(text: Array(text.utf8), name: file, origin: .standardLibrary)
+      }
+    }
+    return nil
+  }
+
+  /// The bytes of a regular file, or `nil` if there is none.
+  private static func read(_ path: String) throws -> [UInt8]? {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw cannotRead(path) }
+    defer { close(descriptor) }
+
+    var text: [UInt8] = []
+    let chunk = 1 << 16
+    while true {
+      let start = text.count
+      text.append(contentsOf: repeatElement(0, count: chunk))
+      let count = text.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + start, chunk) }
+      guard count >= 0 else {
+        text.removeLast(chunk)
+        if errno == EINTR { continue }
+        throw cannotRead(path)
+      }
+      text.removeLast(chunk - count)
+      if count == 0 { return text }
+      guard text.count <= largestFile else {
+        throw LuaError("module file '\(path)' is larger than \(largestFile >> 20) MB")
+      }
+    }
+  }
+
+  private static func cannotRead(_ path: String) -> LuaError {
+    LuaError("cannot read module file '\(path)': \(String(cString: strerror(errno)))")
+  }
+
+  // MARK: Not found
+
+  private func notFound(_ name: String, path: String) -> LuaError {
+    var message = "module '\(name)' not found"
+    if let nearest = nearestName(to: path, among: knownPaths(beside: path)) {
+      message += " (did you mean '\(nearest)'?)"
+    }
+    let files = Self.files(of: path)
+    let places = files.map { "'\(below($0))'" } + files.map { "'\($0)' in the standard library" }
+    return LuaError("\(message); looked for \(places.joined(separator: ", "))")
+  }
+
+  /// Modules of the host and of the standard library, and the files in the folder that the name points to.
+  private func knownPaths(beside path: String) -> [String] {
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    let files = Self.entries(of: below(folder)).map { folder + $0 } + standardLibraryPaths
+    let paths = files.compactMap { file -> String? in
+      guard file.hasSuffix(".lua") else { return nil }
+      let path = file.dropLast(4)
+      return String(path.hasSuffix("/init") ? path.dropLast(5) : path)
+    }
+    return Set(paths + loaded.keys).sorted()
+  }
+
+  private static func entries(of folder: String) -> [String] {
+    guard let directory = opendir(folder.isEmpty ? "." : folder) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      names.append(name)
+    }
+    return names
+  }
+}

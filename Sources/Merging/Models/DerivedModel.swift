@@ -1,0 +1,218 @@
+import Architectures
+import Basics
+import SystemPackage
+import Tensors
+import Tokenizers
+
+/// A model that a script makes of others: names, what their tensors are like, and how to build each.
+package final class DerivedModel: LazyModel {
+  /// Where a layer of the output comes from.
+  package struct Layer {
+    package var model: any LazyModel
+    /// The name of the module in that model.
+    package var module: String
+    package var index: Int
+
+    package init(model: any LazyModel, module: String, index: Int) {
+      self.model = model
+      self.module = module
+      self.index = index
+    }
+  }
+
+  /// Everything that defines a derived model.
+  package struct Definition {
+    package var label: String
+    package var names: [String]
+    /// The model whose config.json, tokenizer and other files the output gets.
+    package var like: any LazyModel
+    /// The models that it is made of, `like` included or not.
+    package var sources: [any LazyModel]
+    /// What all floating-point tensors are stored as; `nil` keeps each tensor's own.
+    package var dtype: DType?
+    /// The layers of each module; a module that is not named keeps those of `like`.
+    package var layers: [String: [Layer]]
+    /// The methods that made it.
+    package var methods: [ModelCard.Method]
+    /// The model whose differences to the others are merged, for the model card.
+    package var base: (any LazyModel)?
+    /// What the output's config.json says of its vocabulary.
+    package var vocabulary: OutputConfig.Vocabulary
+    /// What the output's config.json says otherwise at its top, whatever that of `like` says; `nil` takes a key away.
+    package var configValues: [(key: String, value: JSON?)]
+    /// The tokenizer that the output gets; `nil` keeps that of `like`.
+    package var tokenizer: TokenizerFiles?
+    /// The Jinja text that the output's tokenizer gets; `nil` keeps that of `like`.
+    package var chatTemplate: String?
+    /// What a tensor is like, where that is known before it is built.
+    package var specify: (String) throws -> TensorSpecification?
+    /// The tensor's expression, with one reference for the caller.
+    package var build: (String) throws -> NodeID
+
+    package init(
+      label: String, names: [String], like: any LazyModel, sources: [any LazyModel], dtype: DType? = nil,
+      layers: [String: [Layer]] = [:], methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
+      vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(),
+      configValues: [(key: String, value: JSON?)] = [], tokenizer: TokenizerFiles? = nil,
+      chatTemplate: String? = nil,
+      specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
+      build: @escaping (String) throws -> NodeID
+    ) {
+      self.label = label
+      self.names = names
+      self.like = like
+      self.sources = sources
+      self.dtype = dtype
+      self.layers = layers
+      self.methods = methods
+      self.base = base
+      self.vocabulary = vocabulary
+      self.configValues = configValues
+      self.tokenizer = tokenizer
+      self.chatTemplate = chatTemplate
+      self.specify = specify
+      self.build = build
+    }
+  }
+
+  private let definition: Definition
+  private let graph: ExpressionGraph
+  private let known: Set<String>
+  private var cached = NodeCache()
+  private var specifications: [String: TensorSpecification] = [:]
+  /// Expressions built to learn their shapes, kept for their turn as long as there are few.
+  private var kept: [String: NodeID] = [:]
+  private static let keptNodes = 100_000
+
+  package init(_ definition: Definition, graph: ExpressionGraph) throws {
+    self.definition = definition
+    self.graph = graph
+    let models = [definition.like] + definition.sources
+    checkpoints = Self.distinctCheckpoints(models)
+    methods = Self.distinctMethods(definition)
+    depth = 1 + (models.compactMap { ($0 as? DerivedModel)?.depth }.max() ?? 0)
+    known = Set(definition.names)
+    guard known.count == definition.names.count else {
+      let repeated = Dictionary(grouping: definition.names, by: { $0 }).first { $1.count > 1 }!.key
+      throw MergeError.duplicateName(repeated, model: definition.label)
+    }
+    guard depth <= Self.deepest else { throw MergeError.tooDeep(depth, most: Self.deepest) }
+  }
+
+  deinit {
+    for node in kept.values { graph.release(node) }
+  }
+
+  package var label: String { definition.label }
+  package var names: [String] { definition.names }
+  package var companionDirectory: FilePath? { definition.like.companionDirectory }
+  package var companionLabel: String { definition.like.companionLabel }
+  package var newTokenizer: TokenizerFiles? { definition.tokenizer ?? definition.like.newTokenizer }
+  package var newChatTemplate: String? { definition.chatTemplate ?? definition.like.newChatTemplate }
+  package var base: CheckpointModel? { definition.base as? CheckpointModel }
+
+  package func has(_ name: String) -> Bool { known.contains(name) }
+
+  package func specification(of name: String) throws -> TensorSpecification? {
+    guard known.contains(name) else { return nil }
+    if let specification = specifications[name] { return specification }
+    var specification: TensorSpecification
+    if let told = try definition.specify(name) {
+      specification = told
+    } else {
+      let node = try expression(for: name)
+      specification = TensorSpecification(shape: graph.shape(of: node), dtype: graph.dtype(of: node))
+      if graph.liveCount < Self.keptNodes, kept[name] == nil {
+        kept[name] = node
+      } else {
+        graph.release(node)
+      }
+    }
+    if let dtype = definition.dtype, specification.dtype.isArithmetic { specification.dtype = dtype }
+    if specifications.isEmpty { specifications.reserveCapacity(names.count) }
+    specifications[name] = specification
+    return specification
+  }
+
+  /// A stage's dtype rounds what later stages read, as storing and loading it would.
+  package func expression(for name: String) throws -> NodeID {
+    whenAsked?(name)
+    if let node = kept.removeValue(forKey: name) { return node }
+    if let node = cached.node(named: name, in: graph) { return node }
+    guard known.contains(name) else {
+      throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
+    }
+    let built = try definition.build(name)
+    var node = built
+    if let dtype = definition.dtype, graph.dtype(of: built).isArithmetic {
+      defer { graph.release(built) }
+      node = try graph.convert(built, to: dtype)
+    }
+    cached.add(node, named: name, in: graph)
+    return node
+  }
+
+  // Each of these is found once: a chain of models would otherwise ask the same ones again and again.
+
+  package let checkpoints: [CheckpointModel]
+  package let methods: [ModelCard.Method]
+
+  package private(set) lazy var warnings: [String] = {
+    var said: Set<String> = []
+    let own = (try? derived.get())?.warnings ?? []
+    return (definition.sources.flatMap(\.warnings) + own).filter { said.insert($0).inserted }
+  }()
+
+  package var config: JSON? {
+    get throws { try derived.get()?.json }
+  }
+
+  private lazy var derived = Result { try derivedConfig() }
+
+  /// Told of every tensor whose expression is asked for, by whatever is made of this model.
+  var whenAsked: ((String) -> Void)?
+
+  /// How many models stand between this one and checkpoints, at most.
+  let depth: Int
+  /// Building a tensor goes through all of them on one stack. Each takes two of the 200 calls that Lua allows
+  /// from C to Lua and back (LUAI_MAXCCALLS); what is left is for the functions of the innermost.
+  private static let deepest = 90
+
+  private static func distinctCheckpoints(_ models: [any LazyModel]) -> [CheckpointModel] {
+    var found: [CheckpointModel] = []
+    for checkpoint in models.flatMap(\.checkpoints) where !found.contains(where: { $0 === checkpoint }) {
+      found.append(checkpoint)
+    }
+    return found
+  }
+
+  private static func distinctMethods(_ definition: Definition) -> [ModelCard.Method] {
+    var found: [ModelCard.Method] = []
+    for method in definition.sources.flatMap(\.methods) + definition.methods
+    where !found.contains(where: { $0.prettyName == method.prettyName }) {
+      found.append(method)
+    }
+    return found
+  }
+
+  private func derivedConfig() throws -> OutputConfig? {
+    guard let base = try definition.like.config else { return nil }
+    var layers: [String: [OutputConfig.LayerSource]] = [:]
+    for (module, sources) in definition.layers {
+      layers[module] = try sources.compactMap { layer in
+        guard let config = try layer.model.config,
+          let module = layer.model.architecture.module(named: layer.module)
+        else { return nil }
+        return OutputConfig.LayerSource(config: config, module: module, layer: layer.index)
+      }
+      if layers[module]?.count != sources.count { layers[module] = nil }
+    }
+    return OutputConfig.derive(
+      from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers,
+      vocabulary: definition.vocabulary, values: definition.configValues)
+  }
+
+  package private(set) lazy var aliases = NameAliases(names)
+
+  package lazy var architecture = Architecture(names: names, config: (try? config) ?? nil)
+}

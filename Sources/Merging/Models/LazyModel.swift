@@ -1,0 +1,143 @@
+import Architectures
+import Basics
+import Checkpoints
+import SystemPackage
+import Tensors
+import Tokenizers
+
+/// What is known of a model's tensor before any of it is read or computed.
+package struct TensorSpecification: Hashable, Sendable {
+  package var shape: Shape
+  package var dtype: DType
+
+  package init(shape: Shape, dtype: DType) {
+    self.shape = shape
+    self.dtype = dtype
+  }
+}
+
+/// A model as names and expressions: a checkpoint of which only headers have been read, or what a
+/// script makes of other models.
+///
+/// Belongs to the thread that builds expressions.
+package protocol LazyModel: AnyObject {
+  /// What messages call it: the reference that the user gave, or the method's name.
+  var label: String { get }
+  /// The tensors' names, in the order in which they are best read and written.
+  var names: [String] { get }
+  /// Whether it has a tensor; builds nothing.
+  func has(_ name: String) -> Bool
+  /// `nil` for a name that it does not have. Throws what finding out may throw.
+  func specification(of name: String) throws -> TensorSpecification?
+  /// The expression of a tensor, with one reference for the caller.
+  func expression(for name: String) throws -> NodeID
+  /// Its tensors by names of other checkpoints.
+  var aliases: NameAliases { get }
+  /// The model's config.json, or what it will be.
+  var config: JSON? { get throws }
+  var architecture: Architecture { get }
+  /// Where tokenizer and other files come from.
+  var companionDirectory: FilePath? { get }
+  /// What messages call the model that these files come from.
+  var companionLabel: String { get }
+  /// The tokenizer that takes the place of the one among these files, if one does.
+  var newTokenizer: TokenizerFiles? { get }
+  /// The chat template that takes the place of the one in these files, if one does.
+  var newChatTemplate: String? { get }
+  /// The checkpoints that it is made of.
+  var checkpoints: [CheckpointModel] { get }
+  /// The methods that made it, in the order of their use, for the model card.
+  var methods: [ModelCard.Method] { get }
+  /// The checkpoint whose differences to the others were merged, for the model card.
+  var base: CheckpointModel? { get }
+  /// What its config cannot say, one sentence each.
+  var warnings: [String] { get }
+}
+
+extension LazyModel {
+  /// Its own name for what another checkpoint calls `name`; the same if it has that.
+  package func resolve(_ name: String) -> String? { has(name) ? name : aliases.resolve(name) }
+
+  /// The Jinja text by which its tokenizer writes conversations, if it has one.
+  package var chatTemplate: String? {
+    newChatTemplate ?? (newTokenizer?.directory ?? companionDirectory).flatMap(ChatTemplate.read)
+  }
+
+  /// The rows of the token embedding by the config, if it says how many.
+  package var vocabularySize: Int? {
+    guard let config = (try? config) ?? nil else { return nil }
+    return architecture.main.configSections.reversed().lazy.compactMap { section in
+      config[path: section + ["vocab_size"]]?.intValue
+    }.first
+  }
+
+  /// The specification of a tensor that must be there.
+  package func requireSpecification(of name: String) throws -> TensorSpecification {
+    if let found = try specification(of: name) { return found }
+    throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
+  }
+}
+
+/// A checkpoint as a lazy model.
+package final class CheckpointModel: LazyModel {
+  package let label: String
+  package let checkpoint: Checkpoint
+  package let names: [String]
+  package let config: JSON?
+  package let architecture: Architecture
+  package let warnings: [String]
+  package private(set) lazy var aliases = NameAliases(names)
+  private let graph: ExpressionGraph
+  private var cached = NodeCache()
+
+  /// Opens a checkpoint; reads headers and config.json. The reference is a path, whatever characters it has;
+  /// one that leads nowhere and looks like something else gets an error that says so.
+  package init(reference: String, graph: ExpressionGraph) throws {
+    label = reference
+    var notice: [String] = []
+    do {
+      checkpoint = try Checkpoint(path: FilePath(reference))
+    } catch let error as CheckpointError {
+      guard case .noSuchPath = error, let problem = MissingModel(reference) else { throw error }
+      // mergekit, too, takes what is on disk as it is.
+      guard case .revision(_, let path, _) = problem else { throw problem }
+      checkpoint = try Checkpoint(path: FilePath(path))
+      notice = ["\(problem)"]
+    }
+    warnings = checkpoint.warnings + notice
+    names = checkpoint.names
+    config = try checkpoint.config
+    architecture = Architecture(names: names, config: config)
+    self.graph = graph
+    if let config, let quantization = config["quantization_config"], !quantization.isNull {
+      throw MergeError.quantized(
+        model: reference, method: quantization["quant_method"]?.stringValue ?? "unknown")
+    }
+  }
+
+  package func has(_ name: String) -> Bool { checkpoint.tensor(named: name) != nil }
+
+  package func specification(of name: String) -> TensorSpecification? {
+    checkpoint.tensor(named: name).map { TensorSpecification(shape: Shape($0.shape), dtype: $0.dtype) }
+  }
+
+  package func expression(for name: String) throws -> NodeID {
+    if let node = cached.node(named: name, in: graph) { return node }
+    guard let tensor = checkpoint.tensor(named: name) else {
+      throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
+    }
+    let shape = Shape(tensor.shape)
+    let leaf = StoredLeaf(source: tensor, dtype: tensor.dtype, count: shape.count)
+    let node = try graph.stored(leaf, shape: shape)
+    cached.add(node, named: name, in: graph)
+    return node
+  }
+
+  package var companionDirectory: FilePath? { checkpoint.directory }
+  package var companionLabel: String { label }
+  package var newTokenizer: TokenizerFiles? { nil }
+  package var newChatTemplate: String? { nil }
+  package var base: CheckpointModel? { nil }
+  package var checkpoints: [CheckpointModel] { [self] }
+  package var methods: [ModelCard.Method] { [] }
+}

@@ -1,0 +1,198 @@
+import Basics
+import SystemPackage
+
+/// The files that a model needs beside config.json and its weights: tokenizer, generation and processor
+/// settings, the code that its config refers to, the modules of sentence-transformers.
+package struct CompanionFiles: Sendable {
+  /// The files' paths relative to the model's directory, sorted.
+  package let names: [String]
+
+  /// Weights in the folders of sentence-transformers modules (`2_Dense/model.safetensors`), which are
+  /// neither merged nor copied, but without which those modules do not load.
+  package let modulesWithWeights: [String]
+
+  /// Those of `names` that make up the tokenizer, its chat templates included.
+  package var tokenizerFiles: [String] { names.filter(Self.isTokenizer) }
+
+  /// The code of a tokenizer whose class is its model's own: all of it, or none.
+  package let tokenizerCode: [String]
+
+  /// Whether there is a tokenizer, which could have a chat template.
+  package var hasTokenizer: Bool {
+    names.contains { Self.isTokenizer($0) && !Self.tokenizerExtras.contains($0) }
+  }
+
+  private let directory: FilePath
+
+  /// Looks for the files in a model's directory. Symbolic links are followed.
+  ///
+  /// Code (`*.py`) is listed only if config.json, tokenizer_config.json or a processor's config has an
+  /// `auto_map`; then all of it, as files import one another. It is never run.
+  package init(in directory: FilePath) throws {
+    self.directory = directory
+    let present = try fileNames(in: directory)
+    let referrers = present.filter { name in
+      Self.codeReferrers.contains(name) && Self.readJSON(directory.appending(name))?["auto_map"] != nil
+    }
+    let needsCode = !referrers.isEmpty
+    var names = present.filter { name in
+      (Self.isCompanion(name) || needsCode && name.hasSuffix(".py"))
+        && Self.isRegularFile(directory.appending(name))
+    }
+    var modulesWithWeights: [String] = []
+    for folder in Self.moduleFolders(in: directory) {
+      for name in (try? fileNames(in: directory.appending(folder))) ?? [] {
+        let path = "\(folder)/\(name)"
+        guard Self.isRegularFile(directory.appending(path)) else { continue }
+        if Self.isWeights(name) {
+          if !modulesWithWeights.contains(folder) { modulesWithWeights.append(folder) }
+        } else if name.hasSuffix(".json") || name.hasSuffix(".txt") || Self.isCompanion(name) {
+          names.append(path)
+        }
+      }
+    }
+    self.names = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    tokenizerCode =
+      referrers.contains("tokenizer_config.json") ? self.names.filter { $0.hasSuffix(".py") } : []
+    self.modulesWithWeights = modulesWithWeights
+  }
+
+  /// Copies the files' contents into a directory; owners and permissions are those of new files.
+  ///
+  /// - Parameter excluded: Relative paths of files that are not wanted, such as a tokenizer that the
+  ///   output has its own of.
+  /// - Returns: What was copied.
+  @discardableResult
+  package func copy(to target: FilePath, excluding excluded: Set<String> = []) throws -> [String] {
+    let wanted = names.filter { !excluded.contains($0) }
+    for name in wanted {
+      let destination = target.pushing(FilePath(name))
+      if name.contains("/") {
+        do throws(Errno) {
+          try DirectoryFiles.makeDirectory(destination.removingLastComponent())
+        } catch .fileExists {
+        } catch {
+          throw CompanionFilesError(path: destination.removingLastComponent(), action: "create", error: error)
+        }
+      }
+      try Self.copyFile(directory.pushing(FilePath(name)), to: destination)
+    }
+    return wanted
+  }
+
+  /// Whether a file of these is in a directory with other contents.
+  package func differs(_ name: String, in target: FilePath) -> Bool {
+    guard let other = try? fileContents(target.pushing(FilePath(name))) else { return false }
+    return (try? fileContents(directory.pushing(FilePath(name)))) != other
+  }
+
+  // MARK: Which files
+
+  private static let tokenizers: Set<String> = [
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json",
+    "normalizer.json", "bpe.codes", "dict.txt", "vocab-src.json", "vocab-tgt.json", "tekken.json",
+  ]
+
+  /// Those of the tokenizer's files that are none by themselves.
+  private static let tokenizerExtras: Set<String> = [
+    "special_tokens_map.json", "added_tokens.json", "merges.txt", "chat_template.jinja",
+    "chat_template.json", "normalizer.json",
+  ]
+
+  private static let companions: Set<String> = [
+    // Generation and processors.
+    "generation_config.json", "preprocessor_config.json", "processor_config.json",
+    "image_processor_config.json", "video_preprocessor_config.json", "feature_extractor_config.json",
+    "audio_tokenizer_config.json",
+    // sentence-transformers.
+    "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
+    "sentence_xlm-roberta_config.json", "sentence_roberta_config.json", "sentence_distilbert_config.json",
+  ]
+
+  private static let codeReferrers: Set<String> = [
+    "config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json",
+    "generation_config.json",
+  ]
+
+  private static func isCompanion(_ name: String) -> Bool {
+    companions.contains(name) || isTokenizer(name)
+  }
+
+  private static func isTokenizer(_ name: String) -> Bool {
+    // SentencePiece and tiktoken vocabularies: tokenizer.model, spiece.model, qwen.tiktoken.
+    tokenizers.contains(name) || name.hasSuffix(".model") || name.hasSuffix(".tiktoken")
+  }
+
+  private static func isWeights(_ name: String) -> Bool {
+    [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".onnx", ".msgpack"]
+      .contains { name.hasSuffix($0) } || name.hasSuffix(".index.json")
+  }
+
+  /// The folders that sentence-transformers' modules.json names, as far as they are plain names.
+  private static func moduleFolders(in directory: FilePath) -> [String] {
+    let modules = readJSON(directory.appending("modules.json"))?.arrayValue ?? []
+    var folders: [String] = []
+    for module in modules {
+      guard let name = module["path"]?.stringValue, let component = FilePath.Component(name),
+        component.kind == .regular, !folders.contains(name)
+      else { continue }
+      folders.append(name)
+    }
+    return folders
+  }
+
+  /// A file's value; `nil` where it has none, which is not for a copy to judge.
+  private static func readJSON(_ path: FilePath) -> JSON? { try? JSON(contentsOf: path) }
+
+  private static func isRegularFile(_ path: FilePath) -> Bool { (try? path.stat())?.type == .regular }
+
+  // MARK: Copying
+
+  private static func copyFile(_ source: FilePath, to target: FilePath) throws {
+    let input = try naming(source, "read") {
+      try FileDescriptor.open(source, .readOnly, options: [.closeOnExec, .nonBlocking])
+    }
+    defer { try? input.close() }
+    let output = try naming(target, "create") {
+      try FileDescriptor.open(
+        target, .writeOnly, options: [.create, .truncate, .closeOnExec],
+        permissions: FilePermissions(rawValue: 0o666))
+    }
+    var isOpen = true
+    defer { if isOpen { try? output.close() } }
+    try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 16) { buffer in
+      while true {
+        let count = try naming(source, "read") { try input.read(into: buffer) }
+        if count == 0 { break }
+        try naming(target, "write") { _ = try output.writeAll(buffer[..<count]) }
+      }
+    }
+    isOpen = false
+    try naming(target, "write") { try output.close() }
+  }
+
+  /// Runs a file operation; its error names the file.
+  private static func naming<Result>(
+    _ path: FilePath, _ action: String, _ body: () throws -> Result
+  ) throws -> Result {
+    do {
+      return try body()
+    } catch let error as Errno {
+      throw CompanionFilesError(path: path, action: action, error: error)
+    }
+  }
+}
+
+/// A companion file that cannot be copied.
+package struct CompanionFilesError: Error, Equatable, CustomStringConvertible {
+  /// The file or directory.
+  package let path: FilePath
+  /// What failed: `read`, `write` or `create`.
+  package let action: String
+  /// The system's reason.
+  package let error: Errno
+
+  /// One sentence for the user.
+  package var description: String { "cannot \(action) \(path): \(error)" }
+}

@@ -1,0 +1,232 @@
+import Architectures
+import Basics
+import Lua
+import Merging
+import Tensors
+import Tokenizers
+
+/// The function that makes a model of tables and functions of Lua, in which mk.merge, mk.stack and their like
+/// all end.
+enum DerivedModelBinding {
+  /// `define_model{label=, names=, like=, sources=, dtype=, layers=, methods=, base=, config=,
+  /// config_values=, config_removed=, tokenizer=, chat_template=, specify=, build=}`.
+  static func define(_ call: LuaCall, _ context: ScriptContext) throws -> Int {
+    let lua = call.lua
+    try call.table(1)
+    func names(_ key: String) throws -> [String] {
+      var found: [String] = []
+      try lua.pushField(key, at: 1)
+      try lua.forEachElement(at: -1) { _ in if let name = lua.string(at: -1) { found.append(name) } }
+      lua.pop()
+      return found
+    }
+    func models(_ key: String) throws -> [any LazyModel] {
+      var found: [any LazyModel] = []
+      try lua.pushField(key, at: 1)
+      try lua.forEachElement(at: -1) { element in
+        guard let handle = lua.object(at: -1, of: context.modelType) else {
+          throw LuaError("\(key)[\(element)]: model expected, got \(lua.typeName(at: -1))")
+        }
+        found.append(handle.model)
+      }
+      lua.pop()
+      return found
+    }
+    try lua.pushField("like", at: 1)
+    guard let like = lua.object(at: -1, of: context.modelType)?.model else {
+      throw LuaError("like: model expected, got \(lua.typeName(at: -1))")
+    }
+    lua.pop()
+    guard let build = try lua.field("build", at: 1).function else {
+      throw LuaError("build: function expected, got \(try kind("build", lua))")
+    }
+    let specify = try lua.field("specify", at: 1).function
+    let dtype = try lua.field("dtype", at: 1).string.map(ScriptContext.dtype)
+    unowned let state = lua
+    let position = lua.userPosition
+    let definition = DerivedModel.Definition(
+      label: try lua.field("label", at: 1).string ?? "a model", names: try names("names"), like: like,
+      sources: try models("sources"), dtype: dtype, layers: try layers(lua, context),
+      methods: try methods(lua),
+      base: try base(lua, context), vocabulary: try vocabulary(lua),
+      configValues: try configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
+      tokenizer: try tokenizer(lua, context),
+      chatTemplate: try lua.field("chat_template", at: 1).string,
+      specify: { name in
+        guard let specify else { return nil }
+        return try ModelBinding.building(name, position, context) {
+          try state.withBalancedStack {
+            try state.push(specify)
+            try state.push(name)
+            try state.call(arguments: 1, results: 1)
+            return try specification(state)
+          }
+        }
+      },
+      build: { name in
+        try ModelBinding.building(name, position, context) {
+          try context.withStream(name) {
+            try state.withBalancedStack {
+              try state.push(build)
+              try state.push(name)
+              try context.notSaving("a merge") { try state.call(arguments: 1, results: 1) }
+              return try ModelBinding.takeTensor("build", state, context)
+            }
+          }
+        }
+      })
+    try ModelBinding.push(DerivedModel(definition, graph: context.graph), to: lua, context)
+    return 1
+  }
+
+  private static func kind(_ key: String, _ lua: LuaState) throws -> String {
+    try lua.pushField(key, at: 1)
+    defer { lua.pop() }
+    return lua.typeName(at: -1)
+  }
+
+  /// `layers = { module = { {model, layer}, … } }`.
+  private static func layers(_ lua: LuaState, _ context: ScriptContext) throws -> [String: [DerivedModel
+    .Layer]]
+  {
+    var found: [String: [DerivedModel.Layer]] = [:]
+    try lua.withBalancedStack {
+      try lua.pushField("layers", at: 1)
+      try lua.forEachPair(at: lua.absolute(-1)) {
+        guard let module = lua.string(at: -2) else { return }
+        var list: [DerivedModel.Layer] = []
+        try lua.forEachElement(at: lua.absolute(-1)) { element in
+          let entry = lua.absolute(-1)
+          try lua.pushElement(1, at: entry)
+          let model = lua.object(at: -1, of: context.modelType)?.model
+          guard let model, let index = try lua.element(2, at: entry).integer else {
+            throw LuaError("layers.\(module)[\(element)]: {model, layer} expected")
+          }
+          let name = try lua.element(3, at: entry).string ?? module
+          list.append(DerivedModel.Layer(model: model, module: name, index: index))
+        }
+        found[module] = list
+      }
+    }
+    return found
+  }
+
+  /// `methods = { { pretty_name =, reference = }, … }`.
+  private static func methods(_ lua: LuaState) throws -> [ModelCard.Method] {
+    try lua.withBalancedStack {
+      var found: [ModelCard.Method] = []
+      try lua.pushField("methods", at: 1)
+      try lua.forEachElement(at: lua.absolute(-1)) { element in
+        let entry = lua.absolute(-1)
+        guard lua.kind(at: entry) == .table, let name = try lua.field("pretty_name", at: entry).string else {
+          throw LuaError("methods[\(element)]: { pretty_name =, reference = } expected")
+        }
+        found.append(
+          ModelCard.Method(prettyName: name, reference: try lua.field("reference", at: entry).string))
+      }
+      return found
+    }
+  }
+
+  private static func base(_ lua: LuaState, _ context: ScriptContext) throws -> (any LazyModel)? {
+    try lua.withBalancedStack {
+      guard try lua.pushField("base", at: 1) != .nil else { return nil }
+      guard let handle = lua.object(at: -1, of: context.modelType) else {
+        throw LuaError("base: model expected, got \(lua.typeName(at: -1))")
+      }
+      return handle.model
+    }
+  }
+
+  private static func tokenizer(_ lua: LuaState, _ context: ScriptContext) throws -> TokenizerFiles? {
+    try lua.withBalancedStack {
+      guard try lua.pushField("tokenizer", at: 1) != .nil else { return nil }
+      guard let files = lua.object(at: -1, of: context.vocabularyType) else {
+        throw LuaError("tokenizer: vocabulary expected, got \(lua.typeName(at: -1))")
+      }
+      return files
+    }
+  }
+
+  /// `config = { vocab_size =, tie_word_embeddings = }`.
+  private static func vocabulary(_ lua: LuaState) throws -> OutputConfig.Vocabulary {
+    var vocabulary = OutputConfig.Vocabulary()
+    try lua.withBalancedStack {
+      try lua.pushField("config", at: 1)
+      try lua.forEachPair(at: lua.absolute(-1)) {
+        switch lua.string(at: -2) {
+        case "vocab_size":
+          guard let size = lua.integer(at: -1), size > 0 else {
+            throw LuaError("config.vocab_size: positive integer expected, got \(lua.typeName(at: -1))")
+          }
+          vocabulary.size = size
+        case "tie_word_embeddings":
+          guard let isTied = lua.boolean(at: -1) else {
+            throw LuaError("config.tie_word_embeddings: boolean expected, got \(lua.typeName(at: -1))")
+          }
+          vocabulary.isTied = isTied
+        case let key:
+          throw LuaError("config: unknown key '\(key ?? "?")', expected vocab_size or tie_word_embeddings")
+        }
+      }
+    }
+    return vocabulary
+  }
+
+  /// `config_values = { key = value, … }`.
+  private static func configValues(_ lua: LuaState) throws -> [(key: String, value: JSON?)] {
+    var values: [(key: String, value: JSON?)] = []
+    try lua.withBalancedStack {
+      try lua.pushField("config_values", at: 1)
+      try lua.forEachPair(at: lua.absolute(-1)) {
+        guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
+          throw LuaError("config_values: names as keys expected, got a list")
+        }
+        values.append((key, try json(at: -1, lua, "config_values.\(key)", depth: 0)))
+      }
+    }
+    return values
+  }
+
+  /// A Lua value as JSON: a table with elements is an array, any other an object.
+  private static func json(at index: Int, _ lua: LuaState, _ path: String, depth: Int) throws -> JSON {
+    guard depth < 32 else { throw LuaError("\(path): tables nest more than 32 deep") }
+    switch lua.kind(at: index) {
+    case .boolean: return .bool(lua.isTruthy(at: index))
+    case .string: return .string(lua.string(at: index) ?? "")
+    case .number:
+      if case .integer(let value) = try lua.value(at: index) { return JSON(value) }
+      let value = lua.number(at: index) ?? .nan
+      guard value.isFinite else { throw LuaError("\(path): finite number expected, got \(value)") }
+      return JSON(value)
+    case .table:
+      let table = lua.absolute(index)
+      if lua.length(at: table) > 0 {
+        var elements: [JSON] = []
+        try lua.forEachElement(at: table) {
+          elements.append(try json(at: -1, lua, "\(path)[\($0)]", depth: depth + 1))
+        }
+        return .array(elements)
+      }
+      var object = JSONObject()
+      try lua.forEachPair(at: table) {
+        guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
+          throw LuaError("\(path): names as keys expected")
+        }
+        object[key] = try json(at: -1, lua, "\(path).\(key)", depth: depth + 1)
+      }
+      return .object(object)
+    default: throw LuaError("\(path): a value of JSON expected, got \(lua.typeName(at: index))")
+    }
+  }
+
+  private static func specification(_ lua: LuaState) throws -> TensorSpecification? {
+    guard lua.kind(at: -1) == .table else { return nil }
+    let table = lua.absolute(-1)
+    var sizes: [Int] = []
+    try lua.pushField("shape", at: table)
+    try lua.forEachElement(at: lua.absolute(-1)) { _ in sizes.append(lua.integer(at: -1) ?? -1) }
+    let dtype = try ScriptContext.dtype(named: lua.field("dtype", at: table).string ?? "float32")
+    return TensorSpecification(shape: try Shape(checking: sizes), dtype: dtype)
+  }
+}

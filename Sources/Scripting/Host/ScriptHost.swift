@@ -1,0 +1,374 @@
+import Basics
+import Checkpoints
+import Lua
+import Merging
+import SystemPackage
+import Tensors
+
+/// Runs recipes: a Lua state with the script API, the expressions that it builds, and the workers that
+/// compute them.
+///
+/// Confined to one thread.
+package final class ScriptHost {
+  package struct Options {
+    package var threads: Int
+    package var seed: UInt64
+    /// Elements of a tile, for tests; `nil` fits tiles to the cache.
+    package var tileSize: Int?
+    package var limits: LuaLimits
+    package var standardLibrary: StandardLibrary
+    /// Replaces the floating-point dtypes of what is written.
+    package var dtype: DType?
+    package var maximumShardBytes: Int
+    package var policy: OutputDirectory.Policy
+    /// Whether `m:save` says what it would do instead of doing it.
+    package var isDryRun: Bool
+    /// Whether README.md, the recipe and its modules are written beside a model.
+    package var writesModelCard: Bool
+    /// Whether the tokenizer's files are copied.
+    package var copiesTokenizer: Bool
+
+    package init(
+      threads: Int, seed: UInt64 = 42, tileSize: Int? = nil, limits: LuaLimits = LuaLimits(),
+      standardLibrary: StandardLibrary = .embedded, dtype: DType? = nil,
+      maximumShardBytes: Int = 5_000_000_000, policy: OutputDirectory.Policy = .refuseNonEmpty,
+      isDryRun: Bool = false, writesModelCard: Bool = true, copiesTokenizer: Bool = true
+    ) {
+      self.threads = threads
+      self.seed = seed
+      self.tileSize = tileSize
+      self.limits = limits
+      self.standardLibrary = standardLibrary
+      self.dtype = dtype
+      self.maximumShardBytes = maximumShardBytes
+      self.policy = policy
+      self.isDryRun = isDryRun
+      self.writesModelCard = writesModelCard
+      self.copiesTokenizer = copiesTokenizer
+    }
+  }
+
+  /// Where the host's words go.
+  package struct Messages {
+    /// Warnings and what `warn` says.
+    package var warn: (String) -> Void
+    /// What a warning is turned into, by the user's line that it comes from, if there is one.
+    package var placed: (_ warning: String, _ line: Int?) -> String
+    /// What `print` says; `nil` for standard output.
+    package var output: ((String) -> Void)?
+    /// How far the output that is being written is.
+    package var progress: (_ path: String, ModelWriter.Progress) -> Void
+
+    package init(
+      warn: @escaping (String) -> Void = { _ in },
+      placed: @escaping (_ warning: String, _ line: Int?) -> String = { warning, _ in warning },
+      output: ((String) -> Void)? = nil,
+      progress: @escaping (String, ModelWriter.Progress) -> Void = { _, _ in }
+    ) {
+      self.warn = warn
+      self.placed = placed
+      self.output = output
+      self.progress = progress
+    }
+  }
+
+  package let graph = ExpressionGraph()
+  private let options: Options
+  private let messages: Messages
+  private let lua: LuaState
+  private let evaluator: Evaluator
+  private let context: ScriptContext
+  private let modules: LuaModules
+  private let interrupt: LuaInterrupt
+  private var recipe: ModelWriter.Recipe?
+  private var recipePath: FilePath?
+
+  /// Makes a host for recipes in `root`, beside which their modules are looked for.
+  ///
+  /// `onHang` is called on a thread of its own when a script hangs where nothing can stop it.
+  package init(
+    root: String, options: Options, messages: Messages = Messages(), interrupt: LuaInterrupt = LuaInterrupt(),
+    onHang: (@Sendable (WatchdogReason) -> Void)? = nil
+  ) throws {
+    self.options = options
+    var messages = messages
+    let (warn, placed) = (messages.warn, messages.placed)
+    var said: Set<String> = []
+    // A warning about every tensor or layer is said once.
+    func say(_ warning: String, _ line: Int?) {
+      let text = placed(warning, line)
+      if said.insert(text).inserted { warn(text) }
+    }
+    messages.warn = { say($0, nil) }
+    self.messages = messages
+    weak var state: LuaState?
+    self.interrupt = interrupt
+    lua = LuaState(
+      limits: options.limits, seed: Int(truncatingIfNeeded: options.seed), interrupt: interrupt,
+      output: messages.output, log: { say($0, state?.userLine) }, onHang: onHang)
+    state = lua
+    evaluator = Evaluator(
+      graph: graph,
+      options: Evaluator.Options(
+        threads: options.threads, tileSize: options.tileSize, isInterrupted: { interrupt.isRequested },
+        makeScratch: Self.makeScratch))
+    let library = options.standardLibrary
+    modules = LuaModules(root: root, standardLibraryPaths: library.paths) { library.text(of: $0) }
+    let saver = Saver()
+    context = ScriptContext(
+      graph: graph, evaluator: evaluator, seed: options.seed, methodNames: library.methodNames,
+      moduleExists: { path in
+        library.text(of: "\(path).lua") != nil || ScriptFile.exists("\(path).lua", in: root)
+      },
+      save: { model, path, options in try saver.host?.save(model, path, options) })
+    saver.host = self
+    unowned let lua = lua
+    graph.charge = { try lua.charge($0) }
+    graph.discharge = { lua.discharge($0) }
+    try install()
+  }
+
+  deinit {
+    evaluator.cancel()
+    lua.close()
+    // Models outlive the state for a moment, and with them their nodes.
+    graph.charge = { _ in }
+    graph.discharge = { _ in }
+  }
+
+  private final class Saver {
+    weak var host: ScriptHost?
+  }
+
+  private func install() throws {
+    try TensorBinding.makeType(in: lua, context)
+    try ModelBinding.makeType(in: lua, context)
+    try VocabularyBinding.makeType(in: lua, context)
+    try TokenizerBinding.makeType(in: lua, context)
+    try modules.install(in: lua)
+    try lua.withBalancedStack {
+      try CoreModule.push(to: lua, context)
+      modules.preload("mergekit.core", lua.popReference())
+    }
+    try lua.run(#"require "mergekit.globals" (_G)"#, name: "mergekit/globals.lua", origin: .standardLibrary)
+  }
+
+  /// Small results stay in memory; large ones go to a file without a name.
+  private static let makeScratch: @Sendable (Int) throws -> any ByteSource & ByteSink = { bytes in
+    bytes <= 16 << 20
+      ? MemorySource(byteCount: bytes)
+      : try ScratchFile(byteCount: bytes, in: scratchDirectory)
+  }
+
+  private static let scratchDirectory = FilePath(environment("TMPDIR") ?? "/var/tmp")
+
+  // MARK: Recipes
+
+  /// What a recipe returns.
+  package enum Results {
+    /// One model.
+    case model(any LazyModel)
+    /// A table of models by their names, in its order.
+    case models([(name: String, model: any LazyModel)])
+  }
+
+  /// Runs a recipe and gives the model that it returns.
+  package func run(path: String) throws -> any LazyModel { try only(results(path: path), path) }
+
+  /// Runs a recipe and gives the model, or the models, that it returns.
+  package func results(path: String) throws -> Results {
+    let text = try ScriptFile.read(path)
+    recipePath = FilePath(path)
+    recipe = ModelWriter.Recipe(
+      fileName: "recipe.lua", text: String(decoding: text, as: UTF8.self), language: .lua,
+      modules: { [modules] in modules.userFiles })
+    return try results(text, name: path)
+  }
+
+  private func only(_ results: Results, _ name: String) throws -> any LazyModel {
+    guard case .model(let model) = results else {
+      throw LuaError("\(name): expected one model, the recipe returned a table of models")
+    }
+    return model
+  }
+
+  /// The files that the recipe or its methods have required so far, by their paths beside it.
+  package var userFiles: [(path: String, text: [UInt8])] { modules.userFiles }
+
+  /// Runs the recipe that a config was translated into, and gives the model, or the models, that it returns.
+  ///
+  /// It is the config that is kept beside the model.
+  ///
+  /// - Parameters:
+  ///   - recipe: The Lua text.
+  ///   - name: What errors call it.
+  ///   - config: The config's text.
+  ///   - path: The config's file, which no output may replace.
+  ///   - savedName: What the config is called beside the model.
+  package func results(
+    recipe text: String, name: String, ofConfig config: String, at path: String,
+    savedAs savedName: String = "mergekit_config.yml"
+  ) throws -> Results {
+    recipePath = FilePath(path)
+    recipe = ModelWriter.Recipe(
+      fileName: savedName, text: config, language: .yaml,
+      modules: { [modules] in modules.userFiles })
+    return try results(text.utf8, name: name)
+  }
+
+  /// Runs the text of a recipe.
+  package func run(_ text: some Sequence<UInt8>, name: String) throws -> any LazyModel {
+    try only(results(text, name: name), name)
+  }
+
+  private func results(_ text: some Sequence<UInt8>, name: String) throws -> Results {
+    try lua.withBalancedStack {
+      try lua.load(text, name: name)
+      try lua.call(arguments: 0, results: 1)
+      if let handle = lua.object(at: -1, of: context.modelType) { return .model(handle.model) }
+      guard lua.kind(at: -1) == .table else {
+        throw LuaError("\(name): a recipe returns a model, this one returned \(describe(-1))")
+      }
+      return .models(try models(name))
+    }
+  }
+
+  /// The models of the table on top of the stack, whose names become those of directories.
+  private func models(_ recipe: String) throws -> [(name: String, model: any LazyModel)] {
+    var found: [(name: String, model: any LazyModel)] = []
+    try lua.forEachPair(at: lua.absolute(-1)) {
+      guard lua.kind(at: -2) == .string, let name = lua.string(at: -2) else {
+        throw LuaError(
+          "\(recipe): a recipe returns a model, or models by their names, this one a table with \(describe(-2)) as a key"
+        )
+      }
+      guard Self.isDirectoryName(name) else {
+        throw LuaError("\(recipe): '\(name)' cannot name a result: it becomes a directory's name")
+      }
+      guard let handle = lua.object(at: -1, of: context.modelType) else {
+        throw LuaError("\(recipe): result '\(name)' is \(describe(-1)), expected a model")
+      }
+      found.append((name, handle.model))
+    }
+    if found.isEmpty {
+      throw LuaError("\(recipe): a recipe returns a model, this one returned an empty table")
+    }
+    return found
+  }
+
+  private static func isDirectoryName(_ name: String) -> Bool {
+    guard let component = FilePath.Component(name) else { return false }
+    return component.kind == .regular && component.string == name
+      && name.unicodeScalars.allSatisfy { $0.value >= 32 }
+  }
+
+  private func describe(_ index: Int) -> String {
+    switch lua.kind(at: index) {
+    case .nil, .none: "nothing"
+    case .boolean, .number, .string, .table, .function, .thread, .userdata, .lightUserdata:
+      "a \(lua.typeName(at: index))"
+    }
+  }
+
+  /// Runs Lua text that is part of the program, and gives its value.
+  package func evaluate(_ text: String, name: String) throws -> LuaValue {
+    try lua.run(text, name: name, origin: .standardLibrary)
+  }
+
+  /// Runs Lua text that is part of the program, and reads its value, which is on top of the stack.
+  package func evaluate<Value>(_ text: String, name: String, _ read: (LuaState) throws -> Value) throws
+    -> Value
+  {
+    try lua.withBalancedStack {
+      try lua.load(text.utf8, name: name, origin: .standardLibrary)
+      try lua.call(arguments: 0, results: 1)
+      return try read(lua)
+    }
+  }
+
+  // MARK: Output
+
+  /// A model, and where it is written.
+  package struct Output {
+    package var model: any LazyModel
+    package var path: String
+    /// In the place of the options' own.
+    package var policy: OutputDirectory.Policy?
+    /// See `ModelWriter.Options`.
+    package var stamp: (([ModelWriter.WeightFile]) -> (name: String, text: [UInt8]))?
+
+    package init(
+      _ model: any LazyModel, path: String, policy: OutputDirectory.Policy? = nil,
+      stamp: (([ModelWriter.WeightFile]) -> (name: String, text: [UInt8]))? = nil
+    ) {
+      self.model = model
+      self.path = path
+      self.policy = policy
+      self.stamp = stamp
+    }
+  }
+
+  /// Writes a model as the options say.
+  package func write(_ model: any LazyModel, to path: String) throws {
+    try write([Output(model, path: path)], as: path)
+  }
+
+  /// Writes several models in one pass, as the options say; `name` is what the progress is told to be of.
+  package func write(_ outputs: [Output], as name: String) throws {
+    try write(
+      outputs.map { output in
+        ModelWriter.Output(
+          output.model, path: FilePath(output.path),
+          options: ModelWriter.Options(
+            policy: output.policy ?? options.policy, dtype: options.dtype,
+            maximumShardBytes: options.maximumShardBytes,
+            recipe: recipe, protected: protected, writesModelCard: options.writesModelCard,
+            copiesTokenizer: options.copiesTokenizer, stamp: output.stamp))
+      }, as: name)
+  }
+
+  /// The recipe, and every checkpoint that it opened, used for this output or not.
+  private var protected: [FilePath] {
+    (recipePath.map { [$0] } ?? [])
+      + context.checkpoints.values.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
+  }
+
+  private func write(_ outputs: [ModelWriter.Output], as name: String) throws {
+    let progress = messages.progress
+    let writer = ModelWriter(graph: graph, evaluator: evaluator, warn: messages.warn) { progress(name, $0) }
+    do {
+      try writer.write(outputs)
+    } catch TensorError.cancelled {
+      // If it was a script that was stopped, with the line.
+      try lua.checkInterrupt()
+      throw LuaError.interrupted
+    }
+  }
+
+  private func save(_ model: any LazyModel, _ path: String, _ asked: ScriptContext.SaveOptions) throws {
+    if options.isDryRun {
+      messages.warn("dry run: '\(model.label)' is not saved to \(path)")
+      return
+    }
+    let asked = ModelWriter.Options(
+      policy: asked.force ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
+      maximumShardBytes: asked.maximumShardBytes ?? options.maximumShardBytes, recipe: recipe,
+      protected: protected, writesModelCard: options.writesModelCard,
+      copiesTokenizer: options.copiesTokenizer)
+    try write([ModelWriter.Output(model, path: FilePath(path), options: asked)], as: path)
+  }
+
+  /// The plan of writing a model, and the files that it reads.
+  package func plan(_ model: any LazyModel) throws -> (plan: MergePlan, reads: [FileUse]) {
+    let (plans, reads) = try plan([model])
+    return (plans[0], reads)
+  }
+
+  /// The plans of writing several models in one pass, and the files that they read.
+  package func plan(_ models: [any LazyModel]) throws -> (plans: [MergePlan], reads: [FileUse]) {
+    let plans = try models.map {
+      try MergePlan(model: $0, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
+    }
+    return (plans, try MergePlan.filesRead(by: models, graph: graph))
+  }
+}

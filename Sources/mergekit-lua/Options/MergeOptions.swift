@@ -1,0 +1,84 @@
+import ArgumentParser
+import Tensors
+
+/// What a config is translated by; a recipe has the same as fields of `mk.merge`.
+struct ConfigOptions: ParsableArguments {
+  @Flag(help: "Unknown keys and parameters of a config are errors, not warnings.")
+  var strict = false
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("A config may mix architectures."))
+  var allowCrimes: Bool?
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp(
+      "Cut embeddings of different sizes to the smallest. Wrong unless the same ids are the same tokens."))
+  var unsafeTruncateEmbeddings: Bool?
+
+  @Flag(help: "The experts of a mixture may all be the same model.")
+  var iUnderstandThisIsNotUsefulWithoutTraining = false
+
+  /// Fails if one is set that only configs know.
+  func requireNone(for recipe: String) throws {
+    for (isSet, option, field) in [
+      (allowCrimes == true, "--allow-crimes", "mk.merge takes allow_crimes"),
+      (
+        unsafeTruncateEmbeddings == true, "--unsafe-truncate-embeddings", "mk.merge takes truncate_embeddings"
+      ),
+      (
+        iUnderstandThisIsNotUsefulWithoutTraining, "--i-understand-this-is-not-useful-without-training",
+        "mk.moe takes allow_all_same"
+      ),
+    ] where isSet {
+      throw ValidationError(
+        "\(option) is for configs; \(recipe) is a recipe, where \(field) = true")
+    }
+  }
+}
+
+/// What becomes of the named merges of a config with several documents.
+struct StageOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("I"), .long],
+    help: ArgumentHelp("Keep the named merges of a config with several there, too.", valueName: "dir"),
+    completion: .directory)
+  var intermediateDir: String?
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Read merges that are finished there, if they were made from the same.")
+  var lazy = true
+}
+
+/// Options of a merge that is written.
+struct MergeOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
+  var dtype: DType?
+
+  @Option(help: ArgumentHelp("The most data of a shard.", valueName: "size"))
+  var outShardSize = ByteCount(bytes: 5_000_000_000)
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("Copy the tokenizer's files to the output."))
+  var copyTokenizer = true
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("Write README.md, and the recipe or config beside it."))
+  var writeModelCard = true
+
+  @Flag(
+    name: [.customShort("f"), .long],
+    help: "Replace OUT if it exists and is not empty; make what is finished again.")
+  var force = false
+
+  @Flag(help: "Print the plan, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup var config: ConfigOptions
+
+  @OptionGroup var host: HostOptions
+}

@@ -1,0 +1,49 @@
+import Glibc
+import Lua
+import Merging
+import Scripting
+
+/// Ctrl-C and requests to end: the first stops the run in good order, the second at once.
+enum Signals {
+  /// Stops scripts and passes.
+  static let interrupt = LuaInterrupt()
+
+  /// Starts the thread that takes signals. To be called before any other thread is made, so that none
+  /// of them takes one.
+  static func watch() {
+    _ = interrupt
+    signal(SIGPIPE, SIG_IGN)
+    // A write beyond the limit on a file's size is then an error like any other.
+    signal(SIGXFSZ, SIG_IGN)
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { _ in
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+        var number: Int32 = 0
+        while true {
+          guard sigwait(&set, &number) == 0 else { return nil }
+          Signals.interrupt.request()
+          // A run ends within milliseconds; what looks at no flag for so long does not look at all.
+          var patience = timespec(tv_sec: 5, tv_nsec: 0)
+          _ = sigtimedwait(&set, nil, &patience)
+          Signals.giveUp("interrupted")
+        }
+      }, nil)
+    pthread_detach(thread)
+  }
+
+  /// Ends the process when nothing else can, without leaving an unfinished output behind.
+  static func giveUp(_ reason: String) -> Never {
+    OutputDirectory.discardAll()
+    fflush(nil)
+    Terminal.error("error: \(reason)")
+    _exit(1)
+  }
+}
