@@ -21,7 +21,7 @@ import Testing
     #expect(
       message { try ByteSize.parse(text) }
         == "expected a size such as 5GB, 500MB, 1GiB, 5B (5 billion) or a number of bytes, "
-        + "found \"\(text)\"")
+        + "found '\(text)'")
   }
 
   @Test(arguments: [

@@ -44,11 +44,13 @@ package enum ByteSize {
 }
 
 /// Why a text is not a number of bytes.
-package struct ByteSizeError: Error, Equatable, CustomStringConvertible {
+package struct ByteSizeError: Equatable, DiagnosableError {
   /// The text.
   package let text: String
 
-  package var description: String {
-    "expected a size such as 5GB, 500MB, 1GiB, 5B (5 billion) or a number of bytes, found \(quoted(text))"
+  package var diagnostic: Diagnostic {
+    Diagnostic(
+      expected: "a size such as 5GB, 500MB, 1GiB, 5B (5 billion) or a number of bytes", found: "\(name: text)"
+    )
   }
 }

@@ -1,7 +1,7 @@
 import SystemPackage
 
 /// Why a file or directory cannot be opened, read or written.
-package enum FileError: Error, Equatable, CustomStringConvertible {
+package enum FileError: Equatable, DiagnosableError {
   /// A system call failed. `action` stands after "cannot".
   case system(action: String, path: FilePath, errno: Errno)
   case tooManyOpenFiles(path: FilePath, limit: Int)
@@ -9,15 +9,17 @@ package enum FileError: Error, Equatable, CustomStringConvertible {
   case invalidJSON(path: FilePath, error: JSONError)
   case tooLarge(path: FilePath, byteCount: Int)
 
-  package var description: String {
+  package var diagnostic: Diagnostic {
     switch self {
-    case .system(let action, let path, let errno): "\(path): cannot \(action): \(errno)"
+    case .system(let action, let path, let errno):
+      Diagnostic("cannot \(words: action): \(errno)").inFile(path.string)
     case .tooManyOpenFiles(let path, let limit):
-      "\(path): cannot open: the limit of \(limit) open files is reached; raise it with `ulimit -n`"
-    case .notRegularFile(let path): "\(path): expected a regular file"
-    case .invalidJSON(let path, let error): "\(path):\(error)"
+      Diagnostic("cannot open: the limit of \(limit) open files is reached; raise it with `ulimit -n`")
+        .inFile(path.string)
+    case .notRegularFile(let path): Diagnostic(expected: "a regular file").inFile(path.string)
+    case .invalidJSON(let path, let error): error.diagnostic(inFile: path.string)
     case .tooLarge(let path, let byteCount):
-      "\(path): \(ByteSize.format(byteCount)) are too much for a JSON file"
+      Diagnostic("\(ByteSize.format(byteCount)) are too much for a JSON file").inFile(path.string)
     }
   }
 

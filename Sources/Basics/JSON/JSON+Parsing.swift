@@ -1,14 +1,19 @@
 /// Where a text stops being JSON, and what was expected there.
-package struct JSONError: Error, Equatable, CustomStringConvertible {
+package struct JSONError: Equatable, DiagnosableError {
   /// The line, from 1.
   package let line: Int
   /// The character of the line, from 1.
   package let column: Int
   /// What was expected and what was found.
-  package let message: String
+  package let message: DiagnosticMessage
 
-  /// `line:column: message`, ready to stand after a path and a colon.
-  package var description: String { "\(line):\(column): \(message)" }
+  /// Of a text that is in no file of its own, such as the header of another.
+  package var diagnostic: Diagnostic { Diagnostic("\(line):\(column): \(message)") }
+
+  /// Of a file's text.
+  package func diagnostic(inFile path: String) -> Diagnostic {
+    Diagnostic(message).at(SourceLocation(path: path, line: line, column: column))
+  }
 }
 
 extension JSON {
@@ -378,7 +383,7 @@ private struct JSONParser {
   // MARK: Errors
 
   private func failure(
-    _ expectation: String, at place: Int? = nil, found: Bool = true
+    _ expectation: DiagnosticMessage, at place: Int? = nil, found: Bool = true
   ) -> JSONError {
     let place = place ?? position
     var line = 1
@@ -399,16 +404,16 @@ private struct JSONParser {
   }
 
   /// The word, character or byte at a position, for messages.
-  private func contents(at place: Int) -> String {
+  private func contents(at place: Int) -> DiagnosticMessage {
     guard place < bytes.count else { return "the end of the text" }
     let word = bytes[place...].prefix(20).prefix {
       UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || isDigit($0) || $0 == UInt8(ascii: "_")
     }
-    if !word.isEmpty { return "'\(String(decoding: word, as: UTF8.self))'" }
+    if !word.isEmpty { return "\(name: String(decoding: word, as: UTF8.self))" }
     for length in 1...4 where place + length <= bytes.count {
       let character = bytes[place..<place + length]
       if let text = String(validating: character, as: UTF8.self), bytes[place] > 0x20 {
-        return "'\(text)'"
+        return "\(name: text)"
       }
     }
     return "byte \(hexadecimal(bytes[place]))"
