@@ -45,8 +45,7 @@ extension ExpressionGraph {
     switch (constantValue(first), constantValue(second)) {
     case (let a?, let b?): return try constant(ScalarMath.apply(operation, a, b))
     case (nil, let b?) where Self.isNeutral(operation, b):
-      retain(first)
-      return first
+      return another(first)
     default: break
     }
     let (shape, precision) = try joined([first, second], operation.name)
@@ -70,8 +69,7 @@ extension ExpressionGraph {
       self[first].precision == self[second].precision, self[first].dtype == self[second].dtype
     {
       let chosen = value != 0 ? first : second
-      retain(chosen)
-      return chosen
+      return another(chosen)
     }
     let (shape, precision) = try joined([condition, first, second], "where")
     return try add(
@@ -81,29 +79,18 @@ extension ExpressionGraph {
 
   /// Elements below `lowest` become it, those above `highest` become that; `nil` is no bound.
   package func clamp(_ input: NodeID, _ lowest: NodeID?, _ highest: NodeID?) throws -> NodeID {
-    var result = input
-    retain(result)
-    for (bound, operation) in [(lowest, BinaryOperation.maximum), (highest, .minimum)] {
-      guard let bound else { continue }
-      let unbounded = result
-      defer { release(unbounded) }
-      result = try binary(operation, unbounded, bound)
+    try scope {
+      let raised = try lowest.map { try binary(.maximum, input, $0) } ?? input
+      return try highest.map { try binary(.minimum, raised, $0) } ?? raised
     }
-    return result
   }
 
   /// Rounds every element to `dtype`, as storing would, and makes it the dtype to store.
   package func convert(_ input: NodeID, to dtype: DType) throws -> NodeID {
     let node = self[input]
-    if node.dtype == dtype, !dtype.isArithmetic || storedLeaf(input)?.dtype == dtype {
-      retain(input)
-      return input
-    }
+    if node.dtype == dtype, !dtype.isArithmetic || storedLeaf(input)?.dtype == dtype { return another(input) }
     // What is rounded to a dtype is not rounded again.
-    if case .convert(dtype) = node.operation {
-      retain(input)
-      return input
-    }
+    if case .convert(dtype) = node.operation { return another(input) }
     try requireArithmetic(input, "to")
     guard dtype.isArithmetic else { throw TensorError.notFloat(operation: "to", dtype) }
     return try add(
@@ -121,10 +108,7 @@ extension ExpressionGraph {
         throw TensorError.notFloat(operation: "identical (of computed tensors)", dtype(of: input))
       }
     }
-    if inputs.count == 1 {
-      retain(first)
-      return first
-    }
+    if inputs.count == 1 { return another(first) }
     return try add(
       .identical, Inputs(inputs), shape: self[first].shape, precision: .single, dtype: self[first].dtype)
   }
@@ -134,9 +118,11 @@ extension ExpressionGraph {
     for input in inputs where !isScalar(input) {
       throw TensorError.needsScalar(operation: "defer", self[input].shape)
     }
-    return try collect(0..<call.outputs) { output in
-      try add(
-        .deferred(call, output: output), Inputs(inputs), shape: .scalar, precision: .double, dtype: nil)
+    return try scope {
+      try (0..<call.outputs).map { output in
+        try add(
+          .deferred(call, output: output), Inputs(inputs), shape: .scalar, precision: .double, dtype: nil)
+      }
     }
   }
 
@@ -160,18 +146,6 @@ extension ExpressionGraph {
       if self[input].precision == .single { precision = .single }
     }
     return (shape, precision)
-  }
-
-  /// Nodes made one after the other; those made already are released if a later one cannot be.
-  func collect<Item>(_ items: some Sequence<Item>, _ make: (Item) throws -> NodeID) throws -> [NodeID] {
-    var nodes: [NodeID] = []
-    do {
-      for item in items { nodes.append(try make(item)) }
-    } catch {
-      nodes.forEach(release)
-      throw error
-    }
-    return nodes
   }
 
   /// The dtype of a result. Numbers and other operands without a dtype of their own do not count.

@@ -43,14 +43,14 @@ extension ExpressionGraph {
   ) throws -> NodeID {
     let shape = self[input].shape
     let positions = 0..<shape.dimensions[dimension]
-    var slices = try collect(positions) { try narrow(input, dimension: dimension, start: $0, length: 1) }
-    defer { slices.forEach(release) }
-    if let other {
-      slices += try collect(positions) { try narrow(other, dimension: dimension, start: $0, length: 1) }
+    return try scope {
+      let slices = try [input, other].compactMap { $0 }.flatMap { whole in
+        try positions.map { try narrow(whole, dimension: dimension, start: $0, length: 1) }
+      }
+      return try add(
+        .fold(reduction, takesRoot: takesRoot), Inputs(slices), shape: shape.replacing(dimension, with: 1),
+        precision: .single, dtype: nil)
     }
-    return try add(
-      .fold(reduction, takesRoot: takesRoot), Inputs(slices), shape: shape.replacing(dimension, with: 1),
-      precision: .single, dtype: nil)
   }
 
   /// Elements over which a reduction runs.
@@ -60,9 +60,9 @@ extension ExpressionGraph {
 
   /// Σx / n; NaN of no elements.
   package func mean(_ input: NodeID, dimension: Int?) throws -> NodeID {
-    let sum = try reduce(.sum, input, dimension: dimension, operation: "mean")
-    defer { release(sum) }
-    return try scaled(sum, .divide, Double(extent(of: input, dimension)))
+    try formula(input) { x in
+      try reduced(.sum, x, dimension, "mean") / Double(extent(of: input, dimension))
+    }
   }
 
   /// √Σx².
@@ -71,58 +71,44 @@ extension ExpressionGraph {
       try requireArithmetic(input, "norm")
       return try fold(.squares, input, with: nil, dimension: dimension, takesRoot: true)
     }
-    let squares = try reduce(.squares, input, dimension: dimension, operation: "norm")
-    defer { release(squares) }
-    return try unary(.sqrt, squares)
+    return try scope {
+      try unary(.sqrt, reduce(.squares, input, dimension: dimension, operation: "norm"))
+    }
   }
 
   /// The variance, with `n − correction` for n; by the corrected two-pass algorithm (Chan, Golub and
   /// LeVeque 1983).
   package func variance(_ input: NodeID, dimension: Int?, correction: Double = 1) throws -> NodeID {
-    let mean = try mean(input, dimension: dimension)
-    defer { release(mean) }
-    let deviation = try binary(.subtract, input, mean)
-    defer { release(deviation) }
-    let squares = try reduce(.squares, deviation, dimension: dimension, operation: "var")
-    defer { release(squares) }
-    let sum = try reduce(.sum, deviation, dimension: dimension, operation: "var")
-    defer { release(sum) }
     let count = Double(extent(of: input, dimension))
-    let square = try binary(.multiply, sum, sum)
-    defer { release(square) }
-    let excess = try scaled(square, .divide, count)
-    defer { release(excess) }
-    let total = try binary(.subtract, squares, excess)
-    defer { release(total) }
-    return try scaled(total, .divide, count - correction)
+    return try formula(input) { x in
+      let deviation = try x - Term(graph: self, node: mean(input, dimension: dimension))
+      let squares = try reduced(.squares, deviation, dimension, "var")
+      let sum = try reduced(.sum, deviation, dimension, "var")
+      return try (squares - sum * sum / count) / (count - correction)
+    }
   }
 
   /// Elements that are not zero, as a number.
   package func countNonzero(_ input: NodeID, dimension: Int?) throws -> NodeID {
-    let zero = try constant(0)
-    defer { release(zero) }
-    let mask = try binary(.notEqual, input, zero)
-    defer { release(mask) }
-    return try reduce(.sum, mask, dimension: dimension, operation: "count_nonzero")
+    try scope {
+      let mask = try binary(.notEqual, input, constant(0))
+      return try reduce(.sum, mask, dimension: dimension, operation: "count_nonzero")
+    }
   }
 
   /// exp(x − max) / Σ exp(x − max).
   package func softmax(_ input: NodeID, dimension: Int?) throws -> NodeID {
-    let greatest = try reduce(.maximum, input, dimension: dimension, operation: "softmax")
-    defer { release(greatest) }
-    let shifted = try binary(.subtract, input, greatest)
-    defer { release(shifted) }
-    let exponential = try unary(.exp, shifted)
-    defer { release(exponential) }
-    let sum = try reduce(.sum, exponential, dimension: dimension, operation: "softmax")
-    defer { release(sum) }
-    return try binary(.divide, exponential, sum)
+    try formula(input) { x in
+      let shifted = try x - reduced(.maximum, x, dimension, "softmax")
+      let exponential = Term(graph: self, node: try unary(.exp, shifted.node))
+      return try exponential / reduced(.sum, exponential, dimension, "softmax")
+    }
   }
 
-  private func scaled(_ input: NodeID, _ operation: BinaryOperation, _ number: Double) throws -> NodeID {
-    let factor = try constant(number)
-    defer { release(factor) }
-    return try binary(operation, input, factor)
+  private func reduced(
+    _ reduction: Reduction, _ term: Term, _ dimension: Int?, _ operation: String
+  ) throws -> Term {
+    Term(graph: self, node: try reduce(reduction, term.node, dimension: dimension, operation: operation))
   }
 
   // MARK: Selection
@@ -138,22 +124,22 @@ extension ExpressionGraph {
     try checkCount(.topMask, input, k)
     let shape = self[input].shape
     if shape.count == 0 { return try filled(shape, with: 0) }
-    let threshold = try selection(.topMask, input, k: k)
-    defer { release(threshold) }
-    let cut = try add(.tieCut, .two(input, threshold), shape: .scalar, precision: .double, dtype: nil)
-    defer { release(cut) }
-    return try add(.topMask, .three(input, threshold, cut), shape: shape, precision: .single, dtype: nil)
+    return try scope {
+      let threshold = try selection(.topMask, input, k: k)
+      let cut = try add(.tieCut, .two(input, threshold), shape: .scalar, precision: .double, dtype: nil)
+      return try add(.topMask, .three(input, threshold, cut), shape: shape, precision: .single, dtype: nil)
+    }
   }
 
   private func selection(_ kind: SelectionKind, _ input: NodeID, k: NodeID) throws -> NodeID {
-    let earlier = try earlierSelection(kind, input, k: k)
-    defer { if let earlier { release(earlier) } }
-    let coarse = try add(
-      .selectCoarse(kind), earlier.map { .three(input, k, $0) } ?? .two(input, k), shape: .scalar,
-      precision: .double, dtype: nil)
-    defer { release(coarse) }
-    return try add(
-      .selectFine, .three(input, k, coarse), shape: .scalar, precision: .double, dtype: nil)
+    try scope {
+      let earlier = try earlierSelection(kind, input, k: k)
+      let coarse = try add(
+        .selectCoarse(kind), earlier.map { .three(input, k, $0) } ?? .two(input, k), shape: .scalar,
+        precision: .double, dtype: nil)
+      return try add(
+        .selectFine, .three(input, k, coarse), shape: .scalar, precision: .double, dtype: nil)
+    }
   }
 
   /// A selection that need not wait for the numbers in the last operations on the input (a clamp to a multiple of
@@ -161,9 +147,7 @@ extension ExpressionGraph {
   private func earlierSelection(_ kind: SelectionKind, _ input: NodeID, k: NodeID) throws -> NodeID? {
     guard let chain = MonotoneChain(unknownTo: input, in: self) else { return nil }
     guard chain.takesMagnitude else { return try selection(kind, chain.start, k: k) }
-    let magnitudes = try unary(.abs, chain.start)
-    defer { release(magnitudes) }
-    return try selection(kind, magnitudes, k: k)
+    return try scope { try selection(kind, unary(.abs, chain.start), k: k) }
   }
 
   private func checkCount(_ kind: SelectionKind, _ input: NodeID, _ k: NodeID) throws {
@@ -184,11 +168,10 @@ extension ExpressionGraph {
       throw TensorError.rowTooLong(operation: "rank", length: shape.dimensions[dimension])
     }
     guard dimension == shape.rank - 1 else {
-      let turned = try transpose(input, dimension, shape.rank - 1)
-      defer { release(turned) }
-      let ranked = try ranks(turned, dimension: shape.rank - 1)
-      defer { release(ranked) }
-      return try transpose(ranked, dimension, shape.rank - 1)
+      let last = shape.rank - 1
+      return try scope {
+        try transpose(ranks(transpose(input, dimension, last), dimension: last), dimension, last)
+      }
     }
     return try add(.rank, .one(input), shape: shape, precision: .single, dtype: nil)
   }

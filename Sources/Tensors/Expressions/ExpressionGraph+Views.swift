@@ -4,10 +4,7 @@
 extension ExpressionGraph {
   private func view(_ input: NodeID, _ map: IndexMap, _ shape: Shape) throws -> NodeID {
     let node = self[input]
-    if map.isIdentity, shape == node.shape {
-      retain(input)
-      return input
-    }
+    if map.isIdentity, shape == node.shape { return another(input) }
     // Chains of views stay flat wherever one map says the same.
     if case .view(let inner) = node.operation, let whole = map.followed(by: inner) {
       return try add(
@@ -85,11 +82,11 @@ extension ExpressionGraph {
       throw TensorError.badIndex(operation: "index_select", index: index &+ 1, size: size)
     }
     let shape = try resized(node.shape, dimension, indices.count)
-    let tensor = try asTensor(input)
-    defer { release(tensor) }
-    return try add(
-      .gather(dimension: dimension, indices: indices), .one(tensor), shape: shape, precision: .single,
-      dtype: node.dtype)
+    return try scope {
+      try add(
+        .gather(dimension: dimension, indices: indices), .one(asTensor(input)), shape: shape,
+        precision: .single, dtype: node.dtype)
+    }
   }
 
   /// Tensors joined along a dimension; all other sizes agree.
@@ -107,27 +104,23 @@ extension ExpressionGraph {
       guard !overflow else { throw TensorError.tooManyElements(other.dimensions) }
       size = sum
     }
-    if inputs.count == 1 {
-      retain(first)
-      return first
-    }
+    if inputs.count == 1 { return another(first) }
     var sizes = shape.dimensions
     sizes[dimension] = size
     let target = try Shape(checking: sizes)
-    let tensors = try collect(inputs, asTensor)
-    defer { tensors.forEach(release) }
-    // A concatenation of concatenations along the same dimension is one.
-    var flat: [NodeID] = []
-    for tensor in tensors {
-      if case .concatenate(dimension) = self[tensor].operation, self[tensor].inputs.count <= 64 {
-        for index in 0..<self[tensor].inputs.count { flat.append(self[tensor].inputs[index]) }
-      } else {
-        flat.append(tensor)
-      }
+    return try scope {
+      let flat = try inputs.flatMap { try pieces(of: asTensor($0), dimension) }
+      return try add(
+        .concatenate(dimension: dimension), Inputs(flat), shape: target, precision: .single,
+        dtype: promoted(inputs))
     }
-    return try add(
-      .concatenate(dimension: dimension), Inputs(flat), shape: target, precision: .single,
-      dtype: promoted(inputs))
+  }
+
+  /// A tensor to concatenate, or its own pieces: a concatenation of concatenations along one dimension is one.
+  private func pieces(of tensor: NodeID, _ dimension: Int) -> [NodeID] {
+    let node = self[tensor]
+    guard case .concatenate(dimension) = node.operation, node.inputs.count <= 64 else { return [tensor] }
+    return (0..<node.inputs.count).map { node.inputs[$0] }
   }
 
   /// Tensors of one shape as slices of a new dimension.
@@ -136,27 +129,28 @@ extension ExpressionGraph {
     let shape = self[first].shape
     var sizes = shape.dimensions
     sizes.insert(1, at: dimension)
-    let slices = try collect(inputs) { input in
-      guard self[input].shape == shape else {
-        throw TensorError.shapeMismatch(operation: "stack", shape, self[input].shape)
+    return try scope {
+      let slices = try inputs.map { input in
+        guard self[input].shape == shape else {
+          throw TensorError.shapeMismatch(operation: "stack", shape, self[input].shape)
+        }
+        return try reshape(input, sizes)
       }
-      return try reshape(input, sizes)
+      return try concatenate(slices, dimension: dimension, operation: "stack")
     }
-    defer { slices.forEach(release) }
-    return try concatenate(slices, dimension: dimension, operation: "stack")
   }
 
   /// The tensor with `before` and `after` slices of `value` around a dimension.
   package func pad(_ input: NodeID, dimension: Int, before: Int, after: Int, value: Double) throws -> NodeID {
     guard before >= 0, after >= 0 else { throw TensorError.negativeSize([before, after]) }
     let shape = self[input].shape
-    var pieces: [NodeID] = []
-    defer { pieces.forEach(release) }
-    if before > 0 { pieces.append(try filled(try resized(shape, dimension, before), with: value)) }
-    retain(input)
-    pieces.append(input)
-    if after > 0 { pieces.append(try filled(try resized(shape, dimension, after), with: value)) }
-    return try concatenate(pieces, dimension: dimension, operation: "pad")
+    return try scope {
+      func padding(_ size: Int) throws -> [NodeID] {
+        try size > 0 ? [filled(resized(shape, dimension, size), with: value)] : []
+      }
+      let pieces = try padding(before) + [input] + padding(after)
+      return try concatenate(pieces, dimension: dimension, operation: "pad")
+    }
   }
 
   private func resized(_ shape: Shape, _ dimension: Int, _ size: Int) throws -> Shape {
@@ -167,13 +161,8 @@ extension ExpressionGraph {
 
   /// A float32 form of a node: reductions' results are rounded, tensors are themselves.
   private func asTensor(_ input: NodeID) throws -> NodeID {
-    guard self[input].precision == .double else {
-      retain(input)
-      return input
-    }
-    let zeros = try filled(self[input].shape, with: 0)
-    defer { release(zeros) }
-    return try binary(.add, input, zeros)
+    guard self[input].precision == .double else { return another(input) }
+    return try scope { try binary(.add, input, filled(self[input].shape, with: 0)) }
   }
 }
 

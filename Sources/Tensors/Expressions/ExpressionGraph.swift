@@ -80,6 +80,9 @@ package final class ExpressionGraph {
   private(set) var nodes: [Node] = []
   private var free: [Int32] = []
   private var pendingRelease: [NodeID] = []
+  /// What the open scopes release, the outermost's first; see `scope`.
+  var temporaries: [NodeID] = []
+  var openScopes = 0
 
   /// Asked before nodes are made, with the bytes that they take; throws to refuse them.
   package var charge: (Int) throws -> Void = { _ in }
@@ -94,7 +97,7 @@ package final class ExpressionGraph {
 
   // MARK: Lifetime
 
-  /// A new node with one reference, which the caller owns. Its inputs are retained.
+  /// A new node with one reference, which the caller owns, or the scope that is open. Its inputs are retained.
   func add(
     _ operation: Operation, _ inputs: Inputs = .none, shape: Shape, precision: Precision, dtype: DType?
   ) throws -> NodeID {
@@ -106,13 +109,13 @@ package final class ExpressionGraph {
       nodes[Int(slot)] = Node(
         operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
         references: 1, generation: generation, cost: cost)
-      return NodeID(index: slot)
+      return owned(NodeID(index: slot))
     }
     nodes.append(
       Node(
         operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
         references: 1, generation: 0, cost: cost))
-    return NodeID(index: Int32(nodes.count - 1))
+    return owned(NodeID(index: Int32(nodes.count - 1)))
   }
 
   private static func cost(_ operation: Operation, _ inputs: Inputs) -> Int {

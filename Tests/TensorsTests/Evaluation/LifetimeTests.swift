@@ -144,6 +144,30 @@ import Testing
     #expect(graph.liveCount == 3 + 4)
   }
 
+  /// What a scope made goes with it, but for its results, nested or not, and whether it succeeds or fails.
+  @Test func scopesReleaseWhatTheyMade() throws {
+    let bench = Bench()
+    let graph = bench.graph
+    let x = try bench.tensor([1, 2, 3], [3])
+    let root = try graph.scope {
+      let squares = try graph.scope { try graph.binary(.multiply, x, graph.unary(.abs, x)) }
+      return try graph.unary(.sqrt, graph.reduce(.sum, squares, operation: "sum"))
+    }
+    #expect(graph.liveCount == 5)
+    graph.release(root)
+    #expect(graph.liveCount == 1)
+
+    // A node that was there before is a result as good as a new one.
+    #expect(try graph.scope { x } == x)
+    graph.release(x)
+    #expect(graph.liveCount == 1)
+
+    #expect(throws: TensorError.self) {
+      try graph.scope { [try graph.unary(.abs, x), try graph.reshape(x, [7])] }
+    }
+    #expect(graph.liveCount == 1)
+  }
+
   @Test func tensThousandExpressionsLeaveNothing() throws {
     let bench = Bench()
     let x = try bench.tensor(noise(20), [4, 5])
