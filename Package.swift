@@ -53,7 +53,7 @@ let package = Package(
     // Forward passes of decoders over any lazy model, one matrix at a time.
     .target(
       name: "Inference",
-      dependencies: ["CBLAS", "CKernels", "Basics", "Tensors", "Checkpoints", "Architectures", "Merging"]),
+      dependencies: ["CBLAS", "CKernels", "Basics", "Tensors", "Checkpoints", "Merging"]),
     // A Lua state in Swift terms; knows no tensor.
     .systemLibrary(
       name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev", "pkg-config"])]),
@@ -84,8 +84,7 @@ let package = Package(
     .executableTarget(
       name: "mergekit-lua",
       dependencies: [
-        "Basics", "Tensors", "Checkpoints", "Architectures", "Merging", "Lua", "Scripting", "Configs",
-        "ConfigRecipes",
+        "Basics", "Tensors", "Checkpoints", "Merging", "Lua", "Scripting", "Configs", "ConfigRecipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
@@ -97,6 +96,8 @@ let package = Package(
 
     // What the tests of several targets need: folders of their own, noise, bytes of files.
     .target(name: "TestSupport", path: "Tests/TestSupport"),
+    // Who may know whom.
+    .testTarget(name: "HouseTests"),
     .testTarget(
       name: "BasicsTests",
       dependencies: ["Basics", "TestSupport", .product(name: "SystemPackage", package: "swift-system")]),

@@ -42,6 +42,12 @@ void bridge_user_position(bridge_host *host, lua_State *L, char *position) {
   }
 }
 
+const char *bridge_stopped_position(const bridge_host *host) { return host->stopped_at; }
+
+const char *bridge_error_position(const bridge_host *host) { return host->error_at; }
+
+const char *bridge_error_traceback(const bridge_host *host) { return host->traceback; }
+
 static void set_traceback(bridge_host *host, const char *text) {
   free(host->traceback);
   host->traceback = text ? strdup(text) : NULL;
@@ -53,7 +59,7 @@ void bridge_keep_traceback(bridge_host *host, const char *traceback, const char 
   host->error_kept = true;
 }
 
-// `stdlib/x.lua:40: text` becomes `recipe.lua:12: text (stdlib/x.lua:40)`.
+// `stdlib/x.lua:40: text` becomes `main.lua:12: text (stdlib/x.lua:40)`.
 static void add_user_position(lua_State *L, const char *position) {
   const char *prefix = stdlib_prefix + 1;
   if (lua_type(L, -1) != LUA_TSTRING || position[0] == 0) return;
@@ -117,6 +123,8 @@ void bridge_push_describe(lua_State *L) { lua_pushcfunction(L, describe); }
 
 static const char stopped_marker;
 
+int bridge_stopped(const bridge_host *host) { return host->stopped; }
+
 void bridge_stop(bridge_host *host, int reason) {
   if (host->stopped) return;
   host->stopped = reason;
@@ -147,10 +155,10 @@ void pass_on_if_stopped(lua_State *L, bridge_host *host, int status) {
 
 // --- Limits ------------------------------------------------------------------------------------------------
 
-static size_t memory_in_use(const bridge_host *host) { return host->memory_used + host->memory_charged; }
+size_t bridge_memory_in_use(const bridge_host *host) { return host->memory_used + host->memory_charged; }
 
 static bool fits(const bridge_host *host, size_t bytes) {
-  const size_t limit = host->options.memory_bytes, used = memory_in_use(host);
+  const size_t limit = host->options.memory_bytes, used = bridge_memory_in_use(host);
   return limit == 0 || (used <= limit && bytes <= limit - used);
 }
 
@@ -199,7 +207,7 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
   void *result = realloc(block, new_size);
   if (!result) {
     if (host->in_lua) return NULL;
-    fputs("mergekit-lua: the system has no memory left\n", stderr);  // an error could not be raised here
+    fputs("the system has no memory left\n", stderr);  // an error could not be raised here
     abort();
   }
   host->memory_used += new_size - old_size;
@@ -208,7 +216,7 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
 
 void bridge_collect_garbage(bridge_host *host) {
   lua_gc(host->running, LUA_GCCOLLECT);
-  const size_t limit = host->options.memory_bytes, used = memory_in_use(host);
+  const size_t limit = host->options.memory_bytes, used = bridge_memory_in_use(host);
   const size_t halfway = used + (used < limit ? (limit - used) / 2 : 0);
   host->collect_above = halfway > limit / 4 * 3 ? halfway : limit / 4 * 3;
 }
@@ -244,7 +252,7 @@ static void hook(lua_State *L, lua_Debug *unused) {
     } else {
       position_in(L, host->seen_at);
       // Emergency collections run no finalisers, so what userdata hold is released ahead of the limit.
-      if (host->options.memory_bytes != 0 && memory_in_use(host) > host->collect_above) {
+      if (host->options.memory_bytes != 0 && bridge_memory_in_use(host) > host->collect_above) {
         bridge_collect_garbage(host);
       }
       return;
@@ -294,7 +302,7 @@ bool bridge_called_as_method(lua_State *L) {
 void write_output(bridge_host *host, int channel, const char *text, size_t length) {
   const int32_t in_lua = host->in_lua;
   set_in_lua(host, 0);
-  host->callbacks.output(host->callbacks.context, channel, text, length);
+  host->callbacks.output(host->callbacks.context, host->running, channel, text, length);
   beat(host);
   set_in_lua(host, in_lua);
 }
@@ -424,6 +432,20 @@ void bridge_push_userdata(lua_State *L, int metatable, uint32_t type, uint64_t p
   lua_setmetatable(L, -2);
 }
 
+// --- The watchdog's view -----------------------------------------------------------------------------------
+
+bool bridge_in_lua(const bridge_host *host) { return __atomic_load_n(&host->in_lua, __ATOMIC_RELAXED) != 0; }
+
+bool bridge_is_active(const bridge_host *host) { return __atomic_load_n(&host->depth, __ATOMIC_RELAXED) != 0; }
+
+uint64_t bridge_heartbeat(const bridge_host *host) {
+  return __atomic_load_n(&host->heartbeat, __ATOMIC_RELAXED);
+}
+
+bool bridge_stop_is_requested(const bridge_host *host) { return bridge_is_interrupted(host->interrupt); }
+
+const char *bridge_seen_position(const bridge_host *host) { return host->seen_at; }
+
 // --- Life of a state ---------------------------------------------------------------------------------------
 
 static void warn(void *context, const char *piece, int to_be_continued) {
@@ -475,6 +497,10 @@ bridge_host *bridge_open(bridge_options options, bridge_callbacks callbacks, con
   lua_sethook(L, hook, LUA_MASKCOUNT, host->hook_interval);
   return host;
 }
+
+lua_State *bridge_main(const bridge_host *host) { return host->main; }
+
+void bridge_set_context(bridge_host *host, void *context) { host->callbacks.context = context; }
 
 void bridge_close(bridge_host *host) {
   lua_close(host->main);

@@ -1,9 +1,54 @@
 // Shared by the bridge's own C files.
 
-#ifndef MERGEKIT_LUA_HOST_H
-#define MERGEKIT_LUA_HOST_H
+#ifndef LUA_BRIDGE_HOST_H
+#define LUA_BRIDGE_HOST_H
 
 #include "bridge.h"
+
+// A coroutine that waits for one that it resumed; lives on the C stack.
+typedef struct bridge_resumer {
+  lua_State *thread;
+  struct bridge_resumer *previous;
+} bridge_resumer;
+
+// All that belongs to one Lua state beside the state. Reached from every coroutine by lua_getextraspace.
+struct bridge_host {
+  lua_State *main;
+  lua_State *running;  // the coroutine whose code runs
+  bridge_resumer *resumer;
+  bridge_callbacks callbacks;
+  bridge_options options;
+
+  size_t memory_used;     // by Lua
+  size_t memory_charged;  // by Swift, on the same limit
+  size_t collect_above;   // memory that makes the hook run a full collection
+  struct {
+    bool pending;
+    void *block;
+    size_t old_size, new_size;
+    char at[BRIDGE_POSITION_SIZE];
+  } refused;  // the allocation refused last, until it is known whether that was an error
+  uint64_t instructions;
+  int hook_interval;
+
+  // Read by the watchdog's thread, hence written through the atomic functions below only.
+  int32_t in_lua;  // whether Lua itself runs, and not a Swift function that it called
+  int32_t depth;   // nesting of calls from Swift into Lua
+  uint64_t heartbeat;
+  const int32_t *interrupt;  // set by a signal handler or another thread
+
+  int stopped;  // why, or bridge_not_stopped
+  char stopped_at[BRIDGE_POSITION_SIZE];
+  char seen_at[BRIDGE_POSITION_SIZE];   // where the hook last saw the user's code
+  char error_at[BRIDGE_POSITION_SIZE];  // the user's line of the last error that reached Swift
+  char *traceback;                      // of that error
+  // The two above are of an error that is on its way, and say more than the stack where it has come to.
+  bool error_kept;
+
+  bool warnings_on;
+  char *warning;  // pieces of a warning that is not yet complete
+  size_t warning_length;
+};
 
 static inline bridge_host *host_of(lua_State *L) { return *(bridge_host **)lua_getextraspace(L); }
 

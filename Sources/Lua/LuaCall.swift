@@ -4,7 +4,7 @@ import CLuaBridge
 /// One call of a Swift function by Lua: its arguments and results.
 ///
 /// Arguments are at the stack indices from 1 to `count`. Those read here are checked; an error says
-/// `bad argument #1 to 'abs' (tensor expected, got nil)`. Valid until the function returns.
+/// `bad argument #1 to 'abs' (number expected, got nil)`. Valid until the function returns.
 package struct LuaCall {
   /// The state that calls.
   package let lua: LuaState
@@ -81,7 +81,7 @@ package struct LuaCall {
 
   // MARK: Errors
 
-  /// `bad argument #1 to 'narrow' (dimension 3 of a tensor of 2)`.
+  /// `bad argument #1 to 'narrow' (dimension 3 of 2)`.
   package func argumentError(_ argument: Int, _ message: String) -> LuaError {
     guard bridge_called_as_method(lua.pointer) else {
       return LuaError("bad argument #\(argument) to '\(name)' (\(message))")
@@ -92,7 +92,7 @@ package struct LuaCall {
       : LuaError("bad argument #\(argument - 1) to '\(name)' (\(message))")
   }
 
-  /// `bad argument #1 to 'abs' (tensor expected, got nil)`.
+  /// `bad argument #1 to 'abs' (number expected, got nil)`.
   package func typeError(_ argument: Int, _ expected: String) -> LuaError {
     let found = argument > count ? LuaKind.none.description : lua.typeName(at: argument)
     return argumentError(argument, "\(expected) expected, got \(found)")

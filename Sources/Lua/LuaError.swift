@@ -55,7 +55,7 @@ package struct LuaError: Error, CustomStringConvertible {
   /// A Swift function throws it when it finds, while it waits, that the run is to stop.
   package static let interrupted = LuaError("interrupted", kind: .interrupted)
 
-  /// `recipe.lua:12: message`.
+  /// `main.lua:12: message`.
   package var description: String {
     guard let file, let line else { return message }
     return "\(file):\(line): \(message)"
@@ -70,7 +70,7 @@ package struct LuaError: Error, CustomStringConvertible {
     self.line = line
   }
 
-  /// `recipe.lua:12: message` in its two parts; the first is empty if there is no place.
+  /// `main.lua:12: message` in its two parts; the first is empty if there is no place.
   private static func split(_ text: String) -> (place: Substring, message: String) {
     var searched = text.startIndex
     while let colon = text[searched...].firstIndex(of: ":"), !text[..<colon].contains("\n") {
@@ -93,7 +93,7 @@ extension LuaError {
     switch kind {
     case .memoryLimit:
       "script used more than its limit of \(describe(bytes: limits.memoryBytes ?? 0)) of memory"
-        + " (--memory-limit)"
+        + (limits.memoryOption.map { " (\($0))" } ?? "")
     case .instructionLimit:
       "script ran more than \(grouped(limits.instructions ?? 0)) instructions: an endless loop?"
     case .interrupted: "interrupted"
@@ -101,7 +101,7 @@ extension LuaError {
     }
   }
 
-  /// `256 MB`; the largest unit that needs no fraction, as `--memory-limit` takes it.
+  /// `256 MB`; the largest unit that needs no fraction.
   private static func describe(bytes: Int) -> String {
     let units = [("GB", 1 << 30), ("MB", 1 << 20), ("MB", 1_000_000), ("KB", 1 << 10), ("bytes", 1)]
     let (name, size) = units.first { bytes >= $0.1 && bytes % $0.1 == 0 } ?? ("bytes", 1)

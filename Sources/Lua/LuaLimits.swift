@@ -4,6 +4,8 @@ import CLuaBridge
 package struct LuaLimits: Sendable {
   /// Bytes that Lua holds and Swift charges for; `nil` for no limit.
   package var memoryBytes: Int?
+  /// What raises that limit, such as an option of a program, for its message.
+  package var memoryOption: String?
   /// Virtual machine instructions over the life of the state, to within a thousand; `nil` for no limit.
   package var instructions: Int?
   /// Seconds that a C library function may run before the watchdog calls its handler; `nil` for no limit.

@@ -2,14 +2,14 @@ import Basics
 import CLua
 import Glibc
 
-/// What `require` finds: modules of the host, files beside the recipe, and the standard library.
+/// What `require` finds: modules of the host, files below a folder, and the standard library.
 ///
 /// A name such as `a.b` or `a/b` stands for `a/b.lua` or `a/b/init.lua`. A module runs once; the value that
 /// it returns is what every `require` of it gives, true if it returns nothing.
 package final class LuaModules {
   /// Where user's modules are; empty for the working directory.
   package let root: String
-  /// The text of a file of the standard library, by its path in there, such as `mergekit/init.lua`.
+  /// The text of a file of the standard library, by its path in there, such as `library/init.lua`.
   private let standardLibrary: (String) -> String?
   /// The paths of the standard library's files, for "did you mean".
   private let standardLibraryPaths: [String]
@@ -82,7 +82,7 @@ package final class LuaModules {
     let isPlain = path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
     guard isPlain, !name.utf8.contains(0) else {
       throw LuaError(
-        "module name '\(name)' must be a path below the recipe's folder, such as 'methods.mine'"
+        "module name '\(name)' must be a path below the script's folder, such as 'methods.mine'"
           + " or 'methods/mine'")
     }
     return path

@@ -65,8 +65,8 @@ extension LuaState {
 
   /// Replaces the function on top by one that does the same and keeps its caller on the stack while it runs.
   ///
-  /// For functions of the standard library that recipes call: in `return merge { … }` Lua drops the
-  /// recipe's frame before it enters a Lua function, and messages could not name the line.
+  /// For functions of a library that scripts call: in `return f()` Lua drops the script's frame before it
+  /// enters a Lua function, and messages could not name the line.
   package func makeEntryPoint() throws {
     guard kind(at: -1) == .function else { throw LuaError("function expected, got \(typeName(at: -1))") }
     bridge_make_entry_point(pointer)

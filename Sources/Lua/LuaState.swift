@@ -8,23 +8,31 @@ import CLuaBridge
 /// script can catch it unless it is a `LuaError` of a fatal kind.
 package typealias LuaFunction = (LuaCall) throws -> Int
 
-/// A Lua state with the libraries that recipes get, and limits in force.
+/// A Lua state with the libraries of the sandbox, and limits in force.
 ///
 /// Confined to one thread. All of its operations work on the coroutine that runs at the time, so a function
 /// that Lua called may use them as well as the code outside. Nothing here raises across Swift: errors of Lua
 /// are thrown as `LuaError`. The state is closed by `close` or with its last reference; the functions
 /// registered in it hold what they capture until then, so they should not hold the state strongly.
 package final class LuaState {
-  let host: UnsafeMutablePointer<bridge_host>
+  let host: OpaquePointer
+  /// The coroutine that runs.
+  private(set) var pointer: OpaquePointer
   package let limits: LuaLimits
   /// The flag that stops this state.
   package let interrupt: LuaInterrupt
 
   var functions: [(name: String, body: LuaFunction)] = []
-  /// What to do with a collected userdata's payload, by type; the first is no type.
-  var releases: [(LuaState, UInt64) -> Void] = [{ _, _ in }]
-  /// The metatables' registry slots, by type.
-  var metatables: [Int32] = [0]
+  /// The types of userdata; the first is none.
+  var types = [UserdataType(metatable: 0, methods: 0, methodNames: [], release: { _, _ in })]
+  struct UserdataType {
+    /// Registry slots of the metatable, and of the table of methods.
+    let metatable, methods: Int32
+    var methodNames: Set<String>
+    /// What to do with a collected userdata's payload.
+    let release: (LuaState, UInt64) -> Void
+  }
+
   private(set) var referenceOwner: LuaReferenceOwner! = nil
   private var output: ((String) -> Void)?
   private var log: (String) -> Void
@@ -58,7 +66,8 @@ package final class LuaState {
       fatalError("no memory for a Lua state")
     }
     self.host = host
-    host.pointee.callbacks.context = Unmanaged.passUnretained(self).toOpaque()
+    pointer = bridge_main(host)
+    bridge_set_context(host, Unmanaged.passUnretained(self).toOpaque())
     referenceOwner = LuaReferenceOwner(state: self)
   }
 
@@ -75,12 +84,9 @@ package final class LuaState {
     referenceOwner.state = nil
     bridge_close(host)
     functions = []
-    releases = []
+    types = []
     output = nil
   }
-
-  /// The coroutine that runs.
-  var pointer: OpaquePointer { host.pointee.running }
 
   // MARK: Running scripts
 
@@ -150,7 +156,7 @@ package final class LuaState {
   // MARK: Limits
 
   /// Bytes in use by Lua, and charged by Swift.
-  package var memoryInUse: Int { host.pointee.memory_used + host.pointee.memory_charged }
+  package var memoryInUse: Int { Int(bridge_memory_in_use(host)) }
 
   /// Counts bytes that Swift holds for the script against its limit.
   ///
@@ -194,30 +200,30 @@ package final class LuaState {
   func stoppedError() -> LuaError {
     if let stopError { return stopError }
     let kind: LuaError.Kind =
-      switch Int(host.pointee.stopped) {
+      switch Int(bridge_stopped(host)) {
       case bridge_stopped_by_memory: .memoryLimit
       case bridge_stopped_by_instructions: .instructionLimit
       default: .interrupted
       }
     var error = LuaError(LuaError.message(of: kind, limits: limits), kind: kind)
-    error.setPosition(text(of: \.stopped_at))
+    error.setPosition(String(cString: bridge_stopped_position(host)))
     stopError = error
     return error
   }
 
   /// Pops the error object on top of the stack.
   private func popError(kind: LuaError.Kind) -> LuaError {
-    if host.pointee.stopped != 0 {
+    if bridge_stopped(host) != 0 {
       bridge_pop(pointer, 1)
       return stoppedError()
     }
-    let traceback = kind == .syntax ? nil : host.pointee.traceback.map { String(cString: $0) }
+    let traceback = kind == .syntax ? nil : bridge_error_traceback(host).map { String(cString: $0) }
     let number = integer(at: -1).map { "\($0)" } ?? number(at: -1).map { "\($0)" }
     if let text = string(at: -1) ?? number {
       bridge_pop(pointer, 1)
       return LuaError(luaMessage: text, kind: kind, traceback: traceback)
     }
-    let position = text(of: \.error_at)
+    let position = String(cString: bridge_error_position(host))
     let value = popReference()
     var error = LuaError(describe(value), kind: kind)
     error.traceback = traceback
@@ -243,12 +249,6 @@ package final class LuaState {
       return "error object whose __tostring failed"
     }
   }
-
-  private func text<T>(of field: KeyPath<bridge_host, T>) -> String {
-    withUnsafeBytes(of: host.pointee[keyPath: field]) { bytes in
-      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-  }
 }
 
 // MARK: - Called by the bridge
@@ -257,17 +257,28 @@ extension LuaState {
   private static var callbacks: bridge_callbacks {
     bridge_callbacks(
       context: nil,
-      dispatch: { context, _, function in
-        Unmanaged<LuaState>.fromOpaque(context!).takeUnretainedValue().dispatch(Int(function))
+      dispatch: { context, coroutine, function in
+        Unmanaged<LuaState>.fromOpaque(context!).takeUnretainedValue().running(coroutine!) {
+          $0.dispatch(Int(function))
+        }
       },
       release: { context, type, payload in
         let lua = Unmanaged<LuaState>.fromOpaque(context!).takeUnretainedValue()
-        lua.releases[Int(type)](lua, payload)
+        lua.types[Int(type)].release(lua, payload)
       },
-      output: { context, channel, text, length in
-        Unmanaged<LuaState>.fromOpaque(context!).takeUnretainedValue()
-          .write(UnsafeRawBufferPointer(start: text, count: length), to: Int(channel))
+      output: { context, coroutine, channel, text, length in
+        Unmanaged<LuaState>.fromOpaque(context!).takeUnretainedValue().running(coroutine!) {
+          $0.write(UnsafeRawBufferPointer(start: text, count: length), to: Int(channel))
+        }
       })
+  }
+
+  /// Runs what a coroutine called.
+  private func running<Result>(_ coroutine: OpaquePointer, _ body: (LuaState) -> Result) -> Result {
+    let outer = pointer
+    pointer = coroutine
+    defer { pointer = outer }
+    return body(self)
   }
 
   /// Runs a function; returns the count of its results, or -1 with the error object on top of the stack.
@@ -285,9 +296,7 @@ extension LuaState {
     lua_settop(pointer, 0)
     guard let error = error as? LuaError else { return pushMessage("\(error)") }
     guard !error.kind.isFatal else {
-      if host.pointee.stopped == 0 {
-        bridge_stop(host, Int32(error.kind.stopReason))
-      }
+      if bridge_stopped(host) == 0 { bridge_stop(host, Int32(error.kind.stopReason)) }
       return lua_pushnil(pointer)  // the bridge raises its own object
     }
     // The stack where the error was raised says more than the one here.

@@ -10,8 +10,8 @@ package struct LuaTypeDefinition {
   /// Reads a field that is no method: gets the object and the key, and pushes the value. Without it an
   /// unknown field is an error.
   package var getter: LuaFunction?
-  /// `__add`, `__eq`, `__tostring`, `__newindex`…; those that keep the type safe are not for the taking:
-  /// `__gc`, `__index`, `__metatable`, `__name`, `__mode`.
+  /// `__add`, `__eq`, `__tostring`, `__newindex`…; those that keep the type safe are reserved: `__gc`,
+  /// `__index`, `__metatable`, `__name`, `__mode`.
   package var metamethods: [String: LuaFunction]
 
   package init(
@@ -29,16 +29,24 @@ package struct LuaTypeDefinition {
   ]
 }
 
+/// A type of userdata.
+package protocol LuaUserdataType {
+  /// Its number in the state.
+  var index: Int { get }
+  /// The name in messages.
+  var name: String { get }
+}
+
 /// A type whose userdata hold a number, such as an index into an arena, and no Swift object.
-package struct LuaHandleType: Sendable {
-  fileprivate let index: Int
+package struct LuaHandleType: LuaUserdataType, Sendable {
+  package let index: Int
   /// The name in messages.
   package let name: String
 }
 
 /// A type whose userdata hold a Swift object.
-package struct LuaObjectType<Object: AnyObject>: Sendable {
-  fileprivate let index: Int
+package struct LuaObjectType<Object: AnyObject>: LuaUserdataType, Sendable {
+  package let index: Int
   /// The name in messages.
   package let name: String
 }
@@ -65,17 +73,35 @@ extension LuaState {
     return LuaObjectType(index: index, name: definition.name)
   }
 
+  /// Adds methods to a type, for its userdata that are there as well as for new ones.
+  ///
+  ///     try lua.addMethods(["trace": { call in … }], to: matrixType)
+  package func addMethods(_ methods: [String: LuaFunction], to type: some LuaUserdataType) throws {
+    try withBalancedStack {
+      try reserve(4)
+      lua_rawgeti(pointer, bridge_registry_index(), lua_Integer(types[type.index].methods))
+      for (name, body) in methods {
+        precondition(types[type.index].methodNames.insert(name).inserted, "\(type.name) has a method \(name)")
+        try pushFunction(name, body)
+        try setField(name, at: -2)
+      }
+    }
+  }
+
+  /// The names of a type's methods.
+  package func methodNames(of type: some LuaUserdataType) -> Set<String> { types[type.index].methodNames }
+
   /// Pushes a new userdata, which from now on owns what the handle stands for.
   package func push(handle: UInt64, of type: LuaHandleType) throws {
     try reserve(2)
-    bridge_push_userdata(pointer, metatables[type.index], UInt32(type.index), handle)
+    bridge_push_userdata(pointer, types[type.index].metatable, UInt32(type.index), handle)
   }
 
   /// Pushes a new userdata that retains the object.
   package func push<Object>(object: Object, of type: LuaObjectType<Object>) throws {
     try reserve(2)
     let payload = UInt64(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()))
-    bridge_push_userdata(pointer, metatables[type.index], UInt32(type.index), payload)
+    bridge_push_userdata(pointer, types[type.index].metatable, UInt32(type.index), payload)
   }
 
   /// The handle in the userdata at a stack index; `nil` for every other value.
@@ -105,6 +131,8 @@ extension LuaState {
         try pushFunction(name, body)
         try setField(name, at: -2)
       }
+      try pushCopy(of: -1)
+      let methods = luaL_ref(pointer, bridge_registry_index())
       var getter: Int32 = -1
       if let body = definition.getter {
         functions.append((definition.name, body))
@@ -112,13 +140,16 @@ extension LuaState {
       }
       bridge_push_metatable(pointer, definition.name, getter)
       for (name, body) in definition.metamethods {
-        precondition(!LuaTypeDefinition.reserved.contains(name), "\(name) is not for the taking")
+        precondition(!LuaTypeDefinition.reserved.contains(name), "\(name) is reserved")
         try pushFunction(name, body)
         try setField(name, at: -2)
       }
-      metatables.append(luaL_ref(pointer, bridge_registry_index()))
-      releases.append(release)
-      return releases.count - 1
+      let metatable = luaL_ref(pointer, bridge_registry_index())
+      types.append(
+        UserdataType(
+          metatable: metatable, methods: methods, methodNames: Set(definition.methods.keys), release: release)
+      )
+      return types.count - 1
     }
   }
 }

@@ -26,9 +26,9 @@ package enum WatchdogReason: Sendable, Hashable, CustomStringConvertible {
 ///
 /// It cannot stop the script: its handler is expected to clean up and end the process.
 final class Watchdog: @unchecked Sendable {
-  // Unchecked: all but the descriptors is constant, and the host's fields are read by atomic loads, except
-  // for the text `seen_at`, which a hung script does not write.
-  private let host: UnsafeMutablePointer<bridge_host>
+  // Unchecked: all but the descriptors is constant, and the host is read by atomic loads, except for the
+  // position that was seen last, which a hung script does not write.
+  private let host: OpaquePointer
   private let hangSeconds: Double
   private let interruptSeconds: Double
   private let handler: @Sendable (WatchdogReason) -> Void
@@ -38,7 +38,7 @@ final class Watchdog: @unchecked Sendable {
 
   /// Starts to watch. `nil` if the system gives no thread.
   init?(
-    host: UnsafeMutablePointer<bridge_host>, hangSeconds: Double, interruptSeconds: Double,
+    host: OpaquePointer, hangSeconds: Double, interruptSeconds: Double,
     handler: @escaping @Sendable (WatchdogReason) -> Void
   ) {
     self.host = host
@@ -107,7 +107,7 @@ final class Watchdog: @unchecked Sendable {
         handler(.hung(seconds: hangSeconds, near: lastPosition))
       }
 
-      let isUnwinding = bridge_is_interrupted(host.pointee.interrupt) && bridge_is_active(host)
+      let isUnwinding = bridge_stop_is_requested(host) && bridge_is_active(host)
       unwinding = isUnwinding ? unwinding + elapsed : 0
       if unwinding > interruptSeconds, !reported.interrupt {
         reported.interrupt = true
@@ -118,9 +118,8 @@ final class Watchdog: @unchecked Sendable {
 
   /// Where the hook last saw the user's code.
   private var lastPosition: String? {
-    withUnsafeBytes(of: &host.pointee.seen_at) { bytes in
-      bytes[0] == 0 ? nil : String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
+    let position = String(cString: bridge_seen_position(host))
+    return position.isEmpty ? nil : position
   }
 
   /// Waits, and tells whether `stop` was called.

@@ -180,7 +180,7 @@ import Testing
     ("local model = 1\nreturn { modle }", "recipe.lua:2: variable 'modle' is not defined"),
     (
       "return require '../x'",
-      "recipe.lua:1: module name '../x' must be a path below the recipe's folder, such as 'methods.mine' or 'methods/mine'"
+      "recipe.lua:1: module name '../x' must be a path below the script's folder, such as 'methods.mine' or 'methods/mine'"
     ),
     (
       "\nreturn mk.merge { method = 'tise', models = {} }",

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 private let loopMessage = "script ran more than 1,000,000 instructions: an endless loop?"
-private let memoryMessage = "script used more than its limit of 16 MB of memory (--memory-limit)"
+private let memoryMessage = "script used more than its limit of 16 MB of memory"
 
 private let limits = LuaLimits(memoryBytes: 16 << 20, instructions: 1_000_000)
 
@@ -175,7 +175,7 @@ private final class Flag: Sendable {
     }
     #expect(
       error?.description
-        == "recipe.lua:1: script used more than its limit of 8 MB of memory (--memory-limit)")
+        == "recipe.lua:1: script used more than its limit of 8 MB of memory")
   }
 
   @Test func memoryThatIsFreedIsNotCounted() throws {
@@ -303,9 +303,11 @@ private final class Flag: Sendable {
     (256 << 10, "256 KB"), (4 << 20, "4 MB"), (5_000_000, "5 MB"), (1_000_001, "1,000,001 bytes"),
   ])
   func theMemoryLimitIsTold(limit: Int, size: String) {
-    #expect(
-      errorText("local s = ('x'):rep(1 << 30)", limits: LuaLimits(memoryBytes: limit))
-        == "recipe.lua:1: script used more than its limit of \(size) of memory (--memory-limit)")
+    var limits = LuaLimits(memoryBytes: limit)
+    let message = "recipe.lua:1: script used more than its limit of \(size) of memory"
+    #expect(errorText("local s = ('x'):rep(1 << 30)", limits: limits) == message)
+    limits.memoryOption = "--more"
+    #expect(errorText("local s = ('x'):rep(1 << 30)", limits: limits) == message + " (--more)")
   }
 
   @Test func compilingCountsToo() {

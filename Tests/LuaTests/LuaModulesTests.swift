@@ -117,7 +117,7 @@ private func makeState(_ folder: TemporaryDirectory) throws -> LuaState {
     let error = luaError { try lua.run("require '\(name)'", name: "recipe.lua") }
     #expect(
       error?.message.hasSuffix(
-        "must be a path below the recipe's folder, such as 'methods.mine' or 'methods/mine'") == true)
+        "must be a path below the script's folder, such as 'methods.mine' or 'methods/mine'") == true)
   }
 
   @Test func onlyRegularFilesAreRead() throws {

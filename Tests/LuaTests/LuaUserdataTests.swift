@@ -110,6 +110,21 @@ private struct Fixture {
     #expect(luaError { _ = try fixture.run(script) }?.description == "recipe.lua:1: \(message)")
   }
 
+  /// Whoever builds on a type adds its methods later; userdata that are there get them too.
+  @Test func methodsAreAddedToAType() throws {
+    let fixture = try Fixture()
+    _ = try fixture.run("kept = tensor(3)")
+    let type = fixture.tensor
+    try fixture.lua.addMethods(
+      ["half": { call in try call.result(Int(call.handle(1, of: type)) / 2) }], to: type)
+    #expect(try fixture.run("return kept:half() + tensor(8):half()").integer == 5)
+    #expect(fixture.lua.methodNames(of: type) == ["number", "equals", "half"])
+    #expect(
+      luaError { _ = try fixture.run("kept.half(model(1))") }?.message
+        == "bad argument #1 to 'half' (tensor expected, got model)")
+    #expect(luaError { _ = try fixture.run("model(1):half()") }?.message == "model has no field 'half'")
+  }
+
   @Test func metatablesAreProtected() throws {
     let fixture = try Fixture()
     #expect(try fixture.run("return getmetatable(tensor(1))").string == "tensor")

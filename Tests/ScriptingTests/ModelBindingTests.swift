@@ -151,7 +151,7 @@ import Testing
     ),
     (
       "base:save('x', { shard_size = 'many' })",
-      "expected a size such as 5GB, 500MB, 1GiB, 5B (5 billion) or a number of bytes, found \"many\""
+      "expected a size such as 5GB, 500MB, 1GiB, 5B (5 billion) or a number of bytes, found 'many'"
     ),
   ])
   func badArguments(expression: String, expected: String) {

@@ -133,7 +133,7 @@ import Testing
     #expect(error("./nine.lua").hasPrefix("recipe.lua:2: module 'nine' not found; looked for '"))
     #expect(
       error("../up.lua").hasPrefix(
-        "recipe.lua:2: module name '../up' must be a path below the recipe's folder"))
+        "recipe.lua:2: module name '../up' must be a path below the script's folder"))
     #expect(
       error("task_arithmetc")
         == "recipe.lua:2: unknown method 'task_arithmetc' (did you mean 'task_arithmetic'?)")

@@ -6,8 +6,8 @@
 // trampoline raises the error after the Swift frame is gone. Memory is refused only while Lua itself runs, so
 // that an allocation on behalf of Swift never raises.
 
-#ifndef MERGEKIT_LUA_BRIDGE_H
-#define MERGEKIT_LUA_BRIDGE_H
+#ifndef LUA_BRIDGE_H
+#define LUA_BRIDGE_H
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -41,8 +41,8 @@ typedef struct {
   int (*dispatch)(void *context, lua_State *L, int function);
   // Releases what a collected userdata of this type held.
   void (*release)(void *context, int type, uint64_t payload);
-  // Takes what `print` and `warn` say, without line end.
-  void (*output)(void *context, int channel, const char *text, size_t length);
+  // Takes what `print` and `warn` say, without line end, in the coroutine that says it.
+  void (*output)(void *context, lua_State *L, int channel, const char *text, size_t length);
 } bridge_callbacks;
 
 typedef struct {
@@ -51,56 +51,20 @@ typedef struct {
   lua_Integer random_seed;  // of math.random
 } bridge_options;
 
-// A coroutine that waits for one that it resumed; lives on the C stack.
-typedef struct bridge_resumer {
-  lua_State *thread;
-  struct bridge_resumer *previous;
-} bridge_resumer;
-
-// All that belongs to one Lua state beside the state. Reached from every coroutine by lua_getextraspace.
-typedef struct {
-  lua_State *main;
-  lua_State *running;  // the coroutine whose code runs
-  bridge_resumer *resumer;
-  bridge_callbacks callbacks;
-  bridge_options options;
-
-  size_t memory_used;     // by Lua
-  size_t memory_charged;  // by Swift, on the same limit
-  size_t collect_above;   // memory that makes the hook run a full collection
-  struct {
-    bool pending;
-    void *block;
-    size_t old_size, new_size;
-    char at[BRIDGE_POSITION_SIZE];
-  } refused;  // the allocation refused last, until it is known whether that was an error
-  uint64_t instructions;
-  int hook_interval;
-
-  // Read by the watchdog's thread, hence through the atomic functions below only.
-  int32_t in_lua;  // whether Lua itself runs, and not a Swift function that it called
-  int32_t depth;   // nesting of calls from Swift into Lua
-  uint64_t heartbeat;
-  const int32_t *interrupt;  // set by a signal handler or another thread
-
-  int stopped;  // why, or bridge_not_stopped
-  char stopped_at[BRIDGE_POSITION_SIZE];
-  char seen_at[BRIDGE_POSITION_SIZE];   // where the hook last saw the user's code
-  char error_at[BRIDGE_POSITION_SIZE];  // the user's line of the last error that reached Swift
-  char *traceback;                      // of that error
-  // The two above are of an error that is on its way, and say more than the stack where it has come to.
-  bool error_kept;
-
-  bool warnings_on;
-  char *warning;  // pieces of a warning that is not yet complete
-  size_t warning_length;
-} bridge_host;
+// All that belongs to one Lua state beside the state.
+typedef struct bridge_host bridge_host;
 
 // Makes a state with the sandboxed libraries. NULL without memory. `interrupt` must outlive the host.
 bridge_host *bridge_open(bridge_options options, bridge_callbacks callbacks, const int32_t *interrupt);
 
 // Closes the state, which releases every userdata, and frees the host.
 void bridge_close(bridge_host *host);
+
+// The state's main coroutine.
+lua_State *bridge_main(const bridge_host *host);
+
+// Sets the `context` of the callbacks.
+void bridge_set_context(bridge_host *host, void *context);
 
 // --- Calls from Swift into Lua -----------------------------------------------------------------------------
 
@@ -131,6 +95,17 @@ void bridge_keep_traceback(bridge_host *host, const char *traceback, const char 
 
 // Stops the state for good.
 void bridge_stop(bridge_host *host, int reason);
+
+// Why the state stopped for good, and the user's line of then, empty if there is none.
+int bridge_stopped(const bridge_host *host);
+const char *bridge_stopped_position(const bridge_host *host);
+
+// The user's line, empty if there is none, and the traceback, or NULL, of the last error that reached Swift.
+const char *bridge_error_position(const bridge_host *host);
+const char *bridge_error_traceback(const bridge_host *host);
+
+// Bytes in use by Lua, and charged by Swift.
+size_t bridge_memory_in_use(const bridge_host *host);
 
 // Adds to what counts against the memory limit, after a collection if it would not fit. False, and the state
 // stopped, if it does not fit.
@@ -177,15 +152,13 @@ lua_Integer bridge_push_sorted_keys(lua_State *L, int index);
 
 // --- The watchdog's view -----------------------------------------------------------------------------------
 
-static inline bool bridge_in_lua(const bridge_host *host) {
-  return __atomic_load_n(&host->in_lua, __ATOMIC_RELAXED) != 0;
-}
-static inline bool bridge_is_active(const bridge_host *host) {
-  return __atomic_load_n(&host->depth, __ATOMIC_RELAXED) != 0;
-}
-static inline uint64_t bridge_heartbeat(const bridge_host *host) {
-  return __atomic_load_n(&host->heartbeat, __ATOMIC_RELAXED);
-}
+// To be called on any thread.
+
+bool bridge_in_lua(const bridge_host *host);                 // whether Lua itself runs
+bool bridge_is_active(const bridge_host *host);              // whether Swift called Lua, and waits
+uint64_t bridge_heartbeat(const bridge_host *host);          // counts on while anything happens
+bool bridge_stop_is_requested(const bridge_host *host);      // by the interrupt flag
+const char *bridge_seen_position(const bridge_host *host);   // the user's line that the hook saw last
 
 // Interrupt flags. Setting one is safe in a signal handler.
 static inline void bridge_set_interrupt(int32_t *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }

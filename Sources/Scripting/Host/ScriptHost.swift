@@ -77,7 +77,7 @@ package final class ScriptHost {
   private let messages: Messages
   private let lua: LuaState
   private let evaluator: Evaluator
-  private let context: ScriptContext
+  private let models: ModelBinding
   private let modules: LuaModules
   private let interrupt: LuaInterrupt
   private var recipe: ModelWriter.Recipe?
@@ -103,8 +103,10 @@ package final class ScriptHost {
     self.messages = messages
     weak var state: LuaState?
     self.interrupt = interrupt
+    var limits = options.limits
+    limits.memoryOption = "--memory-limit"
     lua = LuaState(
-      limits: options.limits, seed: Int(truncatingIfNeeded: options.seed), interrupt: interrupt,
+      limits: limits, seed: Int(truncatingIfNeeded: options.seed), interrupt: interrupt,
       output: messages.output, log: { say($0, state?.userLine) }, onHang: onHang)
     state = lua
     evaluator = Evaluator(
@@ -115,17 +117,21 @@ package final class ScriptHost {
     let library = options.standardLibrary
     modules = LuaModules(root: root, standardLibraryPaths: library.paths) { library.text(of: $0) }
     let saver = Saver()
-    context = ScriptContext(
-      graph: graph, evaluator: evaluator, seed: options.seed, methodNames: library.methodNames,
-      moduleExists: { path in
-        library.text(of: "\(path).lua") != nil || ScriptFile.exists("\(path).lua", in: root)
-      },
-      save: { model, path, options in try saver.host?.save(model, path, options) })
+    let context = ScriptContext(
+      graph: graph, evaluator: evaluator, seed: options.seed,
+      host: HostServices(
+        methodNames: library.methodNames,
+        moduleExists: { path in
+          library.text(of: "\(path).lua") != nil || ScriptFile.exists("\(path).lua", in: root)
+        },
+        save: { model, path, options in try saver.host?.save(model, path, options) }))
+    let setup = BindingSetup(lua: lua, context: context)
+    models = try setup.binding()
     saver.host = self
     unowned let lua = lua
     graph.charge = { try lua.charge($0) }
     graph.discharge = { lua.discharge($0) }
-    try install()
+    try install(setup)
   }
 
   deinit {
@@ -140,14 +146,10 @@ package final class ScriptHost {
     weak var host: ScriptHost?
   }
 
-  private func install() throws {
-    try TensorBinding.makeType(in: lua, context)
-    try ModelBinding.makeType(in: lua, context)
-    try VocabularyBinding.makeType(in: lua, context)
-    try TokenizerBinding.makeType(in: lua, context)
+  private func install(_ setup: BindingSetup) throws {
     try modules.install(in: lua)
     try lua.withBalancedStack {
-      try CoreModule.push(to: lua, context)
+      try setup.pushModule(of: allBindings)
       modules.preload("mergekit.core", lua.popReference())
     }
     try lua.run(#"require "mergekit.globals" (_G)"#, name: "mergekit/globals.lua", origin: .standardLibrary)
@@ -225,16 +227,16 @@ package final class ScriptHost {
     try lua.withBalancedStack {
       try lua.load(text, name: name)
       try lua.call(arguments: 0, results: 1)
-      if let handle = lua.object(at: -1, of: context.modelType) { return .model(handle.model) }
+      if let model = models.model(at: -1, in: lua) { return .model(model) }
       guard lua.kind(at: -1) == .table else {
         throw LuaError("\(name): a recipe returns a model, this one returned \(describe(-1))")
       }
-      return .models(try models(name))
+      return .models(try namedModels(name))
     }
   }
 
   /// The models of the table on top of the stack, whose names become those of directories.
-  private func models(_ recipe: String) throws -> [(name: String, model: any LazyModel)] {
+  private func namedModels(_ recipe: String) throws -> [(name: String, model: any LazyModel)] {
     var found: [(name: String, model: any LazyModel)] = []
     try lua.forEachPair(at: lua.absolute(-1)) {
       guard lua.kind(at: -2) == .string, let name = lua.string(at: -2) else {
@@ -245,10 +247,10 @@ package final class ScriptHost {
       guard Self.isDirectoryName(name) else {
         throw LuaError("\(recipe): '\(name)' cannot name a result: it becomes a directory's name")
       }
-      guard let handle = lua.object(at: -1, of: context.modelType) else {
+      guard let model = models.model(at: -1, in: lua) else {
         throw LuaError("\(recipe): result '\(name)' is \(describe(-1)), expected a model")
       }
-      found.append((name, handle.model))
+      found.append((name, model))
     }
     if found.isEmpty {
       throw LuaError("\(recipe): a recipe returns a model, this one returned an empty table")
@@ -330,7 +332,7 @@ package final class ScriptHost {
   /// The recipe, and every checkpoint that it opened, used for this output or not.
   private var protected: [FilePath] {
     (recipePath.map { [$0] } ?? [])
-      + context.checkpoints.values.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
+      + models.checkpoints.values.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
   }
 
   private func write(_ outputs: [ModelWriter.Output], as name: String) throws {
@@ -345,7 +347,7 @@ package final class ScriptHost {
     }
   }
 
-  private func save(_ model: any LazyModel, _ path: String, _ asked: ScriptContext.SaveOptions) throws {
+  private func save(_ model: any LazyModel, _ path: String, _ asked: SaveOptions) throws {
     if options.isDryRun {
       messages.warn("dry run: '\(model.label)' is not saved to \(path)")
       return

@@ -4,7 +4,7 @@ import Tensors
 import Testing
 
 /// Functions of the API that make tensors from nothing or from several, and those of the host.
-@Suite struct CoreModuleTests {
+@Suite struct TensorFunctionTests {
   let bench: ScriptBench
 
   init() throws { bench = try ScriptBench() }

@@ -7,10 +7,19 @@ import Tokenizers
 
 /// The function that makes a model of tables and functions of Lua, in which mk.merge, mk.stack and their like
 /// all end.
-enum DerivedModelBinding {
+final class DerivedModelBinding: Binding {
+  private let models: ModelBinding
+  private let vocabularies: VocabularyBinding
+
+  init(in setup: BindingSetup) throws { (models, vocabularies) = try (setup.binding(), setup.binding()) }
+
+  var functions: [String: LuaFunction] {
+    ["define_model": { call in try self.define(call) }]
+  }
+
   /// `define_model{label=, names=, like=, sources=, dtype=, layers=, methods=, base=, config=,
   /// config_values=, config_removed=, tokenizer=, chat_template=, specify=, build=}`.
-  static func define(_ call: LuaCall, _ context: ScriptContext) throws -> Int {
+  private func define(_ call: LuaCall) throws -> Int {
     let lua = call.lua
     try call.table(1)
     func names(_ key: String) throws -> [String] {
@@ -20,62 +29,63 @@ enum DerivedModelBinding {
       lua.pop()
       return found
     }
-    func models(_ key: String) throws -> [any LazyModel] {
+    func sources(_ key: String) throws -> [any LazyModel] {
       var found: [any LazyModel] = []
       try lua.pushField(key, at: 1)
       try lua.forEachElement(at: -1) { element in
-        guard let handle = lua.object(at: -1, of: context.modelType) else {
+        guard let model = models.model(at: -1, in: lua) else {
           throw LuaError("\(key)[\(element)]: model expected, got \(lua.typeName(at: -1))")
         }
-        found.append(handle.model)
+        found.append(model)
       }
       lua.pop()
       return found
     }
     try lua.pushField("like", at: 1)
-    guard let like = lua.object(at: -1, of: context.modelType)?.model else {
+    guard let like = models.model(at: -1, in: lua) else {
       throw LuaError("like: model expected, got \(lua.typeName(at: -1))")
     }
     lua.pop()
     guard let build = try lua.field("build", at: 1).function else {
-      throw LuaError("build: function expected, got \(try kind("build", lua))")
+      throw LuaError("build: function expected, got \(try Self.kind("build", lua))")
     }
     let specify = try lua.field("specify", at: 1).function
-    let dtype = try lua.field("dtype", at: 1).string.map(ScriptContext.dtype)
+    let dtype = try lua.field("dtype", at: 1).string.map(DType.named)
     unowned let state = lua
     let position = lua.userPosition
+    let models = models
     let definition = DerivedModel.Definition(
       label: try lua.field("label", at: 1).string ?? "a model", names: try names("names"), like: like,
-      sources: try models("sources"), dtype: dtype, layers: try layers(lua, context),
-      methods: try methods(lua),
-      base: try base(lua, context), vocabulary: try vocabulary(lua),
-      configValues: try configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
-      tokenizer: try tokenizer(lua, context),
+      sources: try sources("sources"), dtype: dtype, layers: try layers(lua),
+      methods: try Self.methods(lua),
+      base: try base(lua), vocabulary: try Self.vocabulary(lua),
+      configValues: try Self.configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
+      tokenizer: try tokenizer(lua),
       chatTemplate: try lua.field("chat_template", at: 1).string,
       specify: { name in
         guard let specify else { return nil }
-        return try ModelBinding.building(name, position, context) {
+        return try models.building(name, position) {
           try state.withBalancedStack {
             try state.push(specify)
             try state.push(name)
             try state.call(arguments: 1, results: 1)
-            return try specification(state)
+            return try Self.specification(state)
           }
         }
       },
       build: { name in
-        try ModelBinding.building(name, position, context) {
-          try context.withStream(name) {
+        try models.building(name, position) {
+          try models.context.work.withStream(name) {
             try state.withBalancedStack {
               try state.push(build)
               try state.push(name)
-              try context.notSaving("a merge") { try state.call(arguments: 1, results: 1) }
-              return try ModelBinding.takeTensor("build", state, context)
+              try models.context.work.notSaving("a merge") { try state.call(arguments: 1, results: 1) }
+              return try models.takeTensor("build", state)
             }
           }
         }
       })
-    try ModelBinding.push(DerivedModel(definition, graph: context.graph), to: lua, context)
+    try models.push(DerivedModel(definition, graph: models.context.graph), to: lua)
     return 1
   }
 
@@ -86,9 +96,7 @@ enum DerivedModelBinding {
   }
 
   /// `layers = { module = { {model, layer}, … } }`.
-  private static func layers(_ lua: LuaState, _ context: ScriptContext) throws -> [String: [DerivedModel
-    .Layer]]
-  {
+  private func layers(_ lua: LuaState) throws -> [String: [DerivedModel.Layer]] {
     var found: [String: [DerivedModel.Layer]] = [:]
     try lua.withBalancedStack {
       try lua.pushField("layers", at: 1)
@@ -98,7 +106,7 @@ enum DerivedModelBinding {
         try lua.forEachElement(at: lua.absolute(-1)) { element in
           let entry = lua.absolute(-1)
           try lua.pushElement(1, at: entry)
-          let model = lua.object(at: -1, of: context.modelType)?.model
+          let model = models.model(at: -1, in: lua)
           guard let model, let index = try lua.element(2, at: entry).integer else {
             throw LuaError("layers.\(module)[\(element)]: {model, layer} expected")
           }
@@ -128,20 +136,20 @@ enum DerivedModelBinding {
     }
   }
 
-  private static func base(_ lua: LuaState, _ context: ScriptContext) throws -> (any LazyModel)? {
+  private func base(_ lua: LuaState) throws -> (any LazyModel)? {
     try lua.withBalancedStack {
       guard try lua.pushField("base", at: 1) != .nil else { return nil }
-      guard let handle = lua.object(at: -1, of: context.modelType) else {
+      guard let model = models.model(at: -1, in: lua) else {
         throw LuaError("base: model expected, got \(lua.typeName(at: -1))")
       }
-      return handle.model
+      return model
     }
   }
 
-  private static func tokenizer(_ lua: LuaState, _ context: ScriptContext) throws -> TokenizerFiles? {
+  private func tokenizer(_ lua: LuaState) throws -> TokenizerFiles? {
     try lua.withBalancedStack {
       guard try lua.pushField("tokenizer", at: 1) != .nil else { return nil }
-      guard let files = lua.object(at: -1, of: context.vocabularyType) else {
+      guard let files = vocabularies.files(at: -1, in: lua) else {
         throw LuaError("tokenizer: vocabulary expected, got \(lua.typeName(at: -1))")
       }
       return files
@@ -182,42 +190,10 @@ enum DerivedModelBinding {
         guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
           throw LuaError("config_values: names as keys expected, got a list")
         }
-        values.append((key, try json(at: -1, lua, "config_values.\(key)", depth: 0)))
+        values.append((key, try lua.json(at: -1, "config_values.\(key)")))
       }
     }
     return values
-  }
-
-  /// A Lua value as JSON: a table with elements is an array, any other an object.
-  private static func json(at index: Int, _ lua: LuaState, _ path: String, depth: Int) throws -> JSON {
-    guard depth < 32 else { throw LuaError("\(path): tables nest more than 32 deep") }
-    switch lua.kind(at: index) {
-    case .boolean: return .bool(lua.isTruthy(at: index))
-    case .string: return .string(lua.string(at: index) ?? "")
-    case .number:
-      if case .integer(let value) = try lua.value(at: index) { return JSON(value) }
-      let value = lua.number(at: index) ?? .nan
-      guard value.isFinite else { throw LuaError("\(path): finite number expected, got \(value)") }
-      return JSON(value)
-    case .table:
-      let table = lua.absolute(index)
-      if lua.length(at: table) > 0 {
-        var elements: [JSON] = []
-        try lua.forEachElement(at: table) {
-          elements.append(try json(at: -1, lua, "\(path)[\($0)]", depth: depth + 1))
-        }
-        return .array(elements)
-      }
-      var object = JSONObject()
-      try lua.forEachPair(at: table) {
-        guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
-          throw LuaError("\(path): names as keys expected")
-        }
-        object[key] = try json(at: -1, lua, "\(path).\(key)", depth: depth + 1)
-      }
-      return .object(object)
-    default: throw LuaError("\(path): a value of JSON expected, got \(lua.typeName(at: index))")
-    }
   }
 
   private static func specification(_ lua: LuaState) throws -> TensorSpecification? {
@@ -226,7 +202,7 @@ enum DerivedModelBinding {
     var sizes: [Int] = []
     try lua.pushField("shape", at: table)
     try lua.forEachElement(at: lua.absolute(-1)) { _ in sizes.append(lua.integer(at: -1) ?? -1) }
-    let dtype = try ScriptContext.dtype(named: lua.field("dtype", at: table).string ?? "float32")
+    let dtype = try DType.named(lua.field("dtype", at: table).string ?? "float32")
     return TensorSpecification(shape: try Shape(checking: sizes), dtype: dtype)
   }
 }

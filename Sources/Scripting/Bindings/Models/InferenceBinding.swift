@@ -5,28 +5,36 @@ import Merging
 import Tensors
 
 /// The methods of models that run them on prompts.
-enum InferenceBinding {
-  static func methods(_ context: ScriptContext) -> [String: LuaFunction] {
-    [
+final class InferenceBinding: Binding {
+  private let models: ModelBinding
+
+  init(in setup: BindingSetup) throws {
+    models = try setup.binding()
+    try setup.lua.addMethods(methods, to: models.type)
+  }
+
+  private var methods: [String: LuaFunction] {
+    let (models, tensors, graph) = (models, models.tensors, models.context.graph)
+    return [
       "hidden_states": { call in
-        let prompts = try prompts(call, 2)
-        let pooling = try pooling(call, 3)
-        return try running(call, context) { pass in
+        let prompts = try Self.prompts(call, 2)
+        let pooling = try Self.pooling(call, 3)
+        return try Self.running(call, models) { pass in
           let states = try pass.hiddenStates(of: prompts, pooling: pooling)
           let shape = Shape([prompts.count, pass.hiddenSize])
           try call.lua.createTable(elements: states.count)
           for (layer, rows) in states.enumerated() {
-            try context.push(context.graph.values(rows, shape: shape), to: call.lua)
+            try tensors.push(graph.values(rows, shape: shape), to: call.lua)
             try call.lua.setElement(layer + 1, at: -2)
           }
         }
       },
       "next_token_logits": { call in
-        let prompts = try prompts(call, 2)
-        return try running(call, context) { pass in
+        let prompts = try Self.prompts(call, 2)
+        return try Self.running(call, models) { pass in
           let logits = try pass.nextTokenLogits(of: prompts)
           let shape = Shape([prompts.count, pass.vocabularySize])
-          try context.push(context.graph.values(logits, shape: shape), to: call.lua)
+          try tensors.push(graph.values(logits, shape: shape), to: call.lua)
         }
       },
     ]
@@ -34,13 +42,14 @@ enum InferenceBinding {
 
   /// Pushes one result of a forward pass of the model that is called on.
   private static func running(
-    _ call: LuaCall, _ context: ScriptContext, _ body: (ForwardPass) throws -> Void
+    _ call: LuaCall, _ models: ModelBinding, _ body: (ForwardPass) throws -> Void
   ) throws -> Int {
-    let model = try call.object(1, of: context.modelType).model
+    let model = try models.model(call, 1)
     do {
       try body(
         ForwardPass(
-          model: model, graph: context.graph, evaluator: context.evaluator, operation: call.name))
+          model: model, graph: models.context.graph, evaluator: models.context.evaluator, operation: call.name
+        ))
     } catch TensorError.cancelled {
       throw LuaError.interrupted
     } catch let error as InferenceError { throw LuaError("\(call.name): \(error)") }

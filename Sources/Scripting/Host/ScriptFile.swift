@@ -1,3 +1,4 @@
+import Lua
 import SystemPackage
 
 /// The text files of scripts.

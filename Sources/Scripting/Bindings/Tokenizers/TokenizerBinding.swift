@@ -1,4 +1,3 @@
-import Basics
 import Lua
 import Merging
 import SystemPackage
@@ -18,55 +17,60 @@ final class TokenizerHandle {
   }
 }
 
-/// The userdata type `tokenizer`: what a model's field of that name gives.
-enum TokenizerBinding {
-  static func makeType(in lua: LuaState, _ context: ScriptContext) throws {
-    let methods = methods(context)
-    let names = methods.keys.sorted() + ["size", "special", "vocab"]
-    context.tokenizerType = try lua.makeObjectType(
+/// The userdata type `tokenizer`, and the field of models that gives it.
+final class TokenizerBinding: Binding {
+  private var type: LuaObjectType<TokenizerHandle>!
+  /// What encodes, by the directories whose files it was read from.
+  private var read: [FilePath: TokenizerHandle] = [:]
+  /// The same for changed tokenizers.
+  private var changed: [ObjectIdentifier: TokenizerHandle] = [:]
+
+  init(in setup: BindingSetup) throws {
+    let models = try setup.binding(ModelBinding.self)
+    type = try setup.lua.makeObjectType(
       LuaTypeDefinition(
-        name: "tokenizer", methods: methods,
-        getter: { call in try field(call, context, names) },
-        metamethods: [
-          "__tostring": { call in
-            let count = try call.object(1, of: context.tokenizerType).tokenizer.count
-            return try call.result("tokenizer of \(count) tokens")
-          },
-          // The same tokenizer, though each time that a script gets it makes a new userdata.
-          "__eq": { call in
-            let both = [1, 2].map { call.lua.object(at: $0, of: context.tokenizerType) }
-            return try call.result(both[0] != nil && both[0] === both[1])
-          },
-        ]), of: TokenizerHandle.self)
+        name: "tokenizer", methods: methods, getter: { call in try self.field(call) },
+        metamethods: metamethods), of: TokenizerHandle.self)
+    models.addField("tokenizer") { call in
+      try call.result(object: self.handle(of: models.model(call, 1)), of: self.type)
+    }
   }
 
-  /// Pushes the tokenizer that a model is written with; the same one each time.
-  static func push(of model: any LazyModel, to lua: LuaState, _ context: ScriptContext) throws {
-    try lua.push(object: handle(of: model, context), of: context.tokenizerType)
-  }
-
-  private static func handle(of model: any LazyModel, _ context: ScriptContext) throws -> TokenizerHandle {
+  /// The tokenizer that a model is written with; the same one each time.
+  private func handle(of model: any LazyModel) throws -> TokenizerHandle {
     if let files = model.newTokenizer {
-      if let known = context.newTokenizerHandles[ObjectIdentifier(files)] { return known }
+      if let known = changed[ObjectIdentifier(files)] { return known }
       let handle = TokenizerHandle(try Tokenizer(files), of: files)
-      context.newTokenizerHandles[ObjectIdentifier(files)] = handle
+      changed[ObjectIdentifier(files)] = handle
       return handle
     }
     guard let directory = model.companionDirectory else {
       throw LuaError("model '\(model.label)' has no directory with a tokenizer")
     }
-    if let known = context.tokenizerHandles[directory] { return known }
+    if let known = read[directory] { return known }
     let handle = TokenizerHandle(try Tokenizer(contentsOf: directory))
-    context.tokenizerHandles[directory] = handle
+    read[directory] = handle
     return handle
+  }
+
+  private var metamethods: [String: LuaFunction] {
+    [
+      "__tostring": { call in
+        try call.result("tokenizer of \(call.object(1, of: self.type).tokenizer.count) tokens")
+      },
+      // The same tokenizer, though each time that a script gets it makes a new userdata.
+      "__eq": { call in
+        let both = [1, 2].map { call.lua.object(at: $0, of: self.type) }
+        return try call.result(both[0] != nil && both[0] === both[1])
+      },
+    ]
   }
 
   // MARK: Fields
 
-  private static func field(_ call: LuaCall, _ context: ScriptContext, _ names: [String]) throws -> Int {
-    let handle = try call.object(1, of: context.tokenizerType)
-    let key = call.kind(2) == .string ? try call.string(2) : ""
-    switch key {
+  private func field(_ call: LuaCall) throws -> Int {
+    let handle = try call.object(1, of: type)
+    switch call.fieldName {
     case "size": return try call.result(handle.tokenizer.count)
     case "special":
       try call.lua.createTable()
@@ -85,24 +89,24 @@ enum TokenizerBinding {
       try call.lua.push(handle.vocabulary)
       return 1
     default:
-      let hint = nearestName(to: key, among: names).map { " (did you mean '\($0)'?)" } ?? ""
-      throw LuaError("a tokenizer has no field or method '\(key)'\(hint)")
+      throw call.unknownField(
+        of: "tokenizer", known: call.lua.methodNames(of: type) + ["size", "special", "vocab"])
     }
   }
 
   // MARK: Methods
 
-  private static func methods(_ context: ScriptContext) -> [String: LuaFunction] {
-    func tokenizer(_ call: LuaCall) throws -> Tokenizer {
-      try call.object(1, of: context.tokenizerType).tokenizer
-    }
-    return [
+  private func tokenizer(_ call: LuaCall) throws -> Tokenizer { try call.object(1, of: type).tokenizer }
+
+  private var methods: [String: LuaFunction] {
+    [
       "encode": { call in
-        let ids = try tokenizer(call).encode(call.string(2), addSpecialTokens: option("special", call))
+        let ids = try self.tokenizer(call).encode(
+          call.string(2), addSpecialTokens: Self.option("special", call))
         return try call.result(ids)
       },
       "decode": { call in
-        let tokenizer = try tokenizer(call)
+        let tokenizer = try self.tokenizer(call)
         _ = try call.table(2)
         var ids: [Int] = []
         try call.lua.forEachElement(at: 2) { element in
@@ -112,10 +116,10 @@ enum TokenizerBinding {
           ids.append(id)
         }
         return try call.result(
-          tokenizer.decode(ids, skipSpecialTokens: option("skip_special", call)))
+          tokenizer.decode(ids, skipSpecialTokens: Self.option("skip_special", call)))
       },
-      "token_to_id": { call in try call.result(tokenizer(call).tokenToID(call.string(2))) },
-      "id_to_token": { call in try call.result(tokenizer(call).idToToken(call.integer(2))) },
+      "token_to_id": { call in try call.result(self.tokenizer(call).tokenToID(call.string(2))) },
+      "id_to_token": { call in try call.result(self.tokenizer(call).idToToken(call.integer(2))) },
     ]
   }
 

@@ -1,0 +1,65 @@
+import Basics
+import Lua
+import Tensors
+
+/// Arguments that several bindings read.
+extension LuaCall {
+  /// Sizes from a list, or from all arguments from this one on.
+  func sizes(_ argument: Int) throws -> [Int] {
+    if kind(argument) == .table { return try integers(argument) }
+    guard count >= argument else { return [] }
+    return try (argument...count).map(integer)
+  }
+
+  /// A list of integers.
+  func integers(_ argument: Int) throws -> [Int] {
+    try table(argument)
+    var values: [Int] = []
+    try lua.forEachElement(at: argument) { element in
+      guard let value = lua.integer(at: -1) else {
+        throw argumentError(
+          argument, "element \(element): integer expected, got \(lua.typeName(at: -1))")
+      }
+      values.append(value)
+    }
+    return values
+  }
+
+  /// The dtype that an argument names.
+  func dtype(_ argument: Int) throws -> DType { try DType.named(string(argument)) }
+
+  /// The key that a getter is asked for, argument 2; empty if it is no string.
+  var fieldName: String { lua.string(at: 2) ?? "" }
+
+  /// The error of a getter that does not know its key.
+  func unknownField(of typeName: String, known: [String]) -> LuaError {
+    let hint = nearestName(to: fieldName, among: known.sorted()).map { " (did you mean '\($0)'?)" } ?? ""
+    return LuaError("a \(typeName) has no field or method '\(fieldName)'\(hint)")
+  }
+}
+
+extension DType {
+  /// The dtype of a name; an error names the nearest.
+  static func named(_ name: String) throws -> DType {
+    if let dtype = DType(name: name) { return dtype }
+    let known = allCases.flatMap { [$0.torchName, $0.rawValue] }
+    let hint = nearestName(to: name, among: known).map { " (did you mean '\($0)'?)" } ?? ""
+    throw LuaError("unknown dtype '\(name)'\(hint)")
+  }
+
+  /// The dtype of a name, which must be one that can be computed.
+  static func computed(named name: String, operation: String) throws -> DType {
+    let dtype = try named(name)
+    guard dtype.isArithmetic else { throw TensorError.notFloat(operation: operation, dtype) }
+    return dtype
+  }
+}
+
+extension LuaError {
+  /// An error at a place that was noted before, as `userPosition` gives it.
+  static func located(_ message: String, _ position: String?) -> LuaError {
+    var error = LuaError(message)
+    if let position { error.setPosition(position) }
+    return error
+  }
+}

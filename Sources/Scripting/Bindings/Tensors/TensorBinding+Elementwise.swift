@@ -1,0 +1,102 @@
+import Lua
+import Tensors
+
+/// Operators and methods that compute element by element.
+extension TensorBinding {
+  var operators: [String: LuaFunction] {
+    func binary(_ operation: BinaryOperation) -> LuaFunction {
+      { call in
+        for operand in 1...2
+        where call.kind(operand) != .number && self.node(at: operand, in: call.lua) == nil {
+          let (found, side) = (call.lua.typeName(at: operand), operand == 1 ? "left" : "right")
+          throw LuaError("\(operation.name): cannot compute with a \(found) value on the \(side)")
+        }
+        return try self.withOperands(call, [1, 2]) {
+          try self.result(self.graph.binary(operation, $0[0], $0[1]), call)
+        }
+      }
+    }
+    func refused(_ sign: String, _ method: String) -> LuaFunction {
+      { _ in throw LuaError("'\(sign)' gives a boolean, which a lazy tensor has not; use a:\(method)(b)") }
+    }
+    return [
+      "__add": binary(.add), "__sub": binary(.subtract), "__mul": binary(.multiply),
+      "__div": binary(.divide), "__pow": binary(.power),
+      "__unm": { call in try self.result(self.graph.unary(.negate, self.tensor(call, 1)), call) },
+      "__lt": refused("<", "lt"), "__le": refused("<=", "le"),
+      "__tostring": { call in try call.result(self.describe(self.tensor(call, 1))) },
+    ]
+  }
+
+  static let unaryFunctions: [String: UnaryOperation] = [
+    "neg": .negate, "abs": .abs, "sqrt": .sqrt, "exp": .exp, "log": .log, "sin": .sin, "cos": .cos,
+    "acos": .acos, "sign": .sign, "floor": .floor, "round": .round,
+  ]
+
+  static let binaryFunctions: [String: BinaryOperation] = [
+    "minimum": .minimum, "maximum": .maximum, "eq": .equal, "ne": .notEqual, "lt": .less,
+    "le": .lessOrEqual, "gt": .greater, "ge": .greaterOrEqual,
+  ]
+
+  var elementwiseMethods: [String: LuaFunction] {
+    var methods: [String: LuaFunction] = [:]
+    for (name, operation) in Self.unaryFunctions {
+      methods[name] = { call in try self.result(self.graph.unary(operation, self.tensor(call, 1)), call) }
+    }
+    for (name, operation) in Self.binaryFunctions {
+      methods[name] = { call in
+        try self.withOperands(call, [1, 2]) {
+          try self.result(self.graph.binary(operation, $0[0], $0[1]), call)
+        }
+      }
+    }
+    methods["clamp"] = { call in
+      let input = try self.tensor(call, 1)
+      let bounds = [2, 3].filter { !call.isAbsent($0) }
+      guard !bounds.isEmpty else { throw LuaError("clamp: expected a lowest or a highest value") }
+      return try self.withOperands(call, bounds) { nodes in
+        let lowest = call.isAbsent(2) ? nil : nodes[0]
+        let highest = call.isAbsent(3) ? nil : nodes[nodes.count - 1]
+        return try self.result(self.graph.clamp(input, lowest, highest), call)
+      }
+    }
+    methods["where"] = { call in try self.select(call) }
+    methods["to"] = { call in
+      try self.result(self.graph.convert(self.tensor(call, 1), to: call.dtype(2)), call)
+    }
+    methods["bernoulli"] = { call in
+      let probability = try self.tensor(call, 1)
+      return try self.result(self.bernoulli(probability, shape: self.graph.shape(of: probability)), call)
+    }
+    methods["item"] = { call in
+      let node = try self.tensor(call, 1)
+      do {
+        return try call.result(self.evaluator.value(of: node))
+      } catch TensorError.cancelled { throw LuaError.interrupted }
+    }
+    return methods
+  }
+
+  /// A tensor of ones and zeros, where a uniform draw is below the probability.
+  func bernoulli(_ probability: NodeID, shape: Shape) throws -> NodeID {
+    let stream = work.nextStream()
+    return try graph.scope {
+      try graph.binary(.less, graph.random(.uniform, shape: shape, stream: stream), probability)
+    }
+  }
+
+  func select(_ call: LuaCall) throws -> Int {
+    try withOperands(call, [1, 2, 3]) {
+      try plainOrLazy(graph.select($0[0], $0[1], $0[2]), call, arguments: 1...3)
+    }
+  }
+
+  /// A function of plain numbers gives a plain number, so that a script need not care which it has.
+  func plainOrLazy(_ node: NodeID, _ call: LuaCall, arguments: ClosedRange<Int>) throws -> Int {
+    if let value = graph.constantValue(node), arguments.allSatisfy({ call.kind($0) == .number }) {
+      graph.release(node)
+      return try call.result(value)
+    }
+    return try result(node, call)
+  }
+}
