@@ -41,7 +41,7 @@ VOCABULARY = 96
 STACKS = {"stack": ((0, 2), (1, 3)), "long stack": ((0, 3), (1, 4))}
 TITLES = {
     "linear": "linear, gradient", "stack": "layers 0–1, 1–2", "long stack": "layers 0–2, 1–3",
-    "peer linear": "peer: linear", "peer long stack": "peer: layers 0–2, 1–3",
+    "mergekit linear": "mergekit: linear", "mergekit long stack": "mergekit: layers 0–2, 1–3",
 }
 
 
@@ -61,7 +61,7 @@ class Architecture:
     config: Callable[[], Any]
     stacks: list[Stack]
     inputs: str = "text"
-    peer_modules: bool = False
+    mergekit_modules: bool = False
     # The module whose layers can be stacked; None where they are not alike.
     stacked: str | None = "default"
 
@@ -152,7 +152,7 @@ ARCHITECTURES = [
         lambda: tf.T5Config(vocab_size=VOCABULARY, d_model=32, d_kv=8, d_ff=48, num_layers=LAYERS,
                             num_decoder_layers=LAYERS, num_heads=4, decoder_start_token_id=0),
         [Stack(r"^decoder\.block\.(\d+)\.", "decoder"), Stack(r"^encoder\.block\.(\d+)\.", "encoder")],
-        inputs="encoder-decoder", peer_modules=True, stacked="decoder"),
+        inputs="encoder-decoder", mergekit_modules=True, stacked="decoder"),
     Architecture(
         "Whisper", "WhisperForConditionalGeneration",
         lambda: tf.WhisperConfig(
@@ -162,7 +162,7 @@ ARCHITECTURES = [
             eos_token_id=2, decoder_start_token_id=1),
         [Stack(r"^model\.decoder\.layers\.(\d+)\.", "decoder"),
          Stack(r"^model\.encoder\.layers\.(\d+)\.", "encoder")],
-        inputs="audio", peer_modules=True, stacked="decoder"),
+        inputs="audio", mergekit_modules=True, stacked="decoder"),
     causal("LFM2", "Lfm2Config", "Lfm2ForCausalLM", block_auto_adjust_ff_dim=False,
            layer_types=["conv", "full_attention", "conv", "conv"]),
     causal("EXAONE 4", "Exaone4Config", "Exaone4ForCausalLM", sliding_window=8, sliding_window_pattern=3),
@@ -177,20 +177,20 @@ ARCHITECTURES = [
             vision_config=VISION, mm_tokens_per_image=4, image_token_index=3, boi_token_index=4, eoi_token_index=5),
         [Stack(r"^model\.language_model\.layers\.(\d+)\.", "text_decoder"),
          Stack(r"^model\.vision_tower\.(?:vision_model\.)?encoder\.layers\.(\d+)\.", "vision_tower", 2)],
-        inputs="image", peer_modules=True, stacked="text_decoder"),
+        inputs="image", mergekit_modules=True, stacked="text_decoder"),
     Architecture(
         "Qwen2-VL", "Qwen2VLForConditionalGeneration",
         qwen_vl("Qwen2VLConfig", dict(depth=2, embed_dim=32, hidden_size=32, num_heads=4, mlp_ratio=2)),
         [Stack(r"^model\.language_model\.layers\.(\d+)\.", "text_decoder"),
          Stack(r"^model\.visual\.blocks\.(\d+)\.", "vision_tower", 2)],
-        inputs="text", peer_modules=True, stacked="text_decoder"),
+        inputs="text", mergekit_modules=True, stacked="text_decoder"),
     Architecture(
         "Qwen2.5-VL", "Qwen2_5_VLForConditionalGeneration",
         qwen_vl("Qwen2_5_VLConfig", dict(depth=2, hidden_size=32, out_hidden_size=32, intermediate_size=48,
                                          num_heads=4, fullatt_block_indexes=[1])),
         [Stack(r"^model\.language_model\.layers\.(\d+)\.", "text_decoder"),
          Stack(r"^model\.visual\.blocks\.(\d+)\.", "vision_tower", 2)],
-        inputs="text", peer_modules=True, stacked="text_decoder"),
+        inputs="text", mergekit_modules=True, stacked="text_decoder"),
     Architecture(
         "Mistral 3", "Mistral3ForConditionalGeneration",
         lambda: tf.Mistral3Config(
@@ -198,7 +198,7 @@ ARCHITECTURES = [
             image_token_index=3, spatial_merge_size=1),
         [Stack(r"^model\.language_model\.layers\.(\d+)\.", "text_decoder"),
          Stack(r"^model\.vision_tower\.transformer\.layers\.(\d+)\.", "vision_tower", 2)],
-        inputs="text", peer_modules=True, stacked="text_decoder"),
+        inputs="text", mergekit_modules=True, stacked="text_decoder"),
     Architecture(
         "Llava", "LlavaForConditionalGeneration",
         lambda: tf.LlavaConfig(
@@ -207,7 +207,7 @@ ARCHITECTURES = [
             image_token_index=3),
         [Stack(r"^model\.language_model\.layers\.(\d+)\.", "text_decoder"),
          Stack(r"^model\.vision_tower\.(?:vision_model\.)?encoder\.layers\.(\d+)\.", "vision_tower", 2)],
-        inputs="image", peer_modules=True, stacked="text_decoder"),
+        inputs="image", mergekit_modules=True, stacked="text_decoder"),
 ]
 
 
@@ -306,7 +306,7 @@ def recipe(kind, architecture, a, b):
         f" {{ b, layers = {{ {second[0]}, {second[1]} }} }}{module} }}\n")
 
 
-def peer_config(kind, architecture, a, b):
+def mergekit_config(kind, architecture, a, b):
     if kind == "linear":
         models = "".join(
             f"  - model: {model}\n    parameters:\n      weight: {weight}\n"
@@ -454,17 +454,17 @@ def check_architecture(architecture, folder, options):
 
     def theirs(kind, out):
         path = folder / "config.yml"
-        path.write_text(peer_config(kind, architecture, a, b))
-        run([options.peer, path, out, "--no-copy-tokenizer"])
+        path.write_text(mergekit_config(kind, architecture, a, b))
+        run([options.mergekit, path, out, "--no-copy-tokenizer"])
 
     kinds = ["linear"] + (["stack", "long stack"] if architecture.stacked else [])
     results = {kind: attempt(lambda: check(architecture, kind, folder, models, ours)) for kind in kinds}
-    if options.peer:
-        peer_kinds = [kind for kind in ("linear", "long stack") if kind in kinds]
-        if architecture.peer_modules:
-            peer_kinds = ["linear"]  # layers of one module only are another notation there
+    if options.mergekit:
+        mergekit_kinds = [kind for kind in ("linear", "long stack") if kind in kinds]
+        if architecture.mergekit_modules:
+            mergekit_kinds = ["linear"]  # layers of one module only are another notation there
         results |= {
-            f"peer {kind}": attempt(lambda: check(architecture, kind, folder, models, theirs)) for kind in peer_kinds
+            f"mergekit {kind}": attempt(lambda: check(architecture, kind, folder, models, theirs)) for kind in mergekit_kinds
         }
     return results
 
@@ -473,7 +473,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", nargs="?", default=".build/release/mergekit-lua")
     parser.add_argument("--only", default="", help="names of architectures, with commas between them")
-    parser.add_argument("--peer", help="mergekit-yaml of mergekit 0.1.5, to see what it does with the same models")
+    parser.add_argument("--mergekit", help="mergekit-yaml of mergekit 0.1.5, to see what it does with the same models")
     parser.add_argument("--stdlib", help="an edited standard library")
     parser.add_argument("--keep", type=Path, help="a folder for models and outputs")
     parser.add_argument("--verbose", action="store_true", help="print what merges say")
@@ -483,7 +483,7 @@ def main():
     only = {name.strip().lower() for name in options.only.split(",") if name.strip()}
     chosen = [item for item in ARCHITECTURES if not only or item.name.lower() in only]
     tf.utils.logging.disable_progress_bar()
-    columns = ["linear", "stack", "long stack"] + (["peer linear", "peer long stack"] if options.peer else [])
+    columns = ["linear", "stack", "long stack"] + (["mergekit linear", "mergekit long stack"] if options.mergekit else [])
     print("| architecture | class | " + " | ".join(TITLES[column] for column in columns) + " |")
     print("|---" * (len(columns) + 2) + "|", flush=True)
     failures = 0
@@ -497,7 +497,7 @@ def main():
                 results = check_architecture(architecture, folder, options)
             except Exception as error:
                 results = {"linear": f"cannot be made: {words(error)}"}
-        failures += sum(word != "works" for kind, word in results.items() if not kind.startswith("peer"))
+        failures += sum(word != "works" for kind, word in results.items() if not kind.startswith("mergekit"))
         cells = [results.get(column, "—").replace("|", "/").replace(f"{folder}/", "") for column in columns]
         print(f"| {architecture.name} | {architecture.model} | " + " | ".join(cells) + " |", flush=True)
     if failures:

@@ -160,9 +160,9 @@ experts:
 """)
     option = "--i-understand-this-is-not-useful-without-training"
     subprocess.run([BINARY, config, work / "ours", "--quiet", "--force", option], check=True)
-    peer = Path(sys.executable).parent / "mergekit-moe"
+    mergekit = Path(sys.executable).parent / "mergekit-moe"
     subprocess.run(
-        [peer, config, work / "theirs", "--device", "cpu", option], check=True, stdout=subprocess.DEVNULL,
+        [mergekit, config, work / "theirs", "--device", "cpu", option], check=True, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     tensors = []
     for name in ("ours", "theirs"):

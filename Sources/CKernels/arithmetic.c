@@ -58,8 +58,8 @@ INLINE void combine_from(ptrdiff_t i, block_operation operation, block_operand a
 // One loop for each form of the operands; bfloat16 where the operation has it.
 INLINE void combine_forms(block_operation operation, bool has_bf16, block_operand a, block_operand b,
                           float *restrict result, ptrdiff_t count) {
-#define FORM(x, y)                                                              \
-  if (a.form == block_##x && b.form == block_##y) {                             \
+#define FORM(x, y)                                                                \
+  if (a.form == block_##x && b.form == block_##y) {                               \
     return combine_from(0, operation, a, block_##x, b, block_##y, result, count); \
   }
   FORM(vector, vector)
@@ -103,7 +103,7 @@ CLONES void block_binary(block_operation operation, const block_operand *operand
                          ptrdiff_t count) {
   const block_operand a = operands[0], b = operands[1];
   if (b.form == block_bits) return multiply_bits(a, b, result, count);
-#define OPERATION(name, has_bf16)                                               \
+#define OPERATION(name, has_bf16) \
   case block_##name: return combine_forms(block_##name, has_bf16, a, b, result, count)
   switch (operation) {
     OPERATION(add, true);
@@ -149,8 +149,8 @@ INLINE void pair(block_operation first, block_operation second, block_operand a,
 
 INLINE void pair_forms(block_operation first, block_operation second, block_operand a, block_operand b,
                        block_operand c, block_form c_form, float *restrict result, ptrdiff_t count) {
-#define FORM(x, y)                                                              \
-  if (a.form == block_##x && b.form == block_##y) {                             \
+#define FORM(x, y)                                                                    \
+  if (a.form == block_##x && b.form == block_##y) {                                   \
     return pair(first, second, a, block_##x, b, block_##y, c, c_form, result, count); \
   }
   FORM(vector, vector)
@@ -173,7 +173,8 @@ INLINE void pair_ends(block_operation first, block_operation second, block_opera
 
 INLINE void pair_seconds(block_operation first, block_operation second, block_operand a, block_operand b,
                          block_operand c, float *restrict result, ptrdiff_t count) {
-#define SECOND(name) case block_##name: return pair_ends(first, block_##name, a, b, c, result, count)
+#define SECOND(name) \
+  case block_##name: return pair_ends(first, block_##name, a, b, c, result, count)
   switch (second) {
     SECOND(add);
     SECOND(subtract);
@@ -196,7 +197,8 @@ CLONES void block_pair(block_operation first, block_operation second, const bloc
   case block_add: return pair_seconds(block_add, second, a, b, c, result, count);
   case block_subtract: return pair_seconds(block_subtract, second, a, b, c, result, count);
   case block_multiply: return pair_seconds(block_multiply, second, a, b, c, result, count);
-#define COMPARISON(name) case block_##name: return pair_ends(block_##name, block_multiply, a, b, c, result, count)
+#define COMPARISON(name) \
+  case block_##name: return pair_ends(block_##name, block_multiply, a, b, c, result, count)
     COMPARISON(less);
     COMPARISON(less_or_equal);
     COMPARISON(greater);

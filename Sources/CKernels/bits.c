@@ -26,8 +26,8 @@ CLONES void bits_store(const float *source, ptrdiff_t start, ptrdiff_t count, ui
   if (head) store_some(source, bit, head, word++);
   ptrdiff_t i = head;
   for (; i + 64 <= count; i += 64, word++) {
-    *word = sixteen(source + i) | sixteen(source + i + 16) << 16 | sixteen(source + i + 32) << 32
-      | sixteen(source + i + 48) << 48;
+    *word = sixteen(source + i) | sixteen(source + i + 16) << 16 | sixteen(source + i + 32) << 32 |
+            sixteen(source + i + 48) << 48;
   }
   if (i < count) store_some(source + i, 0, count - i, word);
 }

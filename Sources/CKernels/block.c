@@ -7,7 +7,7 @@
 #endif
 
 CLONES void block_select(const float *condition, const float *a, const float *b, float *restrict result,
-                          ptrdiff_t count) {
+                         ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) {
     const float x = a[i], y = b[i];
     result[i] = condition[i] != 0 ? x : y;
@@ -41,13 +41,13 @@ CLONES void block_abs(const float *source, float *restrict result, ptrdiff_t cou
 }
 
 // NaNs are gathered apart: a way out of the loop would keep it from vectors.
-#define EXTREMUM(start, relation)                                               \
-  int32_t best = ordered(start), nan_sign = 0;                                  \
-  for (ptrdiff_t i = 0; i < count; i++) {                                       \
-    const int32_t next = ordered(source[i]);                                    \
-    best = next relation best ? next : best;                                    \
-    nan_sign |= 0x7f800000 - (int32_t)(bits_of(source[i]) & 0x7fffffffu);       \
-  }                                                                             \
+#define EXTREMUM(start, relation)                                         \
+  int32_t best = ordered(start), nan_sign = 0;                            \
+  for (ptrdiff_t i = 0; i < count; i++) {                                 \
+    const int32_t next = ordered(source[i]);                              \
+    best = next relation best ? next : best;                              \
+    nan_sign |= 0x7f800000 - (int32_t)(bits_of(source[i]) & 0x7fffffffu); \
+  }                                                                       \
   return nan_sign < 0 ? NAN : of_ordered(best)
 
 CLONES float block_minimum(const float *source, ptrdiff_t count) { EXTREMUM(INFINITY, <); }
@@ -129,22 +129,20 @@ INLINE float normal_logarithm(float x) {
 INLINE bool is_positive_normal(float x) { return bits_of(x) - 0x00800000u < 0x7f000000u; }
 
 // Blocks all of whose elements are usual go through fewer steps.
-#define MAP_USUAL(is_usual, usual, function)                                    \
-  uint32_t others = 0;                                                          \
-  for (ptrdiff_t i = 0; i < count; i++) others |= !is_usual(source[i]);         \
-  if (others) {                                                                 \
-    MAP_CHAIN(function)                                                         \
-  } else {                                                                      \
-    MAP_CHAIN(usual)                                                            \
+#define MAP_USUAL(is_usual, usual, function)                            \
+  uint32_t others = 0;                                                  \
+  for (ptrdiff_t i = 0; i < count; i++) others |= !is_usual(source[i]); \
+  if (others) {                                                         \
+    MAP_CHAIN(function)                                                 \
+  } else {                                                              \
+    MAP_CHAIN(usual)                                                    \
   }
 
-CLONES void block_exp(const float *source, float *destination, ptrdiff_t count) {
-  MAP_USUAL(is_moderate, moderate_exponential, exponential)
-}
+CLONES void block_exp(const float *source, float *destination,
+                      ptrdiff_t count){MAP_USUAL(is_moderate, moderate_exponential, exponential)}
 
-CLONES void block_log(const float *source, float *destination, ptrdiff_t count) {
-  MAP_USUAL(is_positive_normal, normal_logarithm, logarithm)
-}
+CLONES void block_log(const float *source, float *destination,
+                      ptrdiff_t count){MAP_USUAL(is_positive_normal, normal_logarithm, logarithm)}
 
 // Zeros and NaN are their own.
 INLINE float sign(float x) {
@@ -174,15 +172,15 @@ INLINE float whole_below(float x) {
 
 INLINE float square(float x) { return x * x; }
 
-CLONES void block_square(const float *source, float *destination, ptrdiff_t count) { MAP(square) }
+CLONES void block_square(const float *source, float *destination, ptrdiff_t count){MAP(square)}
 
-CLONES void block_sign(const float *source, float *destination, ptrdiff_t count) { MAP(sign) }
+CLONES void block_sign(const float *source, float *destination, ptrdiff_t count){MAP(sign)}
 
-CLONES void block_sqrt(const float *source, float *destination, ptrdiff_t count) { MAP(square_root) }
+CLONES void block_sqrt(const float *source, float *destination, ptrdiff_t count){MAP(square_root)}
 
-CLONES void block_round(const float *source, float *destination, ptrdiff_t count) { MAP(nearest_whole) }
+CLONES void block_round(const float *source, float *destination, ptrdiff_t count){MAP(nearest_whole)}
 
-CLONES void block_floor(const float *source, float *destination, ptrdiff_t count) { MAP(whole_below) }
+CLONES void block_floor(const float *source, float *destination, ptrdiff_t count){MAP(whole_below)}
 
 // SelectionKey.key, step by step.
 CLONES void block_keys(const float *source, uint32_t *restrict destination, ptrdiff_t count) {
@@ -221,8 +219,10 @@ INLINE ptrdiff_t collect_from(ptrdiff_t i, ptrdiff_t collected, uint32_t low, ui
 
 #if defined(__x86_64__)
 // No compiler finds this instruction by itself.
-__attribute__((target("avx512f,popcnt"))) static ptrdiff_t collect_avx512(
-    uint32_t low, uint32_t span, const uint32_t *keys, ptrdiff_t count, uint32_t *destination) {
+__attribute__((target("avx512f,popcnt"))) static ptrdiff_t collect_avx512(uint32_t low, uint32_t span,
+                                                                          const uint32_t *keys,
+                                                                          ptrdiff_t count,
+                                                                          uint32_t *destination) {
   const __m512i lows = _mm512_set1_epi32((int)low), spans = _mm512_set1_epi32((int)span);
   ptrdiff_t i = 0, collected = 0;
   for (; i + 16 <= count; i += 16) {

@@ -1,14 +1,14 @@
 // The loops of conversions.c at one level. It is included for each: LEVEL names the functions, TARGET is what
 // they are compiled for, OF_F16, F16_CODE and OF_F8E4M3 are the level's conversions of one element.
 
-#define LOAD(type, value)                                                       \
-  do {                                                                          \
-    const type *codes = elements;                                               \
-    for (ptrdiff_t i = 0; i < count; i++) {                                     \
-      const type code = codes[i];                                               \
-      destination[i] = value;                                                   \
-    }                                                                           \
-    return;                                                                     \
+#define LOAD(type, value)                   \
+  do {                                      \
+    const type *codes = elements;           \
+    for (ptrdiff_t i = 0; i < count; i++) { \
+      const type code = codes[i];           \
+      destination[i] = value;               \
+    }                                       \
+    return;                                 \
   } while (0)
 
 TARGET static void LEVEL(load)(conversion_format format, const void *elements, float *restrict destination,
@@ -25,14 +25,14 @@ TARGET static void LEVEL(load)(conversion_format format, const void *elements, f
   }
 }
 
-#define STORE(type, code)                                                       \
-  do {                                                                          \
-    type *restrict codes = elements;                                            \
-    for (ptrdiff_t i = 0; i < count; i++) {                                     \
-      const float value = source[i];                                            \
-      codes[i] = (type)(code);                                                  \
-    }                                                                           \
-    return;                                                                     \
+#define STORE(type, code)                   \
+  do {                                      \
+    type *restrict codes = elements;        \
+    for (ptrdiff_t i = 0; i < count; i++) { \
+      const float value = source[i];        \
+      codes[i] = (type)(code);              \
+    }                                       \
+    return;                                 \
   } while (0)
 
 TARGET static void LEVEL(store)(conversion_format format, const float *source, void *restrict elements,

@@ -120,11 +120,11 @@ conversion_level conversion_best(void) {
   return has_avx2 ? conversion_avx2 : conversion_baseline;
 }
 
-#define AT_LEVEL(name, ...)                                                     \
-  switch (level) {                                                              \
-  case conversion_baseline: return name##_baseline(__VA_ARGS__);                \
-  case conversion_avx2: return name##_avx2(__VA_ARGS__);                        \
-  case conversion_avx512: return name##_avx512(__VA_ARGS__);                    \
+#define AT_LEVEL(name, ...)                                      \
+  switch (level) {                                               \
+  case conversion_baseline: return name##_baseline(__VA_ARGS__); \
+  case conversion_avx2: return name##_avx2(__VA_ARGS__);         \
+  case conversion_avx512: return name##_avx512(__VA_ARGS__);     \
   }
 
 #else

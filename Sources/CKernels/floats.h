@@ -76,15 +76,17 @@ INLINE uint16_t bits16(const bools16 *conditions) {
   return bits;
 }
 
-INLINE float of_bit(const uint64_t *words, ptrdiff_t i) { return (float)(words[(size_t)i / 64] >> (size_t)i % 64 & 1); }
+INLINE float of_bit(const uint64_t *words, ptrdiff_t i) {
+  return (float)(words[(size_t)i / 64] >> (size_t)i % 64 & 1);
+}
 
 // In place is a loop of its own, so that the other needs no test for overlap.
-#define MAP_BY(hint, function)                                                  \
-  if (source == destination) {                                                  \
+#define MAP_BY(hint, function)                                                            \
+  if (source == destination) {                                                            \
     hint for (ptrdiff_t i = 0; i < count; i++) destination[i] = function(destination[i]); \
-  } else {                                                                      \
-    float *restrict target = destination;                                       \
-    hint for (ptrdiff_t i = 0; i < count; i++) target[i] = function(source[i]); \
+  } else {                                                                                \
+    float *restrict target = destination;                                                 \
+    hint for (ptrdiff_t i = 0; i < count; i++) target[i] = function(source[i]);           \
   }
 
 #define MAP(function) MAP_BY(, function)

@@ -91,9 +91,7 @@ CLONES static void below_by_compiler(struct philox_blocks blocks, float bound, u
 enum { VECTORS = 6, BATCH = 8 * VECTORS };
 
 #define AVX512 __attribute__((target("avx512f")))
-#define EACH_VECTOR                                                             \
-  _Pragma("clang loop unroll(full)")                                            \
-  for (int vector = 0; vector < VECTORS; vector++)
+#define EACH_VECTOR _Pragma("clang loop unroll(full)") for (int vector = 0; vector < VECTORS; vector++)
 
 struct batch_words {
   __m512i a[VECTORS], b[VECTORS], c[VECTORS], d[VECTORS];
@@ -215,7 +213,8 @@ AVX512 static void below_avx512(struct philox_blocks blocks, float bound, uint64
 
 // Whether the loops in AVX-512 can be taken, which want the numbers' upper half the same for all blocks of a batch.
 static bool takes_avx512(struct philox_blocks blocks) {
-  return __builtin_cpu_supports("avx512f") && blocks.first >> 32 == (blocks.first + blocks.count + BATCH) >> 32;
+  return __builtin_cpu_supports("avx512f") &&
+         blocks.first >> 32 == (blocks.first + blocks.count + BATCH) >> 32;
 }
 
 #endif

@@ -93,8 +93,8 @@ INLINE void put16(uint64_t *words, ptrdiff_t place, uint32_t bits) {
 }
 
 // Sixteen comparisons, of which those whose `mask` is set count; returns those that the two thresholds answer unlike.
-INLINE uint32_t below_bounds(const float *numbers, const uint16_t *bins, const uint16_t *starts, struct rank_line line,
-                             uint32_t mask, uint64_t *words, ptrdiff_t place) {
+INLINE uint32_t below_bounds(const float *numbers, const uint16_t *bins, const uint16_t *starts,
+                             struct rank_line line, uint32_t mask, uint64_t *words, ptrdiff_t place) {
   uint32_t bounds[16];
   // Loads one by one are several times as fast as a gathering instruction.
 #pragma clang loop vectorize(disable) unroll(full)
@@ -116,8 +116,9 @@ INLINE ptrdiff_t put_open(uint32_t bits, ptrdiff_t i, uint16_t *open, ptrdiff_t 
   return open_count;
 }
 
-CLONES ptrdiff_t rank_below(const float *numbers, const uint16_t *bins, const uint16_t *starts, ptrdiff_t count,
-                            struct rank_line line, uint64_t *words, ptrdiff_t place, uint16_t *restrict open) {
+CLONES ptrdiff_t rank_below(const float *numbers, const uint16_t *bins, const uint16_t *starts,
+                            ptrdiff_t count, struct rank_line line, uint64_t *words, ptrdiff_t place,
+                            uint16_t *restrict open) {
   ptrdiff_t open_count = 0, i = 0;
   for (; i + 16 <= count; i += 16) {
     const uint32_t unlike = below_bounds(numbers + i, bins + i, starts, line, 0xffff, words, place + i);
@@ -135,8 +136,8 @@ CLONES ptrdiff_t rank_below(const float *numbers, const uint16_t *bins, const ui
   return open_count;
 }
 
-CLONES void rank_below_exactly(const float *numbers, const float *ranks, ptrdiff_t count, struct rank_line line,
-                               uint64_t *words, ptrdiff_t place) {
+CLONES void rank_below_exactly(const float *numbers, const float *ranks, ptrdiff_t count,
+                               struct rank_line line, uint64_t *words, ptrdiff_t place) {
   for (ptrdiff_t i = 0; i < count; i += 16) {
     const ptrdiff_t left = count - i < 16 ? count - i : 16;
     floats16 values = 0, exact = 0;

@@ -436,7 +436,9 @@ void bridge_push_userdata(lua_State *L, int metatable, uint32_t type, uint64_t p
 
 bool bridge_in_lua(const bridge_host *host) { return __atomic_load_n(&host->in_lua, __ATOMIC_RELAXED) != 0; }
 
-bool bridge_is_active(const bridge_host *host) { return __atomic_load_n(&host->depth, __ATOMIC_RELAXED) != 0; }
+bool bridge_is_active(const bridge_host *host) {
+  return __atomic_load_n(&host->depth, __ATOMIC_RELAXED) != 0;
+}
 
 uint64_t bridge_heartbeat(const bridge_host *host) {
   return __atomic_load_n(&host->heartbeat, __ATOMIC_RELAXED);

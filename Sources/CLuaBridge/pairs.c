@@ -61,24 +61,21 @@ static int compare(const void *first, const void *second) {
 static sort_key make_sort_key(lua_State *L, int index, lua_Integer place) {
   sort_key key = {.rank = rank_other, .place = place};
   switch (lua_type(L, index)) {
-    case LUA_TNUMBER:
-      key.rank = rank_number;
-      key.is_integer = lua_isinteger(L, index);
-      if (key.is_integer) {
-        key.value.integer = lua_tointeger(L, index);
-      } else {
-        key.value.number = lua_tonumber(L, index);
-      }
-      break;
-    case LUA_TSTRING:
-      key.rank = rank_string;
-      key.value.string.bytes = lua_tolstring(L, index, &key.value.string.length);
-      break;
-    case LUA_TBOOLEAN:
-      key.rank = lua_toboolean(L, index) ? rank_true : rank_false;
-      break;
-    default:
-      break;
+  case LUA_TNUMBER:
+    key.rank = rank_number;
+    key.is_integer = lua_isinteger(L, index);
+    if (key.is_integer) {
+      key.value.integer = lua_tointeger(L, index);
+    } else {
+      key.value.number = lua_tonumber(L, index);
+    }
+    break;
+  case LUA_TSTRING:
+    key.rank = rank_string;
+    key.value.string.bytes = lua_tolstring(L, index, &key.value.string.length);
+    break;
+  case LUA_TBOOLEAN: key.rank = lua_toboolean(L, index) ? rank_true : rank_false; break;
+  default: break;
   }
   return key;
 }

@@ -154,15 +154,13 @@ static int sandbox_wrap(lua_State *L) {
 static const char *coroutine_status(lua_State *L, lua_State *coroutine) {
   if (L == coroutine) return "running";
   switch (lua_status(coroutine)) {
-    case LUA_YIELD:
-      return "suspended";
-    case LUA_OK: {
-      lua_Debug frame;
-      if (lua_getstack(coroutine, 0, &frame)) return "normal";
-      return lua_gettop(coroutine) == 0 ? "dead" : "suspended";
-    }
-    default:
-      return "dead";
+  case LUA_YIELD: return "suspended";
+  case LUA_OK: {
+    lua_Debug frame;
+    if (lua_getstack(coroutine, 0, &frame)) return "normal";
+    return lua_gettop(coroutine) == 0 ? "dead" : "suspended";
+  }
+  default: return "dead";
   }
 }
 
@@ -201,15 +199,11 @@ static int sandbox_setmetatable(lua_State *L) {
 static int sandbox_collectgarbage(lua_State *L) {
   static const char *const names[] = {"collect", "count", "step", NULL};
   switch (luaL_checkoption(L, 1, "collect", names)) {
-    case 0:
-      lua_pushinteger(L, lua_gc(L, LUA_GCCOLLECT));
-      return 1;
-    case 1:
-      lua_pushnumber(L, (lua_Number)lua_gc(L, LUA_GCCOUNT) + (lua_Number)lua_gc(L, LUA_GCCOUNTB) / 1024);
-      return 1;
-    default:
-      lua_pushboolean(L, lua_gc(L, LUA_GCSTEP, (int)luaL_optinteger(L, 2, 0)));
-      return 1;
+  case 0: lua_pushinteger(L, lua_gc(L, LUA_GCCOLLECT)); return 1;
+  case 1:
+    lua_pushnumber(L, (lua_Number)lua_gc(L, LUA_GCCOUNT) + (lua_Number)lua_gc(L, LUA_GCCOUNTB) / 1024);
+    return 1;
+  default: lua_pushboolean(L, lua_gc(L, LUA_GCSTEP, (int)luaL_optinteger(L, 2, 0))); return 1;
   }
 }
 
@@ -256,8 +250,11 @@ int open_sandbox(lua_State *L) {
       {NULL, NULL},
   };
   static const luaL_Reg coroutine[] = {
-      {"close", sandbox_close}, {"create", sandbox_create}, {"resume", sandbox_resume},
-      {"wrap", sandbox_wrap},   {NULL, NULL},
+      {"close", sandbox_close},
+      {"create", sandbox_create},
+      {"resume", sandbox_resume},
+      {"wrap", sandbox_wrap},
+      {NULL, NULL},
   };
 
   luaL_requiref(L, LUA_GNAME, luaopen_base, 1);

@@ -4,7 +4,7 @@ import Merging
 import Scripting
 import SystemPackage
 
-/// A config as the recipe that does what it says, with the way back from the recipe's places to the
+/// A config as the recipe that does what it says, with the source map from the recipe to the
 /// config's.
 package struct ConfigRecipe {
   /// What the host calls the recipe. Lua shortens long names, which could not be found again then.

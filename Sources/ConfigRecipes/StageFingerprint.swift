@@ -146,7 +146,7 @@ package struct StageFingerprint {
     case finished
     /// Something that the program has not made, or not as one of several merges.
     case unknown
-    /// What was made from something else, or is not whole any more; with the reason.
+    /// What was made from something else, or is no longer complete; with the reason.
     case stale(String)
   }
 
@@ -159,7 +159,7 @@ package struct StageFingerprint {
       let name = file["name"]?.stringValue ?? ""
       let state = try? directory.appending(name).stat()
       guard let state, Int(state.size) == file["bytes"]?.intValue else {
-        return .stale("its \(name) is not whole")
+        return .stale("its \(name) is incomplete")
       }
       if Self.modified(state) != file["modified"]?.stringValue {
         return .stale("its \(name) has been written by something else")
@@ -179,9 +179,9 @@ package struct StageFingerprint {
     if found["seed"]?.stringValue != String(conditions.seed) {
       return "it was made with seed \(found["seed"]?.stringValue ?? "?")"
     }
-    if found["dtype"]?.stringValue != dtype { return "--dtype was given otherwise" }
+    if found["dtype"]?.stringValue != dtype { return "--dtype differs" }
     if found["copies_tokenizer"] != .bool(conditions.copiesTokenizer) {
-      return "--copy-tokenizer was given otherwise"
+      return "--copy-tokenizer differs"
     }
     let own = inputsJSON
     guard found["inputs"] != own else { return nil }

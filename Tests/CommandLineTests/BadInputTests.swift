@@ -175,7 +175,7 @@ import Testing
     ),
     (
       "\nio.open('x')",
-      "recipe.lua:2: 'io' is not there: recipes run in a sandbox, without files, processes and code from text"
+      "recipe.lua:2: 'io' is not available in the sandbox: recipes run without files, processes and code from text"
     ),
     ("local model = 1\nreturn { modle }", "recipe.lua:2: variable 'modle' is not defined"),
     (

@@ -305,7 +305,7 @@ import Testing
         == Tool.Outcome(
           0,
           errors:
-            "warning: config.yml:2:13: base_model: model 'models/base' is no input of 'linear', as it has no weight: it gives config.json and the tokenizer\n"
+            "warning: config.yml:2:13: base_model: model 'models/base' is no input of 'linear', as it has no weight: it provides config.json and the tokenizer\n"
         ))
   }
 

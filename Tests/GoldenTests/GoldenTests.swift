@@ -13,7 +13,7 @@ import Tokenizers
     #expect(Set(GoldenCase.all.compactMap(\.method)) == Set(StandardLibrary.embedded.methodNames))
   }
 
-  /// The tensors are the peer's; in tiles of seven elements and small shards, where tiles, blocks and shards
+  /// The tensors are mergekit's; in tiles of seven elements and small shards, where tiles, blocks and shards
   /// are crossed, they are the same to the bit; and so they are by the translated recipe.
   @Test(arguments: GoldenCase.all)
   func configGivesThePeersTensors(_ golden: GoldenCase) throws {
@@ -105,9 +105,9 @@ import Tokenizers
 
   /// Where mergekit computes in 16 bits, what is made here is at least as near to what float64 gives, as far
   /// as float32 can tell.
-  private func farther(_ found: GoldenTensor, _ peer: GoldenTensor, truth: GoldenTensor) -> String? {
+  private func farther(_ found: GoldenTensor, _ mergekit: GoldenTensor, truth: GoldenTensor) -> String? {
     let own = distance(found, truth)
-    let others = distance(peer, truth)
+    let others = distance(mergekit, truth)
     let resolution = 0x1p-23 * truth.elements.reduce(0) { max($0, abs($1)) }
     return own <= max(others, resolution) ? nil : "\(found.name): \(own) from the truth, mergekit \(others)"
   }

@@ -103,7 +103,7 @@ import Testing
         == "recipe.lua:2: tensor 'x': mine")
     #expect(
       bench.outputError("local one = mk.model(here .. 'one')\nreturn one:map(function(x) end)")
-        == "recipe.lua:2: tensor 'x': the function given to map gave a nil, expected a tensor")
+        == "recipe.lua:2: tensor 'x': the function given to map returned a nil, expected a tensor")
     // A rule.
     #expect(
       bench.outputError(

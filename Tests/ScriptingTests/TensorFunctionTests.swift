@@ -158,7 +158,7 @@ import Testing
     ),
     (
       "local n = mk.defer({ t:sum() }, function(a) return a, a end, 3)\nprint(n:item())",
-      "recipe.lua:2: defer: the function gave 2 results, expected 3"
+      "recipe.lua:2: defer: the function returned 2 results, expected 3"
     ),
     (
       "local n = mk.defer({ t:sum() }, function(a) return 'x' end)\nprint(n:item())",

@@ -117,7 +117,7 @@ import Testing
     #expect(output.first { $0.name == "lm_head.weight" }?.elements == [1, 1])
     #expect(
       bench.warnings.map { $0.replacingOccurrences(of: bench.folder + "/", with: "") } == [
-        "base: model 'base' is no input of 'linear', as it has no weight: it gives config.json and the tokenizer"
+        "base: model 'base' is no input of 'linear', as it has no weight: it provides config.json and the tokenizer"
       ])
   }
 
@@ -211,7 +211,7 @@ import Testing
     #expect(
       bench.outputError(linear("small", "large"))
         == "recipe.lua:2: tensor 'model.embed_tokens.weight': the vocabularies differ: [2, 1] in model 'small', "
-        + "[3, 1] in model 'large': the option tokenizer brings them together; "
+        + "[3, 1] in model 'large': set `tokenizer` to align them; "
         + "truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
     let script = linear("large", "small", fields: "truncate_embeddings = true")
     let output = try bench.output(script)

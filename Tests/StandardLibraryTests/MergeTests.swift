@@ -179,7 +179,7 @@ import Testing
     ),
     (
       "{ method = 'linear', models = { { a, weight = function() end } } }",
-      "models[1]: parameter 'weight' is required for model 'a': its function gave nil"
+      "models[1]: parameter 'weight' is required for model 'a': its function returned nil"
     ),
     (
       "{ method = 'linear', models = { { a, weight = function(info) return info.dept end } } }",
@@ -187,15 +187,15 @@ import Testing
     ),
     (
       "{ method = mk.method { name = 'm', merge = function() end }, models = { a } }",
-      "method 'm' gave a nil, expected a tensor"
+      "method 'm' returned a nil, expected a tensor"
     ),
     (
       "{ method = mk.method { name = 'm', merge = function() return 1 end }, models = { a } }",
-      "method 'm' gave a number, expected a tensor"
+      "method 'm' returned a number, expected a tensor"
     ),
     (
       "{ method = mk.method { name = 'm', merge = function() return mk.zeros { 3 } end }, models = { a } }",
-      "method 'm' gave a tensor of shape [3], expected [2]"
+      "method 'm' returned a tensor of shape [3], expected [2]"
     ),
   ])
   func errorsOfTensorsNameThemAndTheMerge(spec: String, expected: String) {

@@ -1,7 +1,7 @@
 # Runs and their times. Sourced by scripts/benchmark.
 #
 # Each run becomes a line of the file $results, its fields parted by tabs:
-#   tool (ours, peer, cp, read or start)  method  layers  threads  seconds  user seconds  system seconds
+#   tool (ours, mergekit, cp, read or start)  method  layers  threads  seconds  user seconds  system seconds
 #   peak memory in KB  bytes read and written
 
 # GNU time says what a program took in memory, which bash cannot.
@@ -25,7 +25,7 @@ time_merges() {
   need_disk "$family" "$((model_bytes + model_bytes / 20))"
   cd "$family"
   if [ $mode = merges ]; then warn_of_small_cache "$model_bytes"; fi
-  : > "$dir/peer.log"
+  : > "$dir/mergekit.log"
   for ((round = 1; round <= runs; round++)); do
     [ -z "$cold" ] || time_reading
     for method in $chosen; do
@@ -39,7 +39,7 @@ time_merges() {
       say "$seconds s"
       [ $mode != merges ] || check_result
       rm -rf out
-      if [ -n "$peer" ] && [ "$round" -le "$peer_runs" ]; then time_peer; fi
+      if [ -n "$mergekit" ] && [ "$round" -le "$mergekit_runs" ]; then time_mergekit; fi
     done
   done
 }
@@ -55,7 +55,7 @@ measure() {
   end=$EPOCHREALTIME
   if [ "$status" != 0 ]; then
     rm -f "$used"
-    [ "$name" = peer ] && return "$status"
+    [ "$name" = mergekit ] && return "$status"
     fail "$subject: '$*' ended with status $status"
   fi
   seconds=$(awk -v start="$start" -v end="$end" 'BEGIN { printf "%.3f", end - start }')
@@ -80,21 +80,21 @@ prepare_memory() {
   if [ -n "$is_virtual" ]; then rm claimed; fi
 }
 
-# The peer on the same method. It has methods of its own only; it may lack one, or fail.
-time_peer() {
+# mergekit on the same method. It has methods of its own only; it may lack one, or fail.
+time_mergekit() {
   [ "$method" != user ] || return 0
-  local command=$peer
+  local command=$mergekit
   [[ $command == *'{config}'* || $command == *'{out}'* ]] || command+=' {config} {out}'
   command=${command//'{config}'/"configs/$method.yml"}
   command=${command//'{out}'/out}
-  say -n "round $round of $runs, $method by the peer: "
-  echo "\$ $command" >> "$dir/peer.log"
+  say -n "round $round of $runs, $method by mergekit: "
+  echo "\$ $command" >> "$dir/mergekit.log"
   # shellcheck disable=SC2086 # words of the command
-  if measure peer "$method" $((($(models_read "$method") + 1) * model_bytes)) $command >> "$dir/peer.log" 2>&1 \
+  if measure mergekit "$method" $((($(models_read "$method") + 1) * model_bytes)) $command >> "$dir/mergekit.log" 2>&1 \
     && [ -e out ]; then
     say "$seconds s"
   else
-    say "failed, see $dir/peer.log"
+    say "failed, see $dir/mergekit.log"
   fi
   rm -rf out
 }

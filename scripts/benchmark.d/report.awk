@@ -73,7 +73,7 @@ function print_merges(   m, key, time, cp, ratio) {
   row(); cell("method"); cell("time"); cell("ratio to cp")
   cell(cold ? "ratio to reading" : "goal")
   cell("GB/s"); cell("CPU"); cell("peak memory")
-  if (peer) { cell(peer); cell("ratio to cp"); cell("peak memory"); cell("times ours") }
+  if (mergekit) { cell(mergekit); cell("ratio to cp"); cell("peak memory"); cell("times ours") }
   for (m = 1; m <= method_count; m++) {
     key = "ours" SUBSEP methods[m]
     if (!seen[key]) continue
@@ -88,11 +88,11 @@ function print_merges(   m, key, time, cp, ratio) {
     cell(sprintf("%.1f", run[key, 1, 9] / time / 1e9))
     cell(seconds(middle(key, 6) + middle(key, 7)))
     cell(megabytes(largest(key, 8)))
-    key = "peer" SUBSEP methods[m]
+    key = "mergekit" SUBSEP methods[m]
     if (seen[key]) {
       cell(seconds(middle(key, 5))); cell(sprintf("%.0f", middle(key, 5) / cp)); cell(megabytes(largest(key, 8)))
       cell(sprintf("%.0f", middle(key, 5) / time))
-    } else if (peer) { cell(""); cell(""); cell(""); cell("") }
+    } else if (mergekit) { cell(""); cell(""); cell(""); cell("") }
   }
   print_cells()
   if (seen["start"]) printf "\nStart to finish on tiny models: %.0f ms (goal: 50 ms)\n", middle("start", 5) * 1000
@@ -133,7 +133,7 @@ function quoted(text) { gsub(/["\\]/, "\\\\&", text); return "\"" text "\"" }
 function print_json(   i) {
   printf "{\n  \"date\": %s,\n  \"machine\": %s,\n  \"revision\": %s,\n  \"mode\": %s,\n  \"cache\": %s,\n", \
     quoted(date), quoted(machine), quoted(revision), quoted(mode), quoted(cold ? "cold" : "warm")
-  if (peer) printf "  \"peer\": %s,\n", quoted(peer)
+  if (mergekit) printf "  \"mergekit\": %s,\n", quoted(mergekit)
   print "  \"runs\": ["
   for (i = 1; i <= lines; i++) print "    " line[i] (i < lines ? "," : "")
   print "  ]\n}"

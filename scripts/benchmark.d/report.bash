@@ -10,8 +10,8 @@ print_table() {
 print_json() { report json; }
 
 report() {
-  local program=${peer%% *}
-  awk -v format="$1" -v mode=$mode -v cold="$cold" -v peer="${program##*/}" -v runs="$runs" \
+  local program=${mergekit%% *}
+  awk -v format="$1" -v mode=$mode -v cold="$cold" -v mergekit="${program##*/}" -v runs="$runs" \
     -v machine="$(machine)" -v date="$(date -u +%Y-%m-%dT%H:%M:%SZ)" -v revision="$(revision)" \
     -f "$parts/report.awk" <(printf '%s\n' "${methods[@]}") "$results"
 }

@@ -117,10 +117,10 @@ function M.builder(specify, filter_name, vocabulary)
     local method = place.slice.method
     local result = method.merge(argument(place, found, specified, aligned))
     if not core.is_tensor(result) then
-      core.fail(("method '%s' gave a %s, expected a tensor"):format(method.name, type(result)))
+      core.fail(("method '%s' returned a %s, expected a tensor"):format(method.name, type(result)))
     end
     if not specification.same_shape(result.shape, specified.shape) then
-      core.fail(("method '%s' gave a tensor of shape %s, expected %s"):format(
+      core.fail(("method '%s' returned a tensor of shape %s, expected %s"):format(
         method.name, specification.shape_text(result.shape), specification.shape_text(specified.shape)))
     end
     return result

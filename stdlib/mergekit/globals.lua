@@ -11,7 +11,7 @@ local absent = {
 return function(globals)
   setmetatable(globals, { __index = function(_, name)
     if absent[name] then
-      core.fail(("'%s' is not there: recipes run in a sandbox, without files, processes and code from text"):format(name))
+      core.fail(("'%s' is not available in the sandbox: recipes run without files, processes and code from text"):format(name))
     end
     local known = {}
     for key in pairs(globals) do known[#known + 1] = tostring(key) end

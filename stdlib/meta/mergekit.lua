@@ -23,6 +23,11 @@ local mk = {}
 --- A lazy tensor, or a lazy number (without dimensions). Nothing is read or computed before the model is
 --- written, or `:item()` asks. Elements are float32 while they are computed, reductions' results float64.
 --- Dimensions count from 1, negative ones from the end.
+--- ```lua
+--- local delta = math_:tensor "model.norm.weight" - base:tensor "model.norm.weight"
+--- local unit = delta / (delta:norm() + 1e-8)          -- the norm is a lazy number: nothing has been read yet
+--- print(unit, unit:norm():item())
+--- ```
 ---@class mk.tensor
 ---@field shape mk.shape
 ---@field dtype mk.dtype  what it is stored as if nothing else is asked for
@@ -62,6 +67,9 @@ function tensor:floor() end
 ---@return mk.tensor
 function tensor:round() end
 --- Either bound may be nil.
+--- ```lua
+--- print(mk.tensor({ -2, 0.5, 3 }):clamp(0, 1):sum():item())          -- 1.5
+--- ```
 ---@param lowest mk.operand?
 ---@param highest mk.operand?
 ---@return mk.tensor
@@ -73,6 +81,9 @@ function tensor:minimum(other) end
 ---@return mk.tensor
 function tensor:maximum(other) end
 --- This one is the condition: `a` where it is not zero, else `b`.
+--- ```lua
+--- local kept = tensor:abs():gt(0.1):where(tensor, 0)                 -- small elements become zero
+--- ```
 ---@param a mk.operand
 ---@param b mk.operand
 ---@return mk.tensor
@@ -103,6 +114,10 @@ function tensor:to(dtype) end
 
 --- Without a dimension over all elements, to a lazy number; else that dimension is kept with size 1. Sums
 --- are float64.
+--- ```lua
+--- local matrix = mk.tensor { { 1, 2 }, { 3, 4 } }
+--- print(matrix:sum():item(), matrix:sum(1).shape[1])                 -- 10.0  1
+--- ```
 ---@param dim integer?
 ---@return mk.tensor
 function tensor:sum(dim) end
@@ -138,12 +153,18 @@ function tensor:softmax(dim) end
 ---@return mk.tensor
 function tensor:dot(other, dim) end
 
---- The k-th largest element, exact. A list of k gives a list, found in the same sweep.
+--- The k-th largest element, exact. For a list of k it returns a list, found in the same sweep.
+--- ```lua
+--- local median = tensor:kth_largest(math.ceil(tensor.numel / 2))
+--- ```
 ---@param k integer|mk.tensor
 ---@return mk.tensor
 ---@overload fun(self: mk.tensor, k: (integer|mk.tensor)[]): mk.tensor[]
 function tensor:kth_largest(k) end
 --- 1 for exactly k elements, the largest; among equals those with the lower index. NaN counts as largest.
+--- ```lua
+--- local largest = tensor * tensor:abs():topk_mask(math.floor(0.2 * tensor.numel))    -- the largest fifth, else zero
+--- ```
 ---@param k integer|mk.tensor  0 to numel
 ---@return mk.tensor
 ---@overload fun(self: mk.tensor, k: (integer|mk.tensor)[]): mk.tensor[]
@@ -154,6 +175,9 @@ function tensor:topk_mask(k) end
 function tensor:rank(dim) end
 
 --- One size may be −1, which is then worked out.
+--- ```lua
+--- local rows = mk.zeros({ 4, 6 }):reshape(-1, 3)                     -- [8, 3]
+--- ```
 ---@param shape mk.shape
 ---@return mk.tensor
 ---@overload fun(self: mk.tensor, ...: integer): mk.tensor
@@ -164,6 +188,9 @@ function tensor:reshape(shape) end
 ---@return mk.tensor
 function tensor:transpose(dim1, dim2) end
 --- `length` slices of a dimension from `start` on.
+--- ```lua
+--- local head = mk.rand({ 32, 8 }):narrow(1, 1, 4)                    -- the first four rows
+--- ```
 ---@param dim integer
 ---@param start integer  from 1
 ---@param length integer
@@ -184,13 +211,16 @@ function tensor:pad(dim, before, after, value) end
 ---@return mk.tensor
 function tensor:bernoulli() end
 --- The number itself: computes it now. Not within a function given to mk.defer.
+--- ```lua
+--- if tensor:norm():item() > 100 then warn("a large norm") end
+--- ```
 ---@return number
 function tensor:item() end
 
 ------------------------------------------------------------------------------------------------
 -- Functions of tensors
 
---- Functions of plain numbers give plain numbers.
+--- Functions of plain numbers return plain numbers.
 ---@param x mk.operand
 ---@return mk.tensor
 function mk.abs(x) end
@@ -250,8 +280,18 @@ function mk.cat(tensors, dim) end
 ---@return mk.tensor
 function mk.identical(tensors) end
 
---- Runs a function on numbers once they are known, and gives lazy numbers back: planning needs no data.
+--- Runs a function on numbers once they are known, and returns lazy numbers: planning needs no data.
 --- Without `results` there are eight, of which as many are taken as are wanted.
+--- ```lua
+--- -- Slerp's factors: the angle is known when the data is read.
+--- local a, b = base:tensor "model.norm.weight", math_:tensor "model.norm.weight"
+--- local wa, wb = mk.defer({ a:dot(b), a:norm(), b:norm() }, function(dot, na, nb)
+---   local angle = math.acos(math.max(-1, math.min(1, dot / (na * nb))))
+---   if angle < 1e-4 then return 0.5, 0.5 end
+---   return math.sin(angle / 2) / math.sin(angle), math.sin(angle / 2) / math.sin(angle)
+--- end, 2)
+--- local halfway = wa * a + wb * b
+--- ```
 ---@param numbers mk.operand[]
 ---@param f fun(...: number): number, ...: number
 ---@param results integer?
@@ -310,11 +350,15 @@ function model:vocabulary() end
 --- The chat template of its tokenizer's files, the one called default if there are several.
 ---@return string?
 function model:chat_template() end
---- Runs the model on prompts, which are lists of token ids (from 0), and gives what enters each layer: [1] is the
+--- Runs the model on prompts, which are lists of token ids (from 0), and returns what enters each layer: [1] is the
 --- embeddings, [i] what layer i - 1 of the checkpoint gets. Each is a float32 tensor of a row for each prompt, which is
 --- the state of the prompt's last position, or the mean over its positions. Prompts do not see one another, and have
 --- no padding. Any Llama, Mistral, Qwen2 or Qwen3, of one checkpoint or made of others; runs now, in float32, with one
 --- matrix in memory at a time. The same bits for any number of threads; another kind of processor may round otherwise.
+--- ```lua
+--- local states = m:hidden_states({ m.tokenizer:encode "gravity is" }, { pool = "mean" })
+--- print(#states, states[1])                    -- as many as layers; tensor [1, hidden_size] float32
+--- ```
 ---@param prompts integer[][]
 ---@param options { pool: "last"|"mean"|nil }?   "last" if nothing is said
 ---@return mk.tensor[]
@@ -328,6 +372,10 @@ function model:next_token_logits(prompts) end
 ---@return mk.tensor
 function model:tensor(name) end
 --- `for name, tensor in model:tensors() do`
+--- ```lua
+--- local elements = 0
+--- for name, tensor in base:tensors() do elements = elements + tensor.numel end
+--- ```
 ---@return fun(model: mk.model, name: string?): string?, mk.tensor?
 ---@return mk.model
 function model:tensors() end
@@ -345,6 +393,11 @@ function model:specification(name) end
 function model:has_same_names(other) end
 --- A model whose tensors are what `f` makes of these; of any shape. `f` may run more than once for a
 --- tensor, so it should depend on its arguments only.
+--- ```lua
+--- return base:map(function(tensor, info)
+---   return info.kind == "embedding" and tensor or tensor * 0.5
+--- end)
+--- ```
 ---@param f fun(tensor: mk.tensor, info: mk.info): mk.tensor
 ---@return mk.model
 function model:map(f) end
@@ -354,6 +407,10 @@ function model:map(f) end
 function model:save(path, options) end
 
 --- Opens a checkpoint: a directory, a .safetensors file or an index; relative to the working directory.
+--- ```lua
+--- local base = mk.model "models/base"
+--- print(base.num_layers, #base:names(), base.config.model_type)
+--- ```
 ---@param reference string
 ---@return mk.model
 function mk.model(reference) end
@@ -373,6 +430,10 @@ function mk.is_tensor(value) end
 local tokenizer = {}
 
 --- The ids of a text; with `special`, also those of the special tokens that the tokenizer puts around it.
+--- ```lua
+--- local ids = m.tokenizer:encode("gravity is", { special = true })
+--- print(m.tokenizer:decode(ids, { skip_special = true }))            -- gravity is
+--- ```
 ---@param text string
 ---@param options { special: boolean? }?
 ---@return integer[]
@@ -392,7 +453,7 @@ function tokenizer:id_to_token(id) end
 --- A model of one's own making: what mk.merge and mk.stack end in.
 ---@class mk.model_definition
 ---@field names string[]
----@field like mk.model           gives config.json, tokenizer and other files
+---@field like mk.model           provides config.json, tokenizer and other files
 ---@field sources mk.model[]      what it is made of
 ---@field build fun(name: string): mk.tensor
 ---@field specify (fun(name: string): { shape: mk.shape, dtype: mk.dtype })?  known before it is built
@@ -404,9 +465,16 @@ function tokenizer:id_to_token(id) end
 ---@field config { vocab_size: integer?, tie_word_embeddings: boolean? }?  what config.json says otherwise than that of `like`
 ---@field tokenizer mk.vocabulary?  with its files, in the place of that of `like`
 ---@field config_values table<string, any>?  what config.json says otherwise at its top; a table with elements is an array
----@field config_removed string[]?  keys that config.json has not got at its top
+---@field config_removed string[]?  keys that config.json lacks at its top
 ---@field chat_template string?   Jinja text in the place of that of `like`
 
+--- Makes a model of tensors that a function builds, as mk.merge does.
+--- ```lua
+--- return mk.define_model {
+---   names = base:names(), like = base, sources = { base, math_ },
+---   build = function(name) return (base:tensor(name) + math_:tensor(name)) / 2 end,
+--- }
+--- ```
 ---@param definition mk.model_definition
 ---@return mk.model
 function mk.define_model(definition) end
@@ -462,6 +530,14 @@ function mk.define_model(definition) end
 ---@field chat_template string?  "auto" for what most models have, "alpaca", "chatml", "exaone", "llama3", "mistral", or Jinja
 ---@field name string?         what messages call it
 
+--- Merges models by a method.
+--- ```lua
+--- return mk.merge {
+---   method = "ties", base = base, dtype = "bfloat16",
+---   models = { { math_, weight = 0.5, density = { 0.3, 0.9 } }, { code, weight = 0.5, density = 0.5 } },
+---   parameters = { normalize = true },
+--- }
+--- ```
 ---@param definition mk.merge_definition
 ---@return mk.model
 function mk.merge(definition) end
@@ -537,6 +613,9 @@ function mk.tokenizer.union(definition) end
 --- Ranges are from 0, without the last. What precedes the layers is the first slice's model's, the final norm
 --- and the head are the last one's. `module` names the stack of layers where a model has several. Of tensors,
 --- it makes slices of a new dimension.
+--- ```lua
+--- return mk.stack { { math_, layers = { 0, 3 } }, { code, layers = { 1, 4 } }, dtype = "bfloat16" }
+--- ```
 ---@param slices { [integer]: { [1]: mk.model, layers: { [1]: integer, [2]: integer }? }, dtype: mk.dtype?, name: string?, module: string? }
 ---@return mk.model
 ---@overload fun(tensors: mk.tensor[], dim: integer?): mk.tensor
@@ -554,7 +633,7 @@ function mk.stack(slices) end
 ---@field residual_scale number?  what its output is scaled by, in down_proj
 
 ---@class mk.moe_definition
----@field base mk.model                     gives all tensors beside the MLPs, config.json, tokenizer and other files
+---@field base mk.model                     provides all tensors beside the MLPs, config.json, tokenizer and other files
 ---@field experts (mk.model|mk.expert)[]
 ---@field shared_experts (mk.model|mk.expert)[]?  run for each token, where the architecture has them
 ---@field gates "hidden"|"hidden_avg"|"hidden_last"|"cheap_embed"|"random"|"uniform_random"|(fun(g: mk.gate_context): mk.tensor)|nil
@@ -566,11 +645,21 @@ function mk.stack(slices) end
 ---@field allow_all_same boolean?           all experts may be the same model, as the result is trained further
 ---@field name string?                      what messages call it
 
+--- Makes a mixture of experts of dense models.
+--- ```lua
+--- return mk.moe {
+---   base = base,
+---   experts = {
+---     { math_, positive_prompts = { "what is the integral of x" } },
+---     { code, positive_prompts = { "write a function that sorts a list" } },
+---   },
+--- }
+--- ```
 ---@param definition mk.moe_definition
 ---@return mk.model
 function mk.moe(definition) end
 
---- What a function that makes gates gets, once for each layer. It gives a tensor [num_experts, hidden_size]: the router
+--- What a function that makes gates gets, once for each layer. It returns a tensor [num_experts, hidden_size]: the router
 --- sends a token to the experts whose rows have the largest dot products with what enters the layer's MLP.
 ---@class mk.gate_context
 ---@field layer integer        from 0
@@ -650,7 +739,7 @@ mk.required = {}
 ---@field base "required"|"optional"|"ignored"?  ignored (the default): an input like the others, the last if it
 ---  is not among the models
 ---@field parameters table<string, any>?  shared: defaults, mk.required, or { default =, type =, required = }
----@field per_input table<string, any>?   of each input; { base = true } gives the base its own too
+---@field per_input table<string, any>?   of each input; with { base = true } the base has its own too
 ---@field min_inputs integer?  beside the base; default 1
 ---@field max_inputs integer?
 ---@field missing "error"|"passthrough_singleton"|"passthrough_base_singleton"|"base_or_skip"?  what becomes of
@@ -659,6 +748,23 @@ mk.required = {}
 ---  if too few inputs have it. Else it is merged from those that have it, which must be as many as the method
 ---  takes, and the base among them if there is one; `error`, the default, has no exception.
 
+--- Makes a merge method; a file that returns one is a method by its name.
+--- ```lua
+--- -- average.lua
+--- local mk = require "mergekit"
+---
+--- return mk.method {
+---   name = "average",
+---   per_input = { weight = 1.0 },
+---   merge = function(t)
+---     local sum, total = 0, 0
+---     for _, input in ipairs(t.inputs) do
+---       sum, total = sum + input.weight * input.tensor, total + input.weight
+---     end
+---     return sum / total
+---   end,
+--- }
+--- ```
 ---@param definition mk.method_definition
 ---@return mk.method
 function mk.method(definition) end

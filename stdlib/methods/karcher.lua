@@ -32,7 +32,7 @@ local function mean_direction(cosines, max_iter, tol)
   local count = #cosines
   local mean = {}
   for i = 1, count do mean[i] = 1 / count end
-  local products, length = project(cosines, mean)
+  local _, length = project(cosines, mean)
   if length < tol then
     mean = scaled(mean, 0)
     mean[1] = 1
@@ -41,7 +41,7 @@ local function mean_direction(cosines, max_iter, tol)
   end
 
   for _ = 1, max_iter do
-    products = project(cosines, mean)
+    local products = project(cosines, mean)
     local tangent, along = {}, 0
     for i = 1, count do
       local cosine = math.max(-1, math.min(1, products[i]))

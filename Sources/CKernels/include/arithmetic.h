@@ -9,9 +9,20 @@
 // Comparisons give 1 or 0; the smaller and the larger are those of `Extrema`. The last two are second operations of
 // pairs only: the third operand less the first operation's result, and its magnitude.
 typedef enum {
-  block_add, block_subtract, block_multiply, block_divide, block_smaller, block_larger,
-  block_equal, block_not_equal, block_less, block_less_or_equal, block_greater, block_greater_or_equal,
-  block_subtract_from, block_magnitude
+  block_add,
+  block_subtract,
+  block_multiply,
+  block_divide,
+  block_smaller,
+  block_larger,
+  block_equal,
+  block_not_equal,
+  block_less,
+  block_less_or_equal,
+  block_greater,
+  block_greater_or_equal,
+  block_subtract_from,
+  block_magnitude
 } block_operation;
 
 // Floats, one float for all elements, stored bfloat16 at any address, or the bits of a mask from a word's first on.

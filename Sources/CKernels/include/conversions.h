@@ -9,7 +9,12 @@
 typedef enum { conversion_baseline, conversion_avx2, conversion_avx512 } conversion_level;
 
 typedef enum {
-  conversion_f32, conversion_f64, conversion_f16, conversion_bf16, conversion_f8e4m3, conversion_f8e5m2,
+  conversion_f32,
+  conversion_f64,
+  conversion_f16,
+  conversion_bf16,
+  conversion_f8e4m3,
+  conversion_f8e5m2,
   conversion_bool
 } conversion_format;
 

@@ -12,7 +12,7 @@ void lanes_add_sum(const float *x, double *lanes, ptrdiff_t count, ptrdiff_t sta
 void lanes_add_squares(const float *x, double *lanes, ptrdiff_t count, ptrdiff_t start);
 void lanes_add_dot(const float *x, const float *y, double *lanes, ptrdiff_t count, ptrdiff_t start);
 // Adds x[i]·bit for bit number `first_bit` + i, the lowest of a word first.
-void lanes_add_dot_bits(const float *x, const uint64_t *words, ptrdiff_t first_bit, double *lanes, ptrdiff_t count,
-                        ptrdiff_t start);
+void lanes_add_dot_bits(const float *x, const uint64_t *words, ptrdiff_t first_bit, double *lanes,
+                        ptrdiff_t count, ptrdiff_t start);
 
 #endif

@@ -154,11 +154,11 @@ lua_Integer bridge_push_sorted_keys(lua_State *L, int index);
 
 // To be called on any thread.
 
-bool bridge_in_lua(const bridge_host *host);                 // whether Lua itself runs
-bool bridge_is_active(const bridge_host *host);              // whether Swift called Lua, and waits
-uint64_t bridge_heartbeat(const bridge_host *host);          // counts on while anything happens
-bool bridge_stop_is_requested(const bridge_host *host);      // by the interrupt flag
-const char *bridge_seen_position(const bridge_host *host);   // the user's line that the hook saw last
+bool bridge_in_lua(const bridge_host *host);                // whether Lua itself runs
+bool bridge_is_active(const bridge_host *host);             // whether Swift called Lua, and waits
+uint64_t bridge_heartbeat(const bridge_host *host);         // counts on while anything happens
+bool bridge_stop_is_requested(const bridge_host *host);     // by the interrupt flag
+const char *bridge_seen_position(const bridge_host *host);  // the user's line that the hook saw last
 
 // Interrupt flags. Setting one is safe in a signal handler.
 static inline void bridge_set_interrupt(int32_t *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }

@@ -45,7 +45,7 @@ package struct TranslationOptions: Sendable {
   }
 }
 
-/// A config as a recipe, with the way back to the config's lines.
+/// A config as a recipe, with the source map to the config's lines.
 package struct Translation: Sendable {
   /// What every recipe begins with.
   package static let firstWords = "-- From "

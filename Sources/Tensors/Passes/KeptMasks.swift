@@ -1,4 +1,4 @@
-/// Masks that one sweep of an expression keeps, at a bit an element, so that later sweeps need not draw
+/// Masks that one sweep of an expression keeps, at one bit per element, so that later sweeps need not draw
 /// random numbers or rank rows again.
 struct KeptMasks {
   /// A sweep of a plan: its stage, and its place there.

@@ -133,7 +133,7 @@ struct Program {
   var roots: [Operand] = []
   /// The positions of those that are registers of bits.
   var bitRoots: Set<Int> = []
-  /// Comparisons of what random numbers or ranks decide: a bit an element, and dear to compute again.
+  /// Comparisons of what random numbers or ranks decide: one bit per element, and expensive to recompute.
   var costlyMasks: [NodeID] = []
 
   /// Tiles that hold a multiple of this many elements do no work twice.

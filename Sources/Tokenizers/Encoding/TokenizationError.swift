@@ -15,7 +15,7 @@ package enum TokenizationError: Error, Equatable, CustomStringConvertible {
   case sentencePieceOnly(directory: FilePath)
   /// A directory has vocabulary files alone, for a class of tokenizers that is not known here.
   case unknownClass(directory: FilePath, files: String, className: String?, known: [String])
-  /// A text has what the vocabulary lacks, and there is no token for the unknown.
+  /// A text has what the vocabulary lacks, and there is no unk_token.
   case unknownText(text: String, token: String?)
   /// The regular-expression engine gave up on a text.
   case matching(expression: String, reason: String)
@@ -41,7 +41,7 @@ package enum TokenizationError: Error, Equatable, CustomStringConvertible {
         + "tokenizer.json: AutoTokenizer.from_pretrained(\"\(directory)\").save_pretrained(\"\(directory)\")"
     case .unknownText(let text, let token):
       "cannot encode '\(text.prefix(40))': the vocabulary lacks it, and "
-        + (token.map { "the token for the unknown, '\($0)', too" } ?? "there is no token for the unknown")
+        + (token.map { "the unk_token, '\($0)', too" } ?? "there is no unk_token")
     case .matching(let expression, let reason):
       "the regular expression \(expression) failed on a text: \(reason)"
     }

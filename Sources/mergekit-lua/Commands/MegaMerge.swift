@@ -46,18 +46,18 @@ struct MegaMerge {
       var policy: OutputDirectory.Policy?
       switch isLazy && !path.isEmpty ? fingerprint?.state(of: FilePath(path)) : nil {
       case .finished:
-        logger.info("\(path) is finished, and is not made again")
+        logger.info("\(path) is up to date, skipping")
         finished[document.name] = path
         readModules += StageFingerprint.modules(ofFinished: FilePath(path))
         continue
       case .stale(let reason):
-        logger.info("\(path) is made again: \(reason)")
+        logger.info("rebuilding \(path): \(reason)")
         // The program made what is there; other files stay.
         if run.policy == .refuseNonEmpty { policy = .overlay }
       case .unknown:
         if run.policy == .refuseNonEmpty { break }
         logger.info(
-          "\(path) is made again: without \(StageFingerprint.fileName) it is not known what it is made from")
+          "rebuilding \(path): without \(StageFingerprint.fileName) it is not known what it is made from")
       case .absent, nil: break
       }
       targets[document.name] = Target(path: path, policy: policy, fingerprint: fingerprint)

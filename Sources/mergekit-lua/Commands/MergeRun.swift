@@ -96,17 +96,17 @@ struct MergeRun {
       guard let mega else {
         return try write(outputs(config.results(in: host)), host, started, config: config)
       }
-      if mega.isFinished { return logger.info("everything is finished: nothing is to be made") }
+      if mega.isFinished { return logger.info("everything is up to date: nothing to do") }
       try write(mega.outputs(config.results(in: host)), host, started, config: config)
     }
   }
 
-  /// What becomes of the merges that others use, for a plan that is printed. None is put down in between,
+  /// What becomes of the merges that others use, for a plan that is printed. None is materialised in between,
   /// however often it is used: measured, a stage that is computed again in each sweep of what uses it costs
   /// less than writing and reading it.
   private static func stages(of config: ConfigRecipe?) -> [String] {
     (config?.made ?? []).filter { !$0.users.isEmpty }.map { stage in
-      "computes \(stage.name) along with \(stage.users.joined(separator: ", ")): not put down in between, "
+      "computes \(stage.name) along with \(stage.users.joined(separator: ", ")): not materialised in between, "
         + "its reductions run once a tensor"
     }
   }

@@ -11,7 +11,7 @@ struct MergekitMega: ParsableCommand {
     usage: "mergekit-mega CONFIG_FILE [OUT_PATH] [options]",
     discussion: """
       Every document becomes a directory of its name in OUT_PATH, the one without a name by that of CONFIG_FILE; all \
-      in one pass. What is finished there, from the same documents and models, is not made again. This is \
+      in one pass. What is up to date there is not rebuilt. This is \
       mergekit-lua, which translates the config to Lua: see mergekit-lua translate.
       """)
 

@@ -11,10 +11,10 @@ import Tensors
 struct LogOptions: ParsableArguments {
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: ArgumentHelp("Say nothing but warnings and errors."))
+    help: ArgumentHelp("Print nothing but warnings and errors."))
   var quiet: Bool?
 
-  @Flag(name: [.short, .long], help: "Say more.")
+  @Flag(name: [.short, .long], help: "Increase verbosity.")
   var verbose: Int
 
   var isQuiet: Bool { quiet ?? false }
@@ -29,7 +29,7 @@ struct ScriptOptions: ParsableArguments {
     help: ArgumentHelp("Use an edited copy of the standard library.", valueName: "dir"))
   var standardLibrary: String?
 
-  @Option(help: ArgumentHelp("What a script and its expressions may take.", valueName: "size"))
+  @Option(help: ArgumentHelp("Memory limit for scripts.", valueName: "size"))
   var memoryLimit: ByteCount = ByteCount(bytes: 256_000_000)
 
   @Option(help: ArgumentHelp("Lua instructions that a script may run.", visibility: .private))
@@ -53,7 +53,7 @@ struct HostOptions: ParsableArguments {
     name: [.long, .customShort("j", allowingJoined: true)], help: "Worker threads. (default: all cores)")
   var threads: Int?
 
-  @Option(help: "Of all random draws. (default: \(defaultSeed))")
+  @Option(help: "Random seed. (default: \(defaultSeed))")
   var seed: UInt64?
 
   @Option(help: ArgumentHelp("Elements of a tile.", visibility: .private))

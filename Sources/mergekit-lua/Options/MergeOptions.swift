@@ -57,7 +57,7 @@ struct MergeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
   var dtype: DType?
 
-  @Option(help: ArgumentHelp("The most data of a shard.", valueName: "size"))
+  @Option(help: ArgumentHelp("Maximum shard size.", valueName: "size"))
   var outShardSize = ByteCount(bytes: 5_000_000_000)
 
   @Flag(
@@ -72,7 +72,7 @@ struct MergeOptions: ParsableArguments {
 
   @Flag(
     name: [.customShort("f"), .long],
-    help: "Replace OUT if it exists and is not empty; make what is finished again.")
+    help: "Replace OUT if it exists and is not empty; rebuild what is up to date.")
   var force = false
 
   @Flag(help: "Print the plan, and write nothing.")

@@ -169,8 +169,8 @@ function M.config_changes(like, names, tie_of, specify, rows)
       if tie and tie.kind == "head" then changes.tie_word_embeddings = false end
     elseif specify and not changes.vocab_size then
       local info = like:info(name)
-      local rows = info.kind == "embedding" and specify(name).shape[1]
-      if rows and rows ~= info.shape[1] then changes.vocab_size = rows end
+      local count = info.kind == "embedding" and specify(name).shape[1]
+      if count and count ~= info.shape[1] then changes.vocab_size = count end
     end
   end
   return changes

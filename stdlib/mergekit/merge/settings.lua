@@ -157,7 +157,7 @@ function M.resolve(parameter, scopes, info, alias, owner)
   if not parameter.required then return parameter.default end
   local why = ""
   if type(given) == "function" then
-    why = ": its function gave nil"
+    why = ": its function returned nil"
   elseif given ~= nil then
     why = ": no filter of its setting matches"
   end

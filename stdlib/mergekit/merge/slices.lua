@@ -144,7 +144,7 @@ local function split_base(who, slice, base, is_whole)
     elseif not entry and is_whole and #slice.sources < method.max_inputs then
       local lacking = lacking_setting(method, slice.scopes)
       if lacking then
-        warn(("base: model '%s' is no input of '%s', as it has no %s: it gives config.json and the tokenizer")
+        warn(("base: model '%s' is no input of '%s', as it has no %s: it provides config.json and the tokenizer")
           :format(base.name, method.name, lacking))
       else
         slice.sources[#slice.sources + 1] = { model = base, label = base.name, path = join(slice.path, "base") }

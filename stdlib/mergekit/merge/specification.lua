@@ -27,7 +27,7 @@ local function differ_in_rows(a, b)
 end
 
 local function fail_of_vocabularies(a, a_label, b, b_label)
-  core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': the option tokenizer brings them together; "
+  core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': set `tokenizer` to align them; "
     .. "truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
     :format(M.shape_text(a), a_label, M.shape_text(b), b_label))
 end
@@ -63,7 +63,7 @@ function M.of(place, truncates, vocabulary)
   local found = presence.of(place)
   local first, first_dtype, first_label, rows, dtypes, has_token_rows
   local is_cut = false
-  for index, entry in ipairs(presence.entries(found)) do
+  for _, entry in ipairs(presence.entries(found)) do
     local model, label, name = entry.source.model, entry.source.label, entry.name or place.name
     local shape, dtype = model:specification(name)
     if not first then

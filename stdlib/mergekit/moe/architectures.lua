@@ -38,7 +38,7 @@ end
 --- Fails unless a value says what an architecture must.
 local function checked(value, shown)
   if type(value) ~= "table" then
-    fail(("%s gave %s, expected a table as in stdlib/expert_layouts/mixtral.lua"):format(shown, value == true and "nothing" or "a " .. type(value)))
+    fail(("%s returned %s, expected a table as in stdlib/expert_layouts/mixtral.lua"):format(shown, value == true and "nothing" or "a " .. type(value)))
   end
   local where = "moe: architecture " .. (type(value.name) == "string" and ("'%s'"):format(value.name) or shown)
   methods.check_keys(value, fields, where)

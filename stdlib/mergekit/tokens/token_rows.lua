@@ -45,7 +45,7 @@ function Plan.new(vocabulary, entries, base, spec, fail)
 end
 
 --- Whether a tensor of a model has a row for each token.
-function Plan:is_vocabulary(model, name) return architectures.has_token_rows(model, name, model:info(name)) end
+function Plan.is_vocabulary(_, model, name) return architectures.has_token_rows(model, name, model:info(name)) end
 
 --- The ids that the result's tokens have in a model, by the result's ids from 1.
 function Plan:ids_of(index)
@@ -321,7 +321,7 @@ function Plan:reader(place)
   for _, index in ipairs(order) do tensors[index] = as_rows(self.entries[index].model:tensor(donor_name(index))) end
 
   --- The rows of a model below which those stand that it takes of others, and where each of them begins. Each model has
-  --- its own: what two gathers share would be put down on disk, as it is expensive in general.
+  --- its own: what two gathers share would be materialised on disk, as it is expensive in general.
   local function catalogue(index)
     local list, offsets, count = {}, {}, 0
     local function add(piece, tensor)

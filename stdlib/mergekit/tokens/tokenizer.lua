@@ -68,12 +68,12 @@ local function read(given, fail)
   end
   methods.check_keys(given, fields, "merge: tokenizer")
   check_source(given.source or "union", fail, "tokenizer.source")
-  local read = { source = given.source or "union", tokens = {} }
+  local result = { source = given.source or "union", tokens = {} }
   local multiple = given.pad_to_multiple_of
   if multiple ~= nil and (math.type(multiple) ~= "integer" or multiple < 1 or multiple > 1 << 24) then
     fail("tokenizer.pad_to_multiple_of", "expected a whole number from 1 on, got " .. tostring(multiple))
   end
-  read.multiple = multiple
+  result.multiple = multiple
   if given.tokens ~= nil and type(given.tokens) ~= "table" then
     fail("tokenizer.tokens", "expected a table of tokens, got " .. type(given.tokens))
   end
@@ -87,12 +87,12 @@ local function read(given, fail)
     if token.force ~= nil and type(token.force) ~= "boolean" then
       fail(path .. ".force", "expected a boolean, got " .. type(token.force))
     end
-    read.tokens[#read.tokens + 1] = {
+    result.tokens[#result.tokens + 1] = {
       name = name, force = token.force or false, path = path .. ".source",
       source = read_token_source(token.source, path .. ".source", fail, name),
     }
   end
-  return read
+  return result
 end
 
 -- Models

@@ -36,7 +36,7 @@ extension ModelBinding {
   /// The tensor on top of the stack, with a reference for the caller.
   func takeTensor(_ giver: String, _ lua: LuaState) throws -> NodeID {
     guard let node = tensors.node(at: -1, in: lua) else {
-      throw LuaError("\(giver) gave a \(lua.typeName(at: -1)), expected a tensor")
+      throw LuaError("\(giver) returned a \(lua.typeName(at: -1)), expected a tensor")
     }
     context.graph.retain(node)
     return node

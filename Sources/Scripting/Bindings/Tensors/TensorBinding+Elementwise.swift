@@ -17,7 +17,7 @@ extension TensorBinding {
       }
     }
     func refused(_ sign: String, _ method: String) -> LuaFunction {
-      { _ in throw LuaError("'\(sign)' gives a boolean, which a lazy tensor has not; use a:\(method)(b)") }
+      { _ in throw LuaError("'\(sign)' is not available for lazy tensors; use a:\(method)(b)") }
     }
     return [
       "__add": binary(.add), "__sub": binary(.subtract), "__mul": binary(.multiply),

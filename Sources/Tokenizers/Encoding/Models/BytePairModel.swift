@@ -106,7 +106,7 @@ struct BytePairModel: Sendable {
   }
 
   /// The tokens of a piece's characters. One without a token becomes those of its bytes, else unknown;
-  /// without a token for the unknown it is left out.
+  /// without an unk_token it is left out.
   private func addSymbols(of piece: UTF8Bytes, _ work: inout Work) throws {
     /// The unknown that is not added yet, since others may join it.
     var unknown: Int?
