@@ -12,6 +12,8 @@ package struct LuaError: Error, CustomStringConvertible {
     case memoryLimit
     /// More instructions than `LuaLimits.instructions`.
     case instructionLimit
+    /// More time than `LuaLimits.seconds`.
+    case timeLimit
     /// A request through `LuaInterrupt`.
     case interrupted
 
@@ -19,7 +21,7 @@ package struct LuaError: Error, CustomStringConvertible {
     package var isFatal: Bool {
       switch self {
       case .syntax, .runtime: false
-      case .memoryLimit, .instructionLimit, .interrupted: true
+      case .memoryLimit, .instructionLimit, .timeLimit, .interrupted: true
       }
     }
   }
@@ -96,6 +98,9 @@ extension LuaError {
         + (limits.memoryOption.map { " (\($0))" } ?? "")
     case .instructionLimit:
       "script ran more than \(grouped(limits.instructions ?? 0)) instructions: an endless loop?"
+    case .timeLimit:
+      "the run took longer than its limit of \(seconds(limits.seconds ?? 0))"
+        + (limits.secondsOption.map { " (\($0))" } ?? "")
     case .interrupted: "interrupted"
     case .syntax, .runtime: ""
     }
@@ -106,6 +111,11 @@ extension LuaError {
     let units = [("GB", 1 << 30), ("MB", 1 << 20), ("MB", 1_000_000), ("KB", 1 << 10), ("bytes", 1)]
     let (name, size) = units.first { bytes >= $0.1 && bytes % $0.1 == 0 } ?? ("bytes", 1)
     return "\(grouped(bytes / size)) \(name)"
+  }
+
+  /// `1 second`, `2.5 seconds`.
+  private static func seconds(_ number: Double) -> String {
+    number == 1 ? "1 second" : "\(Int(exactly: number).map(grouped) ?? "\(number)") seconds"
   }
 
   /// `1,000,000`.

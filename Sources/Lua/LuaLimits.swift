@@ -8,6 +8,10 @@ package struct LuaLimits: Sendable {
   package var memoryOption: String?
   /// Virtual machine instructions over the life of the state, to within a thousand; `nil` for no limit.
   package var instructions: Int?
+  /// Seconds of wall-clock time over the life of the state; `nil` for no limit.
+  package var seconds: Double?
+  /// What sets that limit, such as an option of a program, for its message.
+  package var secondsOption: String?
   /// Seconds that a C library function may run before the watchdog calls its handler; `nil` for no limit.
   package var hangSeconds: Double?
   /// Seconds that a script has to unwind after an interrupt before the watchdog calls its handler.
@@ -32,6 +36,12 @@ package final class LuaInterrupt: @unchecked Sendable {
   // Unchecked: the flag is only touched by atomic loads and stores, and lives as long as this object.
   let flag: UnsafeMutablePointer<Int32>
 
+  /// Who stops the states.
+  enum Reason: Int32 {
+    case request = 1
+    case timeLimit = 2
+  }
+
   package init() {
     flag = .allocate(capacity: 1)
     flag.initialize(to: 0)
@@ -40,7 +50,13 @@ package final class LuaInterrupt: @unchecked Sendable {
   deinit { flag.deallocate() }
 
   /// Makes every state with this interrupt stop with the error `interrupted`.
-  package func request() { bridge_set_interrupt(flag) }
+  package func request() { bridge_set_interrupt(flag, Reason.request.rawValue) }
+
+  /// The same, as the time is up.
+  func stopForTime() { bridge_set_interrupt(flag, Reason.timeLimit.rawValue) }
+
+  /// Who asked, first or last.
+  var reason: Reason? { Reason(rawValue: bridge_interrupt_reason(flag)) }
 
   /// Whether a stop was requested.
   package var isRequested: Bool { bridge_is_interrupted(flag) }

@@ -1,6 +1,5 @@
 import Basics
-import CLua
-import Glibc
+import SystemPackage
 
 /// What `require` finds: modules of the host, files below a folder, and the standard library.
 ///
@@ -71,6 +70,16 @@ package final class LuaModules {
     return value
   }
 
+  /// Whether `require(name)` finds a module; false for what is no name of one.
+  package func exists(_ name: String) -> Bool {
+    guard let path = try? Self.checkedPath(of: name) else { return false }
+    return loaded[path] != nil
+      || Self.files(of: path).contains { file in
+        let found = FilePath(below(file))
+        return standardLibrary(file) != nil || Self.isRegular(found) && (try? requireContained(found)) != nil
+      }
+  }
+
   // MARK: Names
 
   private static func path(of name: String) -> String {
@@ -80,7 +89,7 @@ package final class LuaModules {
   private static func checkedPath(of name: String) throws -> String {
     let path = path(of: name)
     let isPlain = path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
-    guard isPlain, !name.utf8.contains(0) else {
+    guard isPlain, name.unicodeScalars.allSatisfy({ $0.value >= 32 }) else {
       throw LuaError(
         "module name '\(name)' must be a path below the script's folder, such as 'methods.mine'"
           + " or 'methods/mine'")
@@ -104,7 +113,7 @@ package final class LuaModules {
 
   private func find(_ path: String) throws -> Source? {
     for file in Self.files(of: path) {
-      guard let text = try Self.read(below(file)) else { continue }
+      guard let text = try read(file) else { continue }
       userFiles.append((file, text))
       return Source(text: text, name: below(file), origin: .user)
     }
@@ -117,34 +126,26 @@ package final class LuaModules {
   }
 
   /// The bytes of a regular file, or `nil` if there is none.
-  private static func read(_ path: String) throws -> [UInt8]? {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw cannotRead(path) }
-    defer { close(descriptor) }
-
-    var text: [UInt8] = []
-    let chunk = 1 << 16
-    while true {
-      let start = text.count
-      text.append(contentsOf: repeatElement(0, count: chunk))
-      let count = text.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + start, chunk) }
-      guard count >= 0 else {
-        text.removeLast(chunk)
-        if errno == EINTR { continue }
-        throw cannotRead(path)
+  private func read(_ file: String) throws -> [UInt8]? {
+    let path = FilePath(below(file))
+    guard Self.isRegular(path) else { return nil }
+    try requireContained(path)
+    do {
+      let opened = try InputFile(path: path, links: .all)
+      guard opened.identity.byteCount <= Self.largestFile else {
+        throw LuaError("module file '\(path)' is larger than \(Self.largestFile >> 20) MB")
       }
-      text.removeLast(chunk - count)
-      if count == 0 { return text }
-      guard text.count <= largestFile else {
-        throw LuaError("module file '\(path)' is larger than \(largestFile >> 20) MB")
-      }
+      return try opened.bytes(at: 0, count: opened.identity.byteCount)
+    } catch FileError.system(_, _, let error) {
+      throw LuaError("cannot read module file '\(path)': \(error)")
     }
   }
 
-  private static func cannotRead(_ path: String) -> LuaError {
-    LuaError("cannot read module file '\(path)': \(String(cString: strerror(errno)))")
+  private static func isRegular(_ path: FilePath) -> Bool { (try? path.stat())?.type == .regular }
+
+  /// A link that leads out of the folder would show a script what is there, if only in an error's words.
+  private func requireContained(_ path: FilePath) throws {
+    try FileLinks.requireContained(path, in: FilePath(root))
   }
 
   // MARK: Not found
@@ -162,7 +163,7 @@ package final class LuaModules {
   /// Modules of the host and of the standard library, and the files in the folder that the name points to.
   private func knownPaths(beside path: String) -> [String] {
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    let files = Self.entries(of: below(folder)).map { folder + $0 } + standardLibraryPaths
+    let files = names(in: folder).map { folder + $0 } + standardLibraryPaths
     let paths = files.compactMap { file -> String? in
       guard file.hasSuffix(".lua") else { return nil }
       let path = file.dropLast(4)
@@ -171,16 +172,9 @@ package final class LuaModules {
     return Set(paths + loaded.keys).sorted()
   }
 
-  private static func entries(of folder: String) -> [String] {
-    guard let directory = opendir(folder.isEmpty ? "." : folder) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      names.append(name)
-    }
-    return names
+  private func names(in folder: String) -> [String] {
+    let path = FilePath(below(folder.isEmpty ? "." : folder))
+    guard (try? requireContained(path)) != nil else { return [] }
+    return (try? fileNames(in: path)) ?? []
   }
 }

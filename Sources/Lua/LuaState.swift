@@ -146,11 +146,9 @@ package final class LuaState {
   }
 
   private func startWatchdog() {
-    guard let handler = hangHandler else { return }
+    guard watchdog == nil, hangHandler != nil || limits.seconds != nil else { return }
+    watchdog = Watchdog(host: host, interrupt: interrupt, limits: limits, handler: hangHandler)
     hangHandler = nil
-    watchdog = Watchdog(
-      host: host, hangSeconds: limits.hangSeconds ?? .infinity, interruptSeconds: limits.interruptSeconds,
-      handler: handler)
   }
 
   // MARK: Limits
@@ -203,7 +201,7 @@ package final class LuaState {
       switch Int(bridge_stopped(host)) {
       case bridge_stopped_by_memory: .memoryLimit
       case bridge_stopped_by_instructions: .instructionLimit
-      default: .interrupted
+      default: interrupt.reason == .timeLimit ? .timeLimit : .interrupted
       }
     var error = LuaError(LuaError.message(of: kind, limits: limits), kind: kind)
     error.setPosition(String(cString: bridge_stopped_position(host)))
@@ -333,7 +331,7 @@ extension LuaError.Kind {
     switch self {
     case .memoryLimit: bridge_stopped_by_memory
     case .instructionLimit: bridge_stopped_by_instructions
-    case .interrupted: bridge_stopped_by_interrupt
+    case .interrupted, .timeLimit: bridge_stopped_by_interrupt
     case .syntax, .runtime: bridge_not_stopped
     }
   }

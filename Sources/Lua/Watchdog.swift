@@ -8,10 +8,13 @@ package enum WatchdogReason: Sendable, Hashable, CustomStringConvertible {
   case hung(seconds: Double, near: String?)
   /// An interrupt was requested and the script has not unwound.
   case interrupted
+  /// The same, as the time is up.
+  case outOfTime
 
   package var description: String {
     switch self {
     case .interrupted: return "interrupted"
+    case .outOfTime: return "the time limit is reached"
     case .hung(let seconds, let near):
       let place = near.map { "near \($0): " } ?? ""
       // A whole number of seconds reads without its fraction.
@@ -29,21 +32,26 @@ final class Watchdog: @unchecked Sendable {
   // Unchecked: all but the descriptors is constant, and the host is read by atomic loads, except for the
   // position that was seen last, which a hung script does not write.
   private let host: OpaquePointer
+  private let interrupt: LuaInterrupt
   private let hangSeconds: Double
   private let interruptSeconds: Double
-  private let handler: @Sendable (WatchdogReason) -> Void
+  /// When the time is up.
+  private let end: Double
+  private let handler: (@Sendable (WatchdogReason) -> Void)?
   /// A pipe whose writing end closes to end the thread.
   private let wakeUp: (reading: Int32, writing: Int32)
   private var thread: pthread_t?
 
   /// Starts to watch. `nil` if the system gives no thread.
   init?(
-    host: OpaquePointer, hangSeconds: Double, interruptSeconds: Double,
-    handler: @escaping @Sendable (WatchdogReason) -> Void
+    host: OpaquePointer, interrupt: LuaInterrupt, limits: LuaLimits,
+    handler: (@Sendable (WatchdogReason) -> Void)?
   ) {
     self.host = host
-    self.hangSeconds = hangSeconds
-    self.interruptSeconds = interruptSeconds
+    self.interrupt = interrupt
+    hangSeconds = limits.hangSeconds ?? .infinity
+    interruptSeconds = limits.interruptSeconds
+    end = Self.now() + (limits.seconds ?? .infinity)
     self.handler = handler
     var descriptors: [Int32] = [-1, -1]
     guard pipe(&descriptors) == 0 else { return nil }
@@ -82,15 +90,16 @@ final class Watchdog: @unchecked Sendable {
 
   private func watch() {
     let tick = max(0.01, min(0.25, hangSeconds / 4, interruptSeconds / 4))
-    var time = now()
+    var time = Self.now()
     var beat = bridge_heartbeat(host)
     var silence = 0.0
     var unwinding = 0.0
     var reported: (hang: Bool, interrupt: Bool) = (false, false)
 
-    while !waitForStop(seconds: tick) {
+    while !waitForStop(seconds: time < end ? min(tick, end - time) : tick) {
       // A process that was stopped for an hour did not hang for an hour.
-      let newTime = now()
+      let newTime = Self.now()
+      if newTime >= end, !interrupt.isRequested { interrupt.stopForTime() }
       let elapsed = min(newTime - time, 2 * tick)
       time = newTime
 
@@ -104,14 +113,14 @@ final class Watchdog: @unchecked Sendable {
       }
       if silence > hangSeconds, !reported.hang {
         reported.hang = true
-        handler(.hung(seconds: hangSeconds, near: lastPosition))
+        handler?(.hung(seconds: hangSeconds, near: lastPosition))
       }
 
       let isUnwinding = bridge_stop_is_requested(host) && bridge_is_active(host)
       unwinding = isUnwinding ? unwinding + elapsed : 0
       if unwinding > interruptSeconds, !reported.interrupt {
         reported.interrupt = true
-        handler(.interrupted)
+        handler?(interrupt.reason == .timeLimit ? .outOfTime : .interrupted)
       }
     }
   }
@@ -128,7 +137,7 @@ final class Watchdog: @unchecked Sendable {
     return poll(&descriptor, 1, Int32(seconds * 1000)) > 0
   }
 
-  private func now() -> Double {
+  private static func now() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9

@@ -128,16 +128,18 @@ import Testing
 
   @Test func symbolicLinksAreFollowed() throws {
     // As in a hub's cache: the shards and the index are links to blobs elsewhere.
-    let blob = FilePath(try directory.write(safetensors(tensors: "a"), to: "blobs/1234"))
+    let blob = FilePath(try directory.write(safetensors(tensors: "a"), to: "models--org--name/blobs/1234"))
     let index = FilePath(
-      try directory.write(#"{"weight_map": {"a": "model-1.safetensors"}}"#, to: "blobs/5678"))
-    try directory.write("{}", to: "snapshot/config.json")
+      try directory.write(
+        #"{"weight_map": {"a": "model-1.safetensors"}}"#, to: "models--org--name/blobs/5678"))
+    try directory.write("{}", to: "models--org--name/snapshots/abc/config.json")
     for (link, target) in [("model-1.safetensors", blob), ("model.safetensors.index.json", index)] {
       try FileManager.default.createSymbolicLink(
-        atPath: directory.file("snapshot").appending(link).string, withDestinationPath: target.string)
+        atPath: directory.file("models--org--name/snapshots/abc").appending(link).string,
+        withDestinationPath: target.string)
     }
     try FileManager.default.createSymbolicLink(
-      atPath: directory.file("link").string, withDestinationPath: "snapshot")
+      atPath: directory.file("link").string, withDestinationPath: "models--org--name/snapshots/abc")
     #expect(try open("link").names == ["a"])
     #expect(try open("link").config == .object([:]))
   }

@@ -252,13 +252,13 @@ import Testing
   @Test func signalsEndASaveToo() throws {
     let outcome = try interrupt(
       """
-      mk.model("models/base"):save "first"
+      mk.model("models/base"):save "out/first"
       mk.model("models/base"):map(function(t)
         return t * mk.defer({ t:sum() }, function(s) warn "ready" while true do end end, 1)
-      end):save "second"
+      end):save "out/second"
       """, with: SIGINT)
     #expect(outcome.status == 1)
-    #expect(tool.tree().filter { !$0.contains("/") } == ["first", "recipe.lua"])
+    #expect(tool.tree().filter { !$0.contains("/") } == ["out", "recipe.lua"])
   }
 
   // MARK: Full disks

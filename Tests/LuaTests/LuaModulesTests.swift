@@ -133,6 +133,32 @@ private func makeState(_ folder: TemporaryDirectory) throws -> LuaState {
     #expect(luaError { try lua.run("require 'folder'", name: "r") }?.message.contains("not found") == true)
   }
 
+  /// A link out of the folder would carry what is there into a message; `exists` does not tell of it either.
+  @Test(arguments: ["link", "folder/secret", "missing"])
+  func linksStayBelowTheFolder(name: String) throws {
+    let outside = try TemporaryDirectory(["secret.lua": "a secret"])
+    let folder = try TemporaryDirectory(["real.lua": "return 1"])
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/link.lua", withDestinationPath: outside.path + "/secret.lua")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/folder", withDestinationPath: outside.path)
+    let lua = try makeState(folder)
+    let error = luaError { try lua.run("require '\(name)'", name: "recipe.lua") }
+    #expect(error?.message.contains("a secret") == false)
+    #expect(error?.message.contains("leads out of its folder") == (name != "missing"))
+    let modules = LuaModules(root: folder.path)
+    #expect(!modules.exists(name))
+    #expect(modules.exists("real"))
+    #expect(!modules.exists(outside.path + "/secret"))
+    #expect(!modules.exists("../" + outside.path.split(separator: "/").last! + "/secret"))
+  }
+
+  @Test func existsDoesNotWaitForPipes() throws {
+    let folder = try TemporaryDirectory([:])
+    mkfifo(folder.path + "/pipe.lua", 0o600)
+    #expect(!LuaModules(root: folder.path).exists("pipe"))
+  }
+
   @Test func requireChecksItsArgument() throws {
     let lua = try makeState(TemporaryDirectory([:]))
     #expect(

@@ -66,6 +66,16 @@ private func hangingScript(_ work: Int) -> String {
     #expect(reports.all == [])
   }
 
+  @Test(arguments: ["while true do end", "while true do pcall(function() while true do end end) end"])
+  func theTimeLimitStopsAScript(_ script: String) {
+    var limits = LuaLimits(instructions: nil)
+    limits.seconds = 0.1
+    limits.secondsOption = "--time"
+    let error = luaError { try LuaState(limits: limits).run(script, name: "recipe.lua") }
+    #expect(error?.kind == .timeLimit)
+    #expect(error?.description == "recipe.lua:1: the run took longer than its limit of 0.1 seconds (--time)")
+  }
+
   @Test func closingEndsTheThreadAtOnce() throws {
     let clock = ContinuousClock()
     let time = try clock.measure {

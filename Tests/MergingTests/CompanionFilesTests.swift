@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Merging
 import SystemPackage
@@ -83,20 +84,38 @@ import Testing
 
   @Test func linksOfHubCachesAreFollowed() throws {
     let contents = String(repeating: "0123456789abcdef", count: 50_000)
-    folder.write(contents, at: folder.path("blobs/1"))
-    folder.makeDirectory("model")
+    folder.write(contents, at: folder.path("models--a--b/blobs/1"))
+    folder.makeDirectory("models--a--b/snapshots/c")
     let manager = FileManager.default
     try manager.createSymbolicLink(
-      atPath: folder.path("model/tokenizer.json").string, withDestinationPath: "../blobs/1")
+      atPath: folder.path("models--a--b/snapshots/c/tokenizer.json").string,
+      withDestinationPath: "../../blobs/1")
     try manager.createSymbolicLink(
-      atPath: folder.path("model/vocab.json").string, withDestinationPath: "../blobs/missing")
-    chmod(folder.path("blobs/1").string, 0o400)
+      atPath: folder.path("models--a--b/snapshots/c/vocab.json").string,
+      withDestinationPath: "../../blobs/missing")
+    chmod(folder.path("models--a--b/blobs/1").string, 0o400)
     folder.makeDirectory("out")
-    try CompanionFiles(in: folder.path("model")).copy(to: folder.path("out"))
+    try CompanionFiles(in: folder.path("models--a--b/snapshots/c")).copy(to: folder.path("out"))
     #expect(folder.tree().filter { $0.hasPrefix("out/") } == ["out/tokenizer.json"])
     #expect(folder.read("out/tokenizer.json") == contents)
     let permissions = try manager.attributesOfItem(atPath: folder.path("out/tokenizer.json").string)
     #expect((permissions[.posixPermissions] as? Int ?? 0) & 0o600 == 0o600)
+  }
+
+  @Test(arguments: ["tokenizer.model", "chat_template.jinja", "1_Pooling/config.json"])
+  func linksThatLeadOutAreRefused(name: String) throws {
+    folder.write("a secret", at: folder.path("secret/config.json"))
+    folder.write(#"[{"path": "1_Pooling"}]"#, at: folder.path("model/modules.json"))
+    let link = name.contains("/") ? "model/1_Pooling" : "model/\(name)"
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path(link).string,
+      withDestinationPath: folder.path(name.contains("/") ? "secret" : "secret/config.json").string)
+    let error = #expect(throws: FileError.self) { try CompanionFiles(in: folder.path("model")) }
+    #expect(
+      error
+        == .linkLeadsOut(
+          path: folder.path("model/\(name)"),
+          target: try DirectoryFiles.realPath(folder.path("secret/config.json"))))
   }
 
   @Test func pipesAreNoFiles() throws {

@@ -21,6 +21,7 @@ package final class ScriptBench {
   package init(threads: Int = 2, tileSize: Int? = nil, seed: UInt64 = 42) throws {
     directory = try TemporaryDirectory()
     options = ScriptHost.Options(threads: threads, seed: seed, tileSize: tileSize)
+    options.savesBelow = [directory.path]
     try makeModel("one", [TestTensor("x", .f32, [1], [0])])
   }
 

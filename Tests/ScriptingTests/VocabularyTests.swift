@@ -212,12 +212,13 @@ import Testing
 
   /// The tokenizer's files of a model with the vocabulary that an expression makes of its own, `v`.
   private func written(_ expression: String, of name: String = "m") throws -> [String: String] {
+    bench.options.policy = .replace
     _ = try bench.lines(
       """
       local m = mk.model(here .. '\(name)')
       local v = m:vocabulary()
       mk.define_model { like = m, sources = { m }, names = m:names(), tokenizer = \(expression),
-        build = function(name) return m:tensor(name) end }:save(here .. 'out', { force = true })
+        build = function(name) return m:tensor(name) end }:save(here .. 'out')
       """)
     let names = try FileManager.default.contentsOfDirectory(atPath: "\(bench.folder)/out")
     var files: [String: String] = [:]

@@ -239,12 +239,13 @@ import Testing
   @Test func anIgnoredBaseIsAnInputAndGivesTheFiles() throws {
     try bench.write(#"{"from": "b"}"#, to: "b/config.json")
     try bench.write("{}", to: "b/tokenizer.json")
+    bench.options.policy = .replace
     for models in [
       "{ { a, weight = 1 }, { b, weight = 3 } }", "{ { a, weight = 1 } }, parameters = { weight = 3 }",
     ] {
       let script =
         self.models
-        + "local m = mk.merge { method = 'linear', base = b, models = \(models) }\nm:save(here .. 'out', { force = true })"
+        + "local m = mk.merge { method = 'linear', base = b, models = \(models) }\nm:save(here .. 'out')"
       try bench.lines(script)
       #expect(try bench.tensors("out").first?.elements == [0.75, 1])
       #expect(try bench.text("out/config.json").contains("\"from\": \"b\""))

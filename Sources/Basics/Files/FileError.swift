@@ -6,6 +6,8 @@ package enum FileError: Equatable, DiagnosableError {
   case system(action: String, path: FilePath, errno: Errno)
   case tooManyOpenFiles(path: FilePath, limit: Int)
   case notRegularFile(path: FilePath)
+  /// A link in a folder that others made, to a place outside of it.
+  case linkLeadsOut(path: FilePath, target: FilePath)
   case invalidJSON(path: FilePath, error: JSONError)
   case tooLarge(path: FilePath, byteCount: Int)
 
@@ -17,6 +19,9 @@ package enum FileError: Equatable, DiagnosableError {
       Diagnostic("cannot open: the limit of \(limit) open files is reached; raise it with `ulimit -n`")
         .inFile(path.string)
     case .notRegularFile(let path): Diagnostic(expected: "a regular file").inFile(path.string)
+    case .linkLeadsOut(let path, let target):
+      Diagnostic("this link leads out of its folder, to \(name: target.string); copy the file to use it")
+        .inFile(path.string)
     case .invalidJSON(let path, let error): error.diagnostic(inFile: path.string)
     case .tooLarge(let path, let byteCount):
       Diagnostic("\(ByteSize.format(byteCount)) are too much for a JSON file").inFile(path.string)

@@ -9,9 +9,18 @@ package final class InputFile: Sendable {
   package let identity: FileIdentity
   private let descriptor: FileDescriptor
 
-  /// Opens a regular file, following symbolic links.
-  package init(path: FilePath) throws {
+  /// Which symbolic links are followed.
+  package enum Links: Sendable {
+    /// Those that lead to within the file's folder, or into a hub cache's blobs: for what others made.
+    case withinFolder
+    /// All: for a file that the user named.
+    case all
+  }
+
+  /// Opens a regular file.
+  package init(path: FilePath, links: Links = .withinFolder) throws {
     OpenFileLimit.raise()
+    if case .withinFolder = links { try FileLinks.requireContained(path) }
     self.path = path
     do {
       // Opening a pipe would wait for a writer without `.nonBlocking`; it changes nothing for files.

@@ -160,8 +160,13 @@ uint64_t bridge_heartbeat(const bridge_host *host);         // counts on while a
 bool bridge_stop_is_requested(const bridge_host *host);     // by the interrupt flag
 const char *bridge_seen_position(const bridge_host *host);  // the user's line that the hook saw last
 
-// Interrupt flags. Setting one is safe in a signal handler.
-static inline void bridge_set_interrupt(int32_t *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
+// Interrupt flags: 0, or why a stop is wanted. Setting one is safe in a signal handler.
+static inline void bridge_set_interrupt(int32_t *flag, int32_t reason) {
+  __atomic_store_n(flag, reason, __ATOMIC_RELAXED);
+}
+static inline int32_t bridge_interrupt_reason(const int32_t *flag) {
+  return __atomic_load_n(flag, __ATOMIC_RELAXED);
+}
 static inline bool bridge_is_interrupted(const int32_t *flag) {
   return __atomic_load_n(flag, __ATOMIC_RELAXED) != 0;
 }

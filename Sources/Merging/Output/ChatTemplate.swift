@@ -39,14 +39,11 @@ package enum ChatTemplate {
   private static let jsonFiles = ["tokenizer_config.json", "chat_template.json", "processor_config.json"]
 
   private static func text(in directory: FilePath) -> String? {
-    let path = directory.appending(textFile)
-    guard let status = try? path.stat(), status.type == .regular, status.size <= largestText,
-      let file = try? FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
+    guard let file = try? InputFile(path: directory.appending(textFile)),
+      file.identity.byteCount <= largestText
     else { return nil }
-    return try? file.closeAfter {
-      try String(unsafeUninitializedCapacity: Int(status.size)) {
-        try file.read(into: UnsafeMutableRawBufferPointer($0))
-      }
+    return (try? file.bytes(at: 0, count: file.identity.byteCount)).map {
+      String(decoding: $0, as: UTF8.self)
     }
   }
 

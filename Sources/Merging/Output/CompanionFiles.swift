@@ -14,6 +14,9 @@ package struct CompanionFiles: Sendable {
   /// Those of `names` that make up the tokenizer, its chat templates included.
   package var tokenizerFiles: [String] { names.filter(Self.isTokenizer) }
 
+  /// Those of `names` that are code, which config.json and its like refer to.
+  package var code: [String] { names.filter(Self.isCode) }
+
   /// The code of a tokenizer whose class is its model's own: all of it, or none.
   package let tokenizerCode: [String]
 
@@ -24,7 +27,8 @@ package struct CompanionFiles: Sendable {
 
   private let directory: FilePath
 
-  /// Looks for the files in a model's directory. Symbolic links are followed.
+  /// Looks for the files in a model's directory. Symbolic links are followed within it and into a hub cache's blobs;
+  /// one that leads elsewhere is an error.
   ///
   /// Code (`*.py`) is listed only if config.json, tokenizer_config.json or a processor's config has an
   /// `auto_map`; then all of it, as files import one another. It is never run.
@@ -36,7 +40,7 @@ package struct CompanionFiles: Sendable {
     }
     let needsCode = !referrers.isEmpty
     var names = present.filter { name in
-      (Self.isCompanion(name) || needsCode && name.hasSuffix(".py"))
+      (Self.isCompanion(name) || needsCode && Self.isCode(name))
         && Self.isRegularFile(directory.appending(name))
     }
     var modulesWithWeights: [String] = []
@@ -51,9 +55,10 @@ package struct CompanionFiles: Sendable {
         }
       }
     }
+    for name in names { try FileLinks.requireContained(directory.pushing(FilePath(name)), in: directory) }
     self.names = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     tokenizerCode =
-      referrers.contains("tokenizer_config.json") ? self.names.filter { $0.hasSuffix(".py") } : []
+      referrers.contains("tokenizer_config.json") ? self.names.filter(Self.isCode) : []
     self.modulesWithWeights = modulesWithWeights
   }
 
@@ -124,6 +129,8 @@ package struct CompanionFiles: Sendable {
     tokenizers.contains(name) || name.hasSuffix(".model") || name.hasSuffix(".tiktoken")
   }
 
+  private static func isCode(_ name: String) -> Bool { name.hasSuffix(".py") }
+
   private static func isWeights(_ name: String) -> Bool {
     [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".onnx", ".msgpack"]
       .contains { name.hasSuffix($0) } || name.hasSuffix(".index.json")
@@ -150,10 +157,7 @@ package struct CompanionFiles: Sendable {
   // MARK: Copying
 
   private static func copyFile(_ source: FilePath, to target: FilePath) throws {
-    let input = try naming(source, "read") {
-      try FileDescriptor.open(source, .readOnly, options: [.closeOnExec, .nonBlocking])
-    }
-    defer { try? input.close() }
+    let input = try InputFile(path: source, links: .all)  // checked by `init`
     let output = try naming(target, "create") {
       try FileDescriptor.open(
         target, .writeOnly, options: [.create, .truncate, .closeOnExec],
@@ -162,10 +166,12 @@ package struct CompanionFiles: Sendable {
     var isOpen = true
     defer { if isOpen { try? output.close() } }
     try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 16) { buffer in
+      var offset = 0
       while true {
-        let count = try naming(source, "read") { try input.read(into: buffer) }
+        let count = try input.read(into: buffer, at: offset)
         if count == 0 { break }
         try naming(target, "write") { _ = try output.writeAll(buffer[..<count]) }
+        offset += count
       }
     }
     isOpen = false

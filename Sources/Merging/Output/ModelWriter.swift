@@ -20,13 +20,15 @@ package struct ModelWriter {
     package var writesModelCard: Bool
     /// Whether the tokenizer's files are copied.
     package var copiesTokenizer: Bool
+    /// Whether the Python code of models is copied, without which some do not load.
+    package var copiesCode: Bool
     /// A further file, given the names and sizes of the files of weights, by which the output is known again.
     package var stamp: (([WeightFile]) -> (name: String, text: [UInt8]))?
 
     package init(
       policy: OutputDirectory.Policy = .refuseNonEmpty, dtype: DType? = nil,
       maximumShardBytes: Int = 5_000_000_000, recipe: Recipe? = nil, protected: [FilePath] = [],
-      writesModelCard: Bool = true, copiesTokenizer: Bool = true,
+      writesModelCard: Bool = true, copiesTokenizer: Bool = true, copiesCode: Bool = true,
       stamp: (([WeightFile]) -> (name: String, text: [UInt8]))? = nil
     ) {
       self.policy = policy
@@ -36,6 +38,7 @@ package struct ModelWriter {
       self.protected = protected
       self.writesModelCard = writesModelCard
       self.copiesTokenizer = copiesTokenizer
+      self.copiesCode = copiesCode
       self.stamp = stamp
     }
   }
@@ -231,13 +234,20 @@ package struct ModelWriter {
     if let directory = model.companionDirectory {
       let companions = try CompanionFiles(in: directory)
       let copiesTokenizer = options.copiesTokenizer && tokenizer == nil
-      try companions.copy(to: output.path, excluding: copiesTokenizer ? [] : Set(companions.tokenizerFiles))
+      var excluded = Set(copiesTokenizer ? [] : companions.tokenizerFiles)
+      if !options.copiesCode, !companions.code.isEmpty {
+        excluded.formUnion(companions.code)
+        warn(
+          "\(output.destination): the code of '\(model.companionLabel)' (\(companions.code.joined(separator: ", "))) "
+            + "is not copied: a script writes no code")
+      }
+      try companions.copy(to: output.path, excluding: excluded)
       for folder in companions.modulesWithWeights {
         warn("\(directory)/\(folder) holds weights of a further module, which are not copied")
       }
       hasTokenizer = hasTokenizer || companions.hasTokenizer
     }
-    if let tokenizer { try write(tokenizer, output) }
+    if let tokenizer { try write(tokenizer, output, copiesCode: options.copiesCode) }
     guard let template = model.newChatTemplate else { return }
     if tokenizer == nil, !options.copiesTokenizer {
       warn("chat_template: the tokenizer is not copied, so it is not saved")
@@ -253,13 +263,14 @@ package struct ModelWriter {
   }
 
   /// Writes a tokenizer of the merge's own, whether tokenizers are copied or not.
-  private func write(_ tokenizer: TokenizerFiles, _ output: OutputDirectory) throws {
+  private func write(_ tokenizer: TokenizerFiles, _ output: OutputDirectory, copiesCode: Bool) throws {
     let companions = try CompanionFiles(in: tokenizer.directory)
     let changed = try tokenizer.changedFiles()
     let all = Set(companions.names)
     // The model's own code is there by now.
-    let differing = companions.tokenizerCode.filter { companions.differs($0, in: output.path) }
-    let wanted = companions.tokenizerFiles + companions.tokenizerCode.filter { !differing.contains($0) }
+    let code = copiesCode ? companions.tokenizerCode : []
+    let differing = code.filter { companions.differs($0, in: output.path) }
+    let wanted = companions.tokenizerFiles + code.filter { !differing.contains($0) }
     try companions.copy(to: output.path, excluding: all.subtracting(wanted).union(changed.map(\.name)))
     for name in differing {
       warn(

@@ -21,7 +21,7 @@ final class ScriptContext {
 struct HostServices {
   /// Of the standard library.
   var methodNames: [String]
-  /// Whether `require` finds a file, by its path without `.lua`.
+  /// Whether `require` finds a module of this name.
   var moduleExists: (String) -> Bool
   /// Writes models from within a script.
   var save: (_ model: any LazyModel, _ path: String, _ options: SaveOptions) throws -> Void

@@ -27,6 +27,8 @@ package final class ScriptHost {
     package var writesModelCard: Bool
     /// Whether the tokenizer's files are copied.
     package var copiesTokenizer: Bool
+    /// The folders below which `m:save` may write.
+    package var savesBelow: [String] = []
 
     package init(
       threads: Int, seed: UInt64 = 42, tileSize: Int? = nil, limits: LuaLimits = LuaLimits(),
@@ -82,6 +84,7 @@ package final class ScriptHost {
   private let interrupt: LuaInterrupt
   private var recipe: ModelWriter.Recipe?
   private var recipePath: FilePath?
+  private var saves: SaveScope
 
   /// Makes a host for recipes in `root`, beside which their modules are looked for.
   ///
@@ -91,6 +94,7 @@ package final class ScriptHost {
     onHang: (@Sendable (WatchdogReason) -> Void)? = nil
   ) throws {
     self.options = options
+    saves = SaveScope(folders: options.savesBelow)
     var messages = messages
     let (warn, placed) = (messages.warn, messages.placed)
     var said: Set<String> = []
@@ -105,6 +109,7 @@ package final class ScriptHost {
     self.interrupt = interrupt
     var limits = options.limits
     limits.memoryOption = "--memory-limit"
+    limits.secondsOption = "--time-limit"
     lua = LuaState(
       limits: limits, seed: Int(truncatingIfNeeded: options.seed), interrupt: interrupt,
       output: messages.output, log: { say($0, state?.userLine) }, onHang: onHang)
@@ -121,9 +126,7 @@ package final class ScriptHost {
       graph: graph, evaluator: evaluator, seed: options.seed,
       host: HostServices(
         methodNames: library.methodNames,
-        moduleExists: { path in
-          library.text(of: "\(path).lua") != nil || ScriptFile.exists("\(path).lua", in: root)
-        },
+        moduleExists: { [modules] in modules.exists($0) },
         save: { model, path, options in try saver.host?.save(model, path, options) }))
     let setup = BindingSetup(lua: lua, context: context)
     models = try setup.binding()
@@ -322,11 +325,17 @@ package final class ScriptHost {
         ModelWriter.Output(
           output.model, path: FilePath(output.path),
           options: ModelWriter.Options(
-            policy: output.policy ?? options.policy, dtype: options.dtype,
+            policy: policy(of: output), dtype: options.dtype,
             maximumShardBytes: options.maximumShardBytes,
             recipe: recipe, protected: protected, writesModelCard: options.writesModelCard,
             copiesTokenizer: options.copiesTokenizer, stamp: output.stamp))
       }, as: name)
+  }
+
+  /// An output that holds nothing but what the script has saved there is as good as empty.
+  private func policy(of output: Output) -> OutputDirectory.Policy {
+    let policy = output.policy ?? options.policy
+    return policy == .refuseNonEmpty && saves.madeContents(of: FilePath(output.path)) ? .overlay : policy
   }
 
   /// The recipe, and every checkpoint that it opened, used for this output or not.
@@ -341,23 +350,33 @@ package final class ScriptHost {
     do {
       try writer.write(outputs)
     } catch TensorError.cancelled {
-      // If it was a script that was stopped, with the line.
-      try lua.checkInterrupt()
-      throw LuaError.interrupted
+      throw stopped()
+    } catch let error as LuaError where error.kind == .interrupted {
+      throw stopped()
     }
   }
 
+  /// Why the run stopped: if it was a script that was, with the line.
+  private func stopped() -> LuaError {
+    do { try lua.checkInterrupt() } catch let error as LuaError { return error } catch {}
+    return LuaError.interrupted
+  }
+
   private func save(_ model: any LazyModel, _ path: String, _ asked: SaveOptions) throws {
+    let isReplacing = options.policy == .replace
+    let target = try saves.checked(FilePath(path), force: asked.force, replaces: isReplacing)
     if options.isDryRun {
       messages.warn("dry run: '\(model.label)' is not saved to \(path)")
       return
     }
+    let isForced = asked.force && (isReplacing || saves.isOwn(target))
     let asked = ModelWriter.Options(
-      policy: asked.force ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
+      policy: isForced ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
       maximumShardBytes: asked.maximumShardBytes ?? options.maximumShardBytes, recipe: recipe,
       protected: protected, writesModelCard: options.writesModelCard,
-      copiesTokenizer: options.copiesTokenizer)
+      copiesTokenizer: options.copiesTokenizer, copiesCode: false)
     try write([ModelWriter.Output(model, path: FilePath(path), options: asked)], as: path)
+    saves.noteSaved(target)
   }
 
   /// The plan of writing a model, and the files that it reads.

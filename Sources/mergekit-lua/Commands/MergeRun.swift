@@ -130,6 +130,16 @@ struct MergeRun {
     }
   }
 
+  /// Where the run writes.
+  private var outputFolders: [String] {
+    switch destination {
+    case .result(let out): [out].compactMap { $0 }
+    case .allTo(let folder): [folder]
+    case .stagesTo(let folder, .path(let out)), .stagesTo(let folder, .ofNameless(let out)):
+      [folder] + [out].compactMap { $0 }
+    }
+  }
+
   /// Whether a directory holds nothing but directories of models, as a recipe with several results leaves it.
   private static func holdsResults(_ path: String) -> Bool {
     guard let names = try? fileNames(in: FilePath(path)), !names.isEmpty else { return false }
@@ -160,6 +170,7 @@ struct MergeRun {
     result.isDryRun = options.dryRun
     result.writesModelCard = options.writeModelCard
     result.copiesTokenizer = options.copyTokenizer
+    result.savesBelow = outputFolders + options.allowWrite
     return result
   }
 

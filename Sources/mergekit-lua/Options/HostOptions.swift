@@ -29,18 +29,29 @@ struct ScriptOptions: ParsableArguments {
     help: ArgumentHelp("Use an edited copy of the standard library.", valueName: "dir"))
   var standardLibrary: String?
 
-  @Option(help: ArgumentHelp("Memory limit for scripts.", valueName: "size"))
+  @Option(help: ArgumentHelp("Memory limit for scripts; 0 is none.", valueName: "size"))
   var memoryLimit: ByteCount = ByteCount(bytes: 256_000_000)
+
+  @Option(
+    help: ArgumentHelp("Wall-clock limit for the run. (default: none)", valueName: "seconds"))
+  var timeLimit: Double?
 
   @Option(help: ArgumentHelp("Lua instructions that a script may run.", visibility: .private))
   var instructionLimit: Int = 1_000_000_000
 
+  func validate() throws {
+    if let timeLimit, !(timeLimit > 0 && timeLimit.isFinite) {
+      throw ValidationError("--time-limit: expected seconds above 0, got \(timeLimit)")
+    }
+  }
+
   func hostOptions(threads: Int = 1, seed: UInt64 = HostOptions.defaultSeed, tileSize: Int? = nil) throws
     -> ScriptHost.Options
   {
-    ScriptHost.Options(
-      threads: threads, seed: seed, tileSize: tileSize,
-      limits: LuaLimits(memoryBytes: memoryLimit.bytes, instructions: instructionLimit),
+    var limits = LuaLimits(memoryBytes: memoryLimit.bytes, instructions: instructionLimit)
+    limits.seconds = timeLimit
+    return ScriptHost.Options(
+      threads: threads, seed: seed, tileSize: tileSize, limits: limits,
       standardLibrary: try standardLibrary.map { try StandardLibrary(directory: $0) } ?? .embedded)
   }
 }
@@ -94,9 +105,12 @@ extension ScriptHost {
       messages: Messages(warn: warn, placed: placed, progress: { progress?.update($0, $1) }),
       interrupt: Signals.interrupt,
       onHang: { reason in
-        Signals.giveUp(
-          reason == .interrupted
-            ? "interrupted" : "script hangs in a library function of Lua, such as a pattern that never ends")
+        switch reason {
+        case .interrupted: Signals.giveUp("interrupted")
+        case .outOfTime: Signals.giveUp("the run took longer than its limit (--time-limit)")
+        case .hung:
+          Signals.giveUp("script hangs in a library function of Lua, such as a pattern that never ends")
+        }
       })
   }
 }

@@ -75,6 +75,12 @@ struct MergeOptions: ParsableArguments {
     help: "Replace OUT if it exists and is not empty; rebuild what is up to date.")
   var force = false
 
+  @Option(
+    help: ArgumentHelp(
+      "A folder below which scripts may save models (m:save), beside OUT; may be repeated.", valueName: "dir"),
+    completion: .directory)
+  var allowWrite: [String] = []
+
   @Flag(help: "Print the plan, and write nothing.")
   var dryRun = false
 

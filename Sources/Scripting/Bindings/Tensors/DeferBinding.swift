@@ -38,7 +38,8 @@ final class DeferBinding: Binding {
         }
         let found = lua.top - top
         if isExact, found != outputs {
-          throw LuaError.located("defer: the function returned \(found) results, expected \(outputs)", position)
+          throw LuaError.located(
+            "defer: the function returned \(found) results, expected \(outputs)", position)
         }
         return try (1...outputs).map { index in
           guard index <= found else { return .nan }
