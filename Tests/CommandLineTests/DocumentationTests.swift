@@ -38,7 +38,8 @@ struct Example: CustomTestStringConvertible, Sendable {
     }
     if let name = text.firstMatch(of: /^-- (\w+)\.lua\n/)?.1 {
       try tool.write(text, to: "\(name).lua")
-      try tool.write(Self.prelude + Self.use(of: String(name), isMethod: text.contains("mk.method")), to: "example.lua")
+      try tool.write(
+        Self.prelude + Self.use(of: String(name), isMethod: text.contains("mk.method")), to: "example.lua")
     } else {
       try tool.write(Self.prelude + whole, to: "example.lua")
     }
@@ -53,9 +54,10 @@ struct Example: CustomTestStringConvertible, Sendable {
         ? "return mk.moe { base = base, experts = { { math_, positive_prompts = { 'a' } }, "
           + "{ code, positive_prompts = { 'b' } } }, \(text) }"
         : "return mk.merge { method = 'linear', base = base, "
-          + (field == "models" ? "" : "models = { base, math_, chat }, ") + "parameters = { weight = 0.5 }, \(text) }"
+          + (field == "models" ? "" : "models = { base, math_, chat }, ")
+          + "parameters = { weight = 0.5 }, \(text) }"
     }
-    return text.contains(/(?m)^return /) ? text : text + "\nreturn base"
+    return text.contains(#/(?m)^return\b/#) ? text : text + "\nreturn base"
   }
 
   /// What the text around an example has introduced, on the line before it.
@@ -76,7 +78,9 @@ struct Example: CustomTestStringConvertible, Sendable {
   // MARK: Finding them
 
   static let all: [Example] = {
-    let docs = (try? FileManager.default.contentsOfDirectory(atPath: Tool.repository.appending(path: "docs").path)) ?? []
+    let docs =
+      (try? FileManager.default.contentsOfDirectory(atPath: Tool.repository.appending(path: "docs").path))
+      ?? []
     let pages = ["README.md"] + docs.filter { $0.hasSuffix(".md") }.sorted().map { "docs/\($0)" }
     return pages.flatMap { blocks(in: $0, comment: "") }
       + blocks(in: "stdlib/meta/mergekit.lua", comment: "--- ")
@@ -119,7 +123,8 @@ enum ExampleModels {
     try writeTokenizer(letters.dropLast() + ["<|im_start|>"], to: "models/chat", tool)
   }
 
-  private static let letters = ["<unk>", "<s>", "</s>", "Ġ"] + "abcdefghijklmnopqrstuvwxyz.,".map(String.init)
+  private static let letters =
+    ["<unk>", "<s>", "</s>", "Ġ"] + "abcdefghijklmnopqrstuvwxyz.,".map(String.init)
 
   private static func writeTokenizer(_ tokens: [String], to folder: String, _ tool: Tool) throws {
     let vocabulary = tokens.enumerated().map { "\"\($1)\": \($0)" }.joined(separator: ", ")
@@ -137,6 +142,7 @@ enum ExampleModels {
        "model": {"type": "BPE", "unk_token": "<unk>", "vocab": {\(vocabulary)}, "merges": []}}
       """, to: "\(folder)/tokenizer.json")
     try tool.write(
-      #"{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}"#, to: "\(folder)/tokenizer_config.json")
+      #"{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}"#,
+      to: "\(folder)/tokenizer_config.json")
   }
 }
