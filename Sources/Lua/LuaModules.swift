@@ -1,6 +1,6 @@
 import Basics
 import CLua
-import Glibc
+import SystemPackage
 
 /// What `require` finds: modules of the host, files below a folder, and the standard library.
 ///
@@ -18,11 +18,11 @@ package final class LuaModules {
   /// The paths of modules that run now, in the order in which they were required.
   private var loading: [String] = []
 
-  /// The user's files that were required, by their paths below the root, in that order.
-  package private(set) var userFiles: [(path: String, text: [UInt8])] = []
-
   /// A file that is larger is no module.
   private static let largestFile = 16 << 20
+
+  /// The user's files that were required, by their paths below the root, in that order.
+  package private(set) var userFiles: [(path: String, text: [UInt8])] = []
 
   package init(
     root: String, standardLibraryPaths: [String] = [],
@@ -118,33 +118,10 @@ package final class LuaModules {
 
   /// The bytes of a regular file, or `nil` if there is none.
   private static func read(_ path: String) throws -> [UInt8]? {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw cannotRead(path) }
-    defer { close(descriptor) }
-
-    var text: [UInt8] = []
-    let chunk = 1 << 16
-    while true {
-      let start = text.count
-      text.append(contentsOf: repeatElement(0, count: chunk))
-      let count = text.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + start, chunk) }
-      guard count >= 0 else {
-        text.removeLast(chunk)
-        if errno == EINTR { continue }
-        throw cannotRead(path)
-      }
-      text.removeLast(chunk - count)
-      if count == 0 { return text }
-      guard text.count <= largestFile else {
-        throw LuaError("module file '\(path)' is larger than \(largestFile >> 20) MB")
-      }
+    guard isRegularFile(FilePath(path)) else { return nil }
+    do { return try fileContents(FilePath(path), atMost: largestFile) } catch {
+      throw LuaError("module file \(error)")
     }
-  }
-
-  private static func cannotRead(_ path: String) -> LuaError {
-    LuaError("cannot read module file '\(path)': \(String(cString: strerror(errno)))")
   }
 
   // MARK: Not found
@@ -162,25 +139,14 @@ package final class LuaModules {
   /// Modules of the host and of the standard library, and the files in the folder that the name points to.
   private func knownPaths(beside path: String) -> [String] {
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    let files = Self.entries(of: below(folder)).map { folder + $0 } + standardLibraryPaths
+    let place = below(folder)
+    let names = (try? fileNames(in: FilePath(place.isEmpty ? "." : place))) ?? []
+    let files = names.map { folder + $0 } + standardLibraryPaths
     let paths = files.compactMap { file -> String? in
       guard file.hasSuffix(".lua") else { return nil }
       let path = file.dropLast(4)
       return String(path.hasSuffix("/init") ? path.dropLast(5) : path)
     }
     return Set(paths + loaded.keys).sorted()
-  }
-
-  private static func entries(of folder: String) -> [String] {
-    guard let directory = opendir(folder.isEmpty ? "." : folder) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      names.append(name)
-    }
-    return names
   }
 }

@@ -52,7 +52,7 @@ import Testing
   ])
   func filesAreOpenedToo(name: String) throws {
     let checkpoint = try Checkpoint(path: fixture(name))
-    #expect(checkpoint.directory == fixture("sharded"))
+    #expect(checkpoint.modelFiles.path == fixture("sharded"))
     #expect(checkpoint.names.contains("head.weight"))
     #expect(checkpoint.names.contains("embed.weight") == name.hasSuffix("json"))
     #expect(try checkpoint.config?["model_type"] == .string("tiny"))

@@ -42,6 +42,11 @@ extension ByteSource {
   }
 }
 
+extension StoredTensor {
+  /// All bytes of the elements.
+  func bytes() throws -> [UInt8] { try source.bytes() }
+}
+
 extension ByteSink {
   func write(_ bytes: [UInt8], at offset: Int = 0) throws {
     try bytes.withUnsafeBytes { try write($0, at: offset) }

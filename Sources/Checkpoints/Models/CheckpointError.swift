@@ -112,7 +112,7 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case badWeightMap(index: FilePath, found: String?)
   case shardNotString(index: FilePath, tensor: String, found: String)
   case badShardName(index: FilePath, tensor: String, shard: String)
-  case shardNotSafetensors(index: FilePath, tensor: String, shard: String)
+  case shardOfOtherFormat(index: FilePath, tensor: String, shard: String, suffix: String)
   case missingShard(index: FilePath, tensor: String, shard: String)
   case tensorNotInShard(index: FilePath, tensor: String, shard: String)
 
@@ -157,8 +157,8 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case .badShardName(let index, let tensor, let shard):
       "\(index): tensor \(quoted(tensor)): expected a file name relative to the index and without \"..\", "
         + "found \(quoted(shard))"
-    case .shardNotSafetensors(let index, let tensor, let shard):
-      "\(index): tensor \(quoted(tensor)): expected a .safetensors file, found \(quoted(shard))"
+    case .shardOfOtherFormat(let index, let tensor, let shard, let suffix):
+      "\(index): tensor \(quoted(tensor)): expected a \(suffix) file, found \(quoted(shard))"
     case .missingShard(let index, let tensor, let shard):
       "\(index): tensor \(quoted(tensor)) is in \(quoted(shard)), which does not exist"
     case .tensorNotInShard(let index, let tensor, let shard):
