@@ -19,6 +19,7 @@ package final class Checkpoint: Sendable {
   /// What is odd about it but no error: tensors that the index does not name, as whole sentences.
   package let warnings: [String]
 
+  private let configName: String
   private let positions: [ByteKey: Int]
   private let cachedConfig = Mutex<JSON?>(nil)
 
@@ -29,10 +30,23 @@ package final class Checkpoint: Sendable {
   /// files, but no adapters, and no `consolidated` files beside `model` files.
   ///
   /// Throws `CheckpointError` or `SafetensorsError`.
-  package init(path: FilePath) throws {
-    self.path = path
+  package convenience init(path: FilePath) throws {
     let (modelFiles, location) = try WeightsLocation.locate(path)
+    try self.init(path: path, modelFiles, location, configName: "config.json")
+  }
+
+  /// Opens an adapter, whose `config` is adapter_config.json: a directory, or a file of weights beside that.
+  package convenience init(adapter path: FilePath) throws {
+    let (modelFiles, location) = try WeightsLocation.locateAdapter(path)
+    try self.init(path: path, modelFiles, location, configName: WeightsLocation.adapterConfigName)
+  }
+
+  private init(
+    path: FilePath, _ modelFiles: any ModelFiles, _ location: WeightsLocation, configName: String
+  ) throws {
+    self.path = path
     self.modelFiles = modelFiles
+    self.configName = configName
     var files: [any TensorFile] = []
     var tensors: [StoredTensor] = []
     var warnings: [String] = []
@@ -89,7 +103,7 @@ package final class Checkpoint: Sendable {
     }
   }
 
-  /// config.json, read when it is first asked for; `nil` if the directory has none.
+  /// config.json, or an adapter's, read when it is first asked for; `nil` if the directory has none.
   ///
   /// Throws `CheckpointError.invalidJSON` with line and column.
   package var config: JSON? {
@@ -97,7 +111,7 @@ package final class Checkpoint: Sendable {
       try cachedConfig.withLock { cached in
         if let cached { return cached }
         do {
-          cached = try modelFiles.json("config.json")
+          cached = try modelFiles.json(configName)
         } catch FileError.system(_, _, .noSuchFileOrDirectory) {
           return nil
         }

@@ -38,7 +38,7 @@ package struct TensorFileFormat: Sendable {
 
   /// All formats that are read, in the order in which a directory that has several is searched.
   static let all: [TensorFileFormat] = [
-    .safetensors
+    .safetensors, .torch,
   ]
 
   /// Whether a file has a name of this format.

@@ -42,6 +42,32 @@ enum WeightsLocation {
     }
   }
 
+  /// What says how an adapter's weights are put on a model.
+  static let adapterConfigName = "adapter_config.json"
+
+  /// The files of an adapter at a path that the user gave, and its weights among them.
+  static func locateAdapter(_ path: FilePath) throws -> (files: any ModelFiles, weights: WeightsLocation) {
+    let files: any ModelFiles
+    let weights: WeightsLocation
+    switch try fileType(of: path) {
+    case .directory?:
+      files = ModelDirectory(path)
+      let known = TensorFileFormat.all.flatMap(\.suffixes).map { "adapter_model" + $0 }
+      guard let name = known.first(where: files.has) else {
+        let isModel = (try? locate(in: files)) != nil
+        throw CheckpointError.notAdapter(path: path, isModel: isModel)
+      }
+      weights = .files(names: [name])
+    case _?:
+      files = ModelDirectory(of: path)
+      weights = .files(names: [path.lastComponent?.string ?? ""])
+    case nil:
+      throw CheckpointError.noSuchAdapter(path: path, nearest: nearestExisting(to: path))
+    }
+    guard files.has(adapterConfigName) else { throw CheckpointError.noAdapterConfig(directory: files.path) }
+    return (files, weights)
+  }
+
   private static func locate(file path: FilePath, name: String) throws -> WeightsLocation {
     if TensorFileFormat.all.contains(where: { $0.names(name) }) { return .files(names: [name]) }
     if let format = TensorFileFormat.all.first(where: { $0.namesIndex(name) }) {
@@ -109,8 +135,7 @@ enum WeightsLocation {
 
   /// Whether a file has a name of weights in a format that is not read.
   private static func isForeignWeights(_ name: String) -> Bool {
-    [".bin", ".gguf", ".pt", ".pth", ".ckpt", ".bin.index.json"].contains { name.hasSuffix($0) }
-      && name != "training_args.bin"
+    [".gguf", ".h5", ".msgpack", ".onnx", ".npz"].contains { name.hasSuffix($0) }
   }
 
   /// The shards that a set such as `model-00001-of-00003.safetensors` lacks, so that half a download
