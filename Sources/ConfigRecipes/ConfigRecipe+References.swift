@@ -21,7 +21,8 @@ extension ConfigRecipe {
     let names = translation.documents.filter(\.isNamed).map(\.name)
     for reference in translation.references where !reference.isMerge {
       let text = reference.text
-      if text.contains("/") || text.contains("+") || text.contains("@") || Self.exists(text) { continue }
+      let meant = ModelReference(parsing: text, exists: Self.exists)
+      guard meant == ModelReference(base: .init(name: text)), !text.contains("/"), !Self.exists(text) else { continue }
       let hint = nearestName(to: text, among: names).map { " (did you mean '\($0)'?)" } ?? ""
       throw LuaError("\(reference.place): no merge has the name '\(text)', and there is no such path\(hint)")
     }

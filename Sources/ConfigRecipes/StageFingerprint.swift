@@ -73,10 +73,8 @@ package struct StageFingerprint {
   private static func inputs(of reference: String) throws -> [Input] {
     let checkpoint = try Checkpoint(path: FilePath(reference))
     var files = checkpoint.files.map(\.path)
-    files.append(checkpoint.directory.appending("config.json"))
-    files += try CompanionFiles(in: checkpoint.directory).names.map {
-      checkpoint.directory.pushing(FilePath($0))
-    }
+    let modelFiles = checkpoint.modelFiles
+    files += (["config.json"] + (try CompanionFiles(in: modelFiles).names)).map(modelFiles.path(of:))
     return files.compactMap { path in
       guard let state = try? path.stat() else { return nil }
       return Input(path: path.string, bytes: Int(state.size), modified: modified(state))

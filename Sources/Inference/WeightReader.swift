@@ -49,9 +49,7 @@ final class WeightReader {
     for parameter in parameters where ahead[parameter.name] == nil {
       let node = try expression(for: parameter.name)
       ahead[parameter.name] = node
-      for leaf in graph.storedLeaves(below: node) {
-        (leaf.source as? StoredTensor).map { $0.advise(0..<$0.byteCount) }
-      }
+      for leaf in graph.storedLeaves(below: node) { leaf.source.advise(0..<leaf.source.byteCount) }
     }
   }
 

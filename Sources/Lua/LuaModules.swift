@@ -17,11 +17,11 @@ package final class LuaModules {
   /// The paths of modules that run now, in the order in which they were required.
   private var loading: [String] = []
 
-  /// The user's files that were required, by their paths below the root, in that order.
-  package private(set) var userFiles: [(path: String, text: [UInt8])] = []
-
   /// A file that is larger is no module.
   private static let largestFile = 16 << 20
+
+  /// The user's files that were required, by their paths below the root, in that order.
+  package private(set) var userFiles: [(path: String, text: [UInt8])] = []
 
   package init(
     root: String, standardLibraryPaths: [String] = [],
@@ -128,20 +128,12 @@ package final class LuaModules {
   /// The bytes of a regular file, or `nil` if there is none.
   private func read(_ file: String) throws -> [UInt8]? {
     let path = FilePath(below(file))
-    guard Self.isRegular(path) else { return nil }
+    guard isRegularFile(path) else { return nil }
     try requireContained(path)
-    do {
-      let opened = try InputFile(path: path, links: .all)
-      guard opened.identity.byteCount <= Self.largestFile else {
-        throw LuaError("module file '\(path)' is larger than \(Self.largestFile >> 20) MB")
-      }
-      return try opened.bytes(at: 0, count: opened.identity.byteCount)
-    } catch FileError.system(_, _, let error) {
-      throw LuaError("cannot read module file '\(path)': \(error)")
+    do { return try fileContents(path, atMost: Self.largestFile, links: .all) } catch {
+      throw LuaError("module file \(error)")
     }
   }
-
-  private static func isRegular(_ path: FilePath) -> Bool { (try? path.stat())?.type == .regular }
 
   /// A link that leads out of the folder would show a script what is there, if only in an error's words.
   private func requireContained(_ path: FilePath) throws {

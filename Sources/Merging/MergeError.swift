@@ -11,7 +11,6 @@ package enum MergeError: Error {
   case shapeChanged(planned: Shape, found: Shape)
   /// An error on the way to one tensor of the output.
   case inTensor(String, any Error)
-  case cannotWrite(FilePath, Errno)
   case notAModel(FilePath, holds: String)
   case sameOutput(FilePath)
   case outputWithin(FilePath, other: FilePath)
@@ -58,8 +57,6 @@ extension MergeError: CustomStringConvertible {
       "\(path) lies within \(other), which is written too; choose another output"
     case .notAModel(let path, let name):
       "\(path) holds no model, but other files such as \(name); --force replaces models only"
-    case .cannotWrite(let path, let error):
-      "cannot write \(path): \(error)"
     }
   }
 }

@@ -12,6 +12,33 @@ package protocol ByteSource: AnyObject, Sendable {
   ///
   /// Throws if the bytes cannot be read, or end before the buffer is full.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
+
+  /// Asks the system to read some of the bytes ahead of use. Only a hint, so nothing comes of a failure.
+  func advise(_ range: Range<Int>)
+
+  /// Which tensor of which file the bytes are from; `nil` where they are from none.
+  var provenance: Provenance? { get }
+}
+
+extension ByteSource {
+  package func advise(_ range: Range<Int>) {}
+  package var provenance: Provenance? { nil }
+}
+
+/// A tensor of a file, as reports name it.
+package struct Provenance: Hashable, Sendable {
+  /// The file's path.
+  package let file: String
+  /// The tensor's name in the file.
+  package let tensor: String
+  /// The bytes that it takes in the file.
+  package let byteCount: Int
+
+  package init(file: String, tensor: String, byteCount: Int) {
+    self.file = file
+    self.tensor = tensor
+    self.byteCount = byteCount
+  }
 }
 
 /// Where a pass puts the elements of its result; the counterpart of `ByteSource`.

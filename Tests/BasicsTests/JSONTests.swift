@@ -234,7 +234,7 @@ import Testing
       message { try JSON(contentsOf: path) } == "\(path):2:3: expected a key in quotes, found 'b'")
     #expect(
       message { try JSON(contentsOf: FilePath(directory.path("y.json"))) }
-        == "\(directory.path)/y.json: cannot open: No such file or directory")
+        == "cannot read \(directory.path)/y.json: No such file or directory")
     let sparse = try FileDescriptor.open(path, .writeOnly)
     try sparse.closeAfter { try sparse.resize(to: 2_000_000_000) }
     #expect(message { try JSON(contentsOf: path) } == "\(path): 2.0 GB are too much for a JSON file")

@@ -52,7 +52,7 @@ import Testing
   ])
   func filesAreOpenedToo(name: String) throws {
     let checkpoint = try Checkpoint(path: fixture(name))
-    #expect(checkpoint.directory == fixture("sharded"))
+    #expect(checkpoint.modelFiles.path == fixture("sharded"))
     #expect(checkpoint.names.contains("head.weight"))
     #expect(checkpoint.names.contains("embed.weight") == name.hasSuffix("json"))
     #expect(try checkpoint.config?["model_type"] == .string("tiny"))
@@ -188,16 +188,14 @@ import Testing
         == "DIR/model.safetensors: the target of this symbolic link does not exist")
   }
 
-  @Test(arguments: ["pytorch_model.bin", "model.gguf", "consolidated.00.pth", "pytorch_model.bin.index.json"])
+  @Test(arguments: ["tf_model.h5", "flax_model.msgpack"])
   func otherFormats(name: String) throws {
     try directory.write("x", to: name)
     try directory.write("x", to: "training_args.bin")
     #expect(
-      rejection() == "DIR: has no .safetensors file, only weights such as \(name); pickle and GGUF weights "
-        + "are not read, convert them to safetensors")
-    #expect(
-      rejection(name) == "DIR/\(name): not safetensors; pickle and GGUF weights are not read, "
-        + "convert them to safetensors")
+      rejection() == "DIR: has only weights in a format that is not read, such as \(name); convert them to "
+        + "safetensors")
+    #expect(rejection(name) == "DIR/\(name): weights in a format that is not read; convert them to safetensors")
   }
 
   @Test func noWeights() throws {
@@ -205,9 +203,11 @@ import Testing
     #expect(
       rejection() == "DIR: no weights in this directory; expected model.safetensors, "
         + "model.safetensors.index.json or other .safetensors files")
+    #expect(rejection("training_args.bin") == "DIR/training_args.bin: this is no archive as `torch.save` writes them")
+    try directory.write("x", to: "notes.txt")
     #expect(
-      rejection("training_args.bin") == "DIR/training_args.bin: not a checkpoint; expected a directory, or "
-        + "a .safetensors or .safetensors.index.json file")
+      rejection("notes.txt") == "DIR/notes.txt: not a checkpoint; expected a directory, or a .safetensors or "
+        + ".safetensors.index.json file")
     try directory.write(safetensors(tensors: "a"), to: "adapter_model.safetensors")
     #expect(rejection() == "DIR: has only adapter weights, adapter_model.safetensors; expected a whole model")
   }

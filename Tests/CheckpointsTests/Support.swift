@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import SystemPackage
 import Tensors
@@ -40,6 +41,11 @@ extension ByteSource {
     try bytes.withUnsafeMutableBytes { try read(into: $0, at: 0) }
     return bytes
   }
+}
+
+extension StoredTensor {
+  /// All bytes of the elements.
+  func bytes() throws -> [UInt8] { try source.bytes() }
 }
 
 extension ByteSink {

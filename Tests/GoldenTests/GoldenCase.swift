@@ -70,8 +70,8 @@ struct GoldenTensor: Equatable {
   var bytes: [UInt8]
 
   init(_ stored: StoredTensor) throws {
-    var bytes = [UInt8](repeating: 0, count: stored.byteCount)
-    try bytes.withUnsafeMutableBytes { try stored.read(into: $0, at: 0) }
+    var bytes = [UInt8](repeating: 0, count: stored.source.byteCount)
+    try bytes.withUnsafeMutableBytes { try stored.source.read(into: $0, at: 0) }
     self.bytes = bytes
     name = stored.name
     dtype = stored.dtype

@@ -35,8 +35,8 @@ import Testing
     try folder.makeModel("m", ["a": [1]])
     fill(files)
     let model = try CheckpointModel(reference: folder.path("m").string, graph: graph)
-    #expect(model.chatTemplate == expected)
-    #expect(model.newChatTemplate == nil)
+    #expect(model.companions.chatTemplate == expected)
+    #expect(model.companions.newChatTemplate == nil)
   }
 
   // MARK: Writing

@@ -25,7 +25,7 @@ import Testing
       "original/tokenizer.model",
     ])
     folder.makeDirectory("model/vocab.bpe.model")
-    let files = try CompanionFiles(in: folder.path("model"))
+    let files = try CompanionFiles(in: ModelDirectory(folder.path("model")))
     #expect(files.names == companions)
     #expect(files.modulesWithWeights == [])
     let processors = ["generation_config.json", "preprocessor_config.json", "video_preprocessor_config.json"]
@@ -40,7 +40,7 @@ import Testing
   @Test func someCanBeLeftOut() throws {
     fill(["tokenizer.json", "tokenizer_config.json"])
     folder.makeDirectory("out")
-    let files = try CompanionFiles(in: folder.path("model"))
+    let files = try CompanionFiles(in: ModelDirectory(folder.path("model")))
     #expect(
       try files.copy(to: folder.path("out"), excluding: ["tokenizer.json"]) == ["tokenizer_config.json"])
     #expect(!folder.exists("out/tokenizer.json"))
@@ -50,10 +50,10 @@ import Testing
   func codeComesAlongWhereAConfigRefersToIt(config: String) throws {
     fill(["modeling_x.py", "configuration_x.py", "convert.sh"])
     folder.write(#"{"auto_map": {"AutoModel": "modeling_x.X"}}"#, at: folder.path("model/\(config)"))
-    let files = try CompanionFiles(in: folder.path("model"))
+    let files = try CompanionFiles(in: ModelDirectory(folder.path("model")))
     #expect(files.names.filter { $0 != config } == ["configuration_x.py", "modeling_x.py"])
     folder.write(#"{"auto_maps": {}"#, at: folder.path("model/\(config)"))
-    #expect(try CompanionFiles(in: folder.path("model")).names.filter { $0 != config } == [])
+    #expect(try CompanionFiles(in: ModelDirectory(folder.path("model"))).names.filter { $0 != config } == [])
   }
 
   @Test func sentenceTransformersModules() throws {
@@ -69,7 +69,7 @@ import Testing
        {"path": "../outside"}, {"path": ".."}, {"path": "."}, {"path": "/etc"}, {"path": 3}, {},
        {"path": "1_Pooling"}, {"path": "missing"}, 7]
       """, at: folder.path("model/modules.json"))
-    let files = try CompanionFiles(in: folder.path("model"))
+    let files = try CompanionFiles(in: ModelDirectory(folder.path("model")))
     #expect(
       files.names == [
         "1_Pooling/config.json", "2_Dense/config.json", "config_sentence_transformers.json",
@@ -95,7 +95,7 @@ import Testing
       withDestinationPath: "../../blobs/missing")
     chmod(folder.path("models--a--b/blobs/1").string, 0o400)
     folder.makeDirectory("out")
-    try CompanionFiles(in: folder.path("models--a--b/snapshots/c")).copy(to: folder.path("out"))
+    try CompanionFiles(in: ModelDirectory(folder.path("models--a--b/snapshots/c"))).copy(to: folder.path("out"))
     #expect(folder.tree().filter { $0.hasPrefix("out/") } == ["out/tokenizer.json"])
     #expect(folder.read("out/tokenizer.json") == contents)
     let permissions = try manager.attributesOfItem(atPath: folder.path("out/tokenizer.json").string)
@@ -121,17 +121,17 @@ import Testing
   @Test func pipesAreNoFiles() throws {
     folder.makeDirectory("model")
     mkfifo(folder.path("model/tokenizer.json").string, 0o600)
-    #expect(try CompanionFiles(in: folder.path("model")).names == [])
+    #expect(try CompanionFiles(in: ModelDirectory(folder.path("model"))).names == [])
   }
 
   @Test func errorsNameTheFile() throws {
     fill(["tokenizer.json"])
-    let files = try CompanionFiles(in: folder.path("model"))
-    let missing = #expect(throws: CompanionFilesError.self) { try files.copy(to: folder.path("missing")) }
+    let files = try CompanionFiles(in: ModelDirectory(folder.path("model")))
+    let missing = #expect(throws: FileError.self) { try files.copy(to: folder.path("missing")) }
     #expect(
       "\(try #require(missing))"
-        == "cannot create \(folder.path("missing/tokenizer.json")): No such file or directory")
-    #expect(throws: (any Error).self) { try CompanionFiles(in: folder.path("missing")) }
+        == "cannot write \(folder.path("missing/tokenizer.json")): No such file or directory")
+    #expect(throws: (any Error).self) { try CompanionFiles(in: ModelDirectory(folder.path("missing"))) }
   }
 
   @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
@@ -140,8 +140,8 @@ import Testing
     folder.makeDirectory("out")
     try FileManager.default.createSymbolicLink(
       atPath: folder.path("out/tokenizer.json").string, withDestinationPath: "/dev/full")
-    let files = try CompanionFiles(in: folder.path("model"))
-    let error = #expect(throws: CompanionFilesError.self) { try files.copy(to: folder.path("out")) }
+    let files = try CompanionFiles(in: ModelDirectory(folder.path("model")))
+    let error = #expect(throws: FileError.self) { try files.copy(to: folder.path("out")) }
     #expect(
       "\(try #require(error))"
         == "cannot write \(folder.path("out/tokenizer.json")): No space left on device")

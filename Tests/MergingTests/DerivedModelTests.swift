@@ -108,9 +108,9 @@ import Testing
     let first = try derive("SLERP", [source, other])
     let second = try derive("Linear", [first, other, first])
     let third = try derive("SLERP", [second])
-    #expect(third.methods.map(\.prettyName) == ["SLERP", "Linear"])
-    #expect(third.checkpoints.map(\.label) == [source.label, other.label])
-    #expect(third.companionDirectory == source.companionDirectory)
+    #expect(third.provenance.methods.map(\.prettyName) == ["SLERP", "Linear"])
+    #expect(third.provenance.checkpoints.map(\.label) == [source.label, other.label])
+    #expect(third.companions.files.path == source.companions.files.path)
   }
 
   @Test func theConfigIsThatOfTheModelItIsLike() throws {
@@ -135,8 +135,8 @@ import Testing
         label: "later", names: ["a"], like: derived, sources: [derived],
         build: { _ in throw MergeError.noTensors(model: "") }), graph: graph)
     #expect(try later.config?.text(.compact) == #"{"vocab_size":30,"tie_word_embeddings":false}"#)
-    #expect(later.newChatTemplate == "{{ x }}" && later.chatTemplate == "{{ x }}")
-    #expect(later.companionLabel == source.label)
+    #expect(later.companions.newChatTemplate == "{{ x }}" && later.companions.chatTemplate == "{{ x }}")
+    #expect(later.companions.label == source.label)
     #expect(later.base == nil)
   }
 

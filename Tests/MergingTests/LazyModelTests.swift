@@ -27,8 +27,8 @@ import Testing
     #expect(model.specification(of: "a") == TensorSpecification(shape: Shape([3]), dtype: .f32))
     #expect(model.specification(of: "c") == nil)
     #expect(model.config?["torch_dtype"]?.stringValue == "float32")
-    #expect(model.companionDirectory == folder.path("m"))
-    #expect(model.checkpoints.count == 1 && model.methods.isEmpty && model.warnings.isEmpty)
+    #expect(model.companions.files.path == folder.path("m"))
+    #expect(model.provenance.checkpoints.count == 1 && model.provenance.methods.isEmpty && model.warnings.isEmpty)
   }
 
   @Test func aTensorAskedForTwiceIsOneLeafWhileItLives() throws {

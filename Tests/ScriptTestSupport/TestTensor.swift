@@ -26,8 +26,8 @@ package struct TestTensor: Equatable {
   }
 
   package init(_ stored: StoredTensor) throws {
-    var bytes = [UInt8](repeating: 0, count: stored.byteCount)
-    try bytes.withUnsafeMutableBytes { try stored.read(into: $0, at: 0) }
+    var bytes = [UInt8](repeating: 0, count: stored.source.byteCount)
+    try bytes.withUnsafeMutableBytes { try stored.source.read(into: $0, at: 0) }
     self.init(stored.name, stored.dtype, stored.shape, bytes: bytes)
   }
 

@@ -126,7 +126,7 @@ package struct Architecture: Sendable {
     modulesByPrefix = Dictionary(
       modules.enumerated().compactMap { index, module in module.layerPrefix.map { ($0, index) } },
       uniquingKeysWith: { first, _ in first })
-    let vocabularySize = reader.vocabularySize
+    let vocabularySize = reader.vocabularySize(sections: modules[0].configSections)
     self.vocabularySize = vocabularySize
     let kinds = Set(
       loose.map { TensorKind.of($0, inLayer: false, shape: nil, vocabularySize: vocabularySize) })

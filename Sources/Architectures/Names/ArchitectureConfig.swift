@@ -15,9 +15,10 @@ struct ArchitectureConfig {
     self.config = config
   }
 
-  /// The rows of the token embedding.
-  var vocabularySize: Int? {
-    textSections.lazy.compactMap { config[path: $0 + ["vocab_size"]]?.intValue }.first
+  /// The rows of the token embedding: as the sections of the main module say, the innermost first, else as those
+  /// of a text model do.
+  func vocabularySize(sections: [[String]]) -> Int? {
+    (sections.reversed() + textSections).lazy.compactMap { config[path: $0 + ["vocab_size"]]?.intValue }.first
   }
 
   /// Whether the output layer is the embedding, if the config says.

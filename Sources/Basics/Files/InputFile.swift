@@ -26,7 +26,7 @@ package final class InputFile: Sendable {
       // Opening a pipe would wait for a writer without `.nonBlocking`; it changes nothing for files.
       descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
     } catch let error as Errno {
-      throw FileError.opening(path, error)
+      throw FileError.opening(path, error, to: "read")
     }
     do {
       let stat = try descriptor.stat()
@@ -34,7 +34,7 @@ package final class InputFile: Sendable {
       identity = FileIdentity(stat)
     } catch let error as Errno {
       try? descriptor.close()
-      throw FileError.system(action: "inspect", path: path, errno: error)
+      throw FileError.system(action: "read", path: path, errno: error)
     } catch {
       try? descriptor.close()
       throw error

@@ -3,23 +3,16 @@ import SystemPackage
 extension JSON {
   /// Parses a file; errors name it with line and column.
   package init(contentsOf path: FilePath, duplicateKeys: DuplicateKeys = .lastWins) throws {
-    let bytes = try fileContents(path)
-    do {
-      self = try JSON(parsing: bytes, duplicateKeys: duplicateKeys)
-    } catch {
-      throw FileError.invalidJSON(path: path, error: error)
+    self = try Self.parsing(fileContents(path), of: path) { bytes throws(JSONError) in
+      try JSON(parsing: bytes, duplicateKeys: duplicateKeys)
     }
   }
 
-  /// Parses a file of which large parts are not to be held, as `init(parsing:skipping:streaming:_:)` does.
-  package init(
-    contentsOf path: FilePath, skipping skipped: [String]?, streaming streamed: [String]? = nil,
-    _ body: @escaping (_ key: String, _ value: JSON) -> Void = { _, _ in }
-  ) throws {
-    let bytes = try fileContents(path)
-    do {
-      self = try JSON(parsing: bytes, skipping: skipped, streaming: streamed, body)
-    } catch {
+  /// Parses the bytes of a file in some way; errors name it with line and column.
+  static func parsing(
+    _ bytes: [UInt8], of path: FilePath, _ parse: (_ bytes: [UInt8]) throws(JSONError) -> JSON
+  ) throws -> JSON {
+    do throws(JSONError) { return try parse(bytes) } catch {
       throw FileError.invalidJSON(path: path, error: error)
     }
   }

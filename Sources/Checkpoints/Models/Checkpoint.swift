@@ -7,11 +7,11 @@ package final class Checkpoint: Sendable {
   /// The path that it was opened with.
   package let path: FilePath
 
-  /// The directory that has config.json, tokenizer and so on.
-  package let directory: FilePath
+  /// All files of the model: config.json, tokenizer and so on.
+  package let modelFiles: any ModelFiles
 
-  /// The safetensors files, sorted by name.
-  package let files: [SafetensorsFile]
+  /// The files of weights, sorted by name.
+  package let files: [any TensorFile]
 
   /// The tensors, in the order of the files and of the data within each.
   package let tensors: [StoredTensor]
@@ -19,32 +19,46 @@ package final class Checkpoint: Sendable {
   /// What is odd about it but no error: tensors that the index does not name, as whole sentences.
   package let warnings: [String]
 
+  private let configName: String
   private let positions: [ByteKey: Int]
   private let cachedConfig = Mutex<JSON?>(nil)
 
-  /// Opens a checkpoint: a directory, a `.safetensors` file or an index of shards.
+  /// Opens a checkpoint: a directory, a file of tensors or an index of shards.
   ///
   /// In a directory the weights are, in this order: the shards that `model.safetensors.index.json` names;
   /// `model.safetensors`; the shards of the only other `.safetensors.index.json`; all other `.safetensors`
   /// files, but no adapters, and no `consolidated` files beside `model` files.
   ///
   /// Throws `CheckpointError` or `SafetensorsError`.
-  package init(path: FilePath) throws {
+  package convenience init(path: FilePath) throws {
+    let (modelFiles, location) = try WeightsLocation.locate(path)
+    try self.init(path: path, modelFiles, location, configName: "config.json")
+  }
+
+  /// Opens an adapter, whose `config` is adapter_config.json: a directory, or a file of weights beside that.
+  package convenience init(adapter path: FilePath) throws {
+    let (modelFiles, location) = try WeightsLocation.locateAdapter(path)
+    try self.init(path: path, modelFiles, location, configName: WeightsLocation.adapterConfigName)
+  }
+
+  private init(
+    path: FilePath, _ modelFiles: any ModelFiles, _ location: WeightsLocation, configName: String
+  ) throws {
     self.path = path
-    let (directory, location) = try WeightsLocation.locate(path)
-    self.directory = directory
-    var files: [SafetensorsFile] = []
+    self.modelFiles = modelFiles
+    self.configName = configName
+    var files: [any TensorFile] = []
     var tensors: [StoredTensor] = []
     var warnings: [String] = []
     switch location {
-    case .files(let paths):
-      for path in paths {
-        let file = try SafetensorsFile(path: path)
+    case .files(let names):
+      for name in names {
+        let file = try TensorFileFormat.open(modelFiles.open(name))
         files.append(file)
         tensors += file.tensors
       }
-    case .index(let path):
-      let index = try ShardIndex(path: path)
+    case .index(let name, let format):
+      let index = try ShardIndex(name, of: format, in: modelFiles)
       for shard in index.shards {
         let opened = try index.open(shard)
         files.append(opened.file)
@@ -52,8 +66,8 @@ package final class Checkpoint: Sendable {
         if let first = opened.unnamed.first {
           let others = opened.unnamed.count - 1
           warnings.append(
-            "\(shard.path): tensor \(quoted(first))\(others > 0 ? " and \(others) more" : "") ignored: "
-              + "not named in \(path)")
+            "\(opened.file.path): tensor \(quoted(first))\(others > 0 ? " and \(others) more" : "") ignored: "
+              + "not named in \(index.path)")
         }
       }
     }
@@ -84,12 +98,12 @@ package final class Checkpoint: Sendable {
   package var totalBytes: Int {
     // Sparse files can claim any size, so this stops at the largest number.
     tensors.reduce(0) { total, tensor in
-      let (sum, overflow) = total.addingReportingOverflow(tensor.byteCount)
+      let (sum, overflow) = total.addingReportingOverflow(tensor.storedByteCount)
       return overflow ? .max : sum
     }
   }
 
-  /// config.json, read when it is first asked for; `nil` if the directory has none.
+  /// config.json, or an adapter's, read when it is first asked for; `nil` if the directory has none.
   ///
   /// Throws `CheckpointError.invalidJSON` with line and column.
   package var config: JSON? {
@@ -97,7 +111,7 @@ package final class Checkpoint: Sendable {
       try cachedConfig.withLock { cached in
         if let cached { return cached }
         do {
-          cached = try JSON(contentsOf: directory.appending("config.json"))
+          cached = try modelFiles.json(configName)
         } catch FileError.system(_, _, .noSuchFileOrDirectory) {
           return nil
         }

@@ -109,10 +109,14 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case incompleteShards(directory: FilePath, missing: [String])
   case duplicateTensor(tensor: String, first: FilePath, second: FilePath)
 
+  case noSuchAdapter(path: FilePath, nearest: FilePath?)
+  case notAdapter(path: FilePath, isModel: Bool)
+  case noAdapterConfig(directory: FilePath)
+
   case badWeightMap(index: FilePath, found: String?)
   case shardNotString(index: FilePath, tensor: String, found: String)
   case badShardName(index: FilePath, tensor: String, shard: String)
-  case shardNotSafetensors(index: FilePath, tensor: String, shard: String)
+  case shardOfOtherFormat(index: FilePath, tensor: String, shard: String, suffix: String)
   case missingShard(index: FilePath, tensor: String, shard: String)
   case tensorNotInShard(index: FilePath, tensor: String, shard: String)
 
@@ -134,8 +138,8 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
       "\(path): not a checkpoint; expected a directory, or a .safetensors or .safetensors.index.json file"
     case .unsupportedFormat(let path, let fileName):
       "\(path): "
-        + (fileName.map { "has no .safetensors file, only weights such as \($0)" } ?? "not safetensors")
-        + "; pickle and GGUF weights are not read, convert them to safetensors"
+        + (fileName == nil ? "weights in a format" : "has only weights in a format") + " that is not read"
+        + (fileName.map { ", such as \($0)" } ?? "") + "; convert them to safetensors"
     case .onlyAdapter(let directory, let fileName):
       "\(directory): has only adapter weights, \(fileName); expected a whole model"
     case .noWeights(let directory):
@@ -149,6 +153,15 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case .duplicateTensor(let tensor, let first, let second):
       "tensor \(quoted(tensor)) is in two files, \(first) and \(second), and no index says which one counts"
 
+    case .noSuchAdapter(let path, let nearest):
+      "\(path): no such file or directory; expected an adapter, a directory with adapter_config.json and "
+        + "adapter_model.safetensors" + suggestion(nearest?.string)
+    case .notAdapter(let path, let isModel):
+      "\(path): expected an adapter, with adapter_model.safetensors or adapter_model.bin; "
+        + (isModel ? "this is a whole model" : "there are no weights of one")
+    case .noAdapterConfig(let directory):
+      "\(directory): has no adapter_config.json, which says how its weights are put on a model"
+
     case .badWeightMap(let index, let found):
       "\(index): expected an object \"weight_map\" of tensor names and file names"
         + (found.map { ", found \($0)" } ?? "")
@@ -157,8 +170,8 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case .badShardName(let index, let tensor, let shard):
       "\(index): tensor \(quoted(tensor)): expected a file name relative to the index and without \"..\", "
         + "found \(quoted(shard))"
-    case .shardNotSafetensors(let index, let tensor, let shard):
-      "\(index): tensor \(quoted(tensor)): expected a .safetensors file, found \(quoted(shard))"
+    case .shardOfOtherFormat(let index, let tensor, let shard, let suffix):
+      "\(index): tensor \(quoted(tensor)): expected a \(suffix) file, found \(quoted(shard))"
     case .missingShard(let index, let tensor, let shard):
       "\(index): tensor \(quoted(tensor)) is in \(quoted(shard)), which does not exist"
     case .tensorNotInShard(let index, let tensor, let shard):

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 import SystemPackage
 import Tensors
@@ -17,7 +18,7 @@ package final class ScratchFile: ByteSource, ByteSink, Sendable {
     var template = Array("\(directory)/.mergekit-scratch-XXXXXX\0".utf8.map(CChar.init(bitPattern:)))
     let raw = mkstemp(&template)
     guard raw >= 0 else {
-      throw ScratchFileError(directory: directory, action: "made", error: Errno(rawValue: errno))
+      throw Self.failure("make", directory, Errno(rawValue: errno))
     }
     unlink(template)
     _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
@@ -25,7 +26,7 @@ package final class ScratchFile: ByteSource, ByteSink, Sendable {
     guard ftruncate(descriptor.rawValue, byteCount) == 0 else {
       let error = Errno(rawValue: errno)
       try? descriptor.close()
-      throw ScratchFileError(directory: directory, action: "made", error: error)
+      throw Self.failure("make", directory, error)
     }
   }
 
@@ -40,7 +41,7 @@ package final class ScratchFile: ByteSource, ByteSink, Sendable {
         guard count > 0 else { throw Errno.ioError }
         done += count
       } catch let error as Errno {
-        throw ScratchFileError(directory: directory, action: "read", error: error)
+        throw Self.failure("read", directory, error)
       }
     }
   }
@@ -49,16 +50,11 @@ package final class ScratchFile: ByteSource, ByteSink, Sendable {
     do {
       _ = try descriptor.writeAll(toAbsoluteOffset: Int64(offset), buffer)
     } catch let error as Errno {
-      throw ScratchFileError(directory: directory, action: "written", error: error)
+      throw Self.failure("write", directory, error)
     }
   }
-}
 
-/// A scratch file that cannot be made or used.
-package struct ScratchFileError: Error, CustomStringConvertible {
-  package let directory: FilePath
-  package let action: String
-  package let error: Errno
-
-  package var description: String { "a scratch file in \(directory) cannot be \(action): \(error)" }
+  private static func failure(_ action: String, _ directory: FilePath, _ error: Errno) -> FileError {
+    .system(action: "\(action) a scratch file in", path: directory, errno: error)
+  }
 }

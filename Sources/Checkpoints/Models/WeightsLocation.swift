@@ -1,6 +1,5 @@
 import Basics
 import SystemPackage
-import Tensors
 
 /// The file of a model that fits in one shard.
 let modelFileName = "model.safetensors"
@@ -9,34 +8,32 @@ let modelFileName = "model.safetensors"
 let indexFileName = "model.safetensors.index.json"
 
 /// The name of a shard, from 1: `model-00001-of-00003.safetensors` for the prefix `model-`.
-func shardFileName(_ number: Int, of count: Int, prefix: some StringProtocol) -> String {
+func shardFileName(
+  _ number: Int, of count: Int, prefix: some StringProtocol, suffix: String = ".safetensors"
+) -> String {
   func padded(_ number: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
   }
-  return "\(prefix)\(padded(number))-of-\(padded(count)).safetensors"
+  return "\(prefix)\(padded(number))-of-\(padded(count))\(suffix)"
 }
 
-/// Where a path that the user gave has its weights.
-enum WeightsLocation: Equatable {
+/// Which of a model's files have its weights.
+enum WeightsLocation {
   /// The shards that an index names.
-  case index(FilePath)
+  case index(name: String, TensorFileFormat)
   /// All tensors of these files.
-  case files([FilePath])
+  case files(names: [String])
 
-  /// The directory of a checkpoint, and its weights there.
-  static func locate(_ path: FilePath) throws -> (directory: FilePath, weights: WeightsLocation) {
+  /// The files of a checkpoint at a path that the user gave, and its weights among them.
+  static func locate(_ path: FilePath) throws -> (files: any ModelFiles, weights: WeightsLocation) {
     switch try fileType(of: path) {
     case .directory?:
-      return (path, try locate(inDirectory: path))
+      let files = ModelDirectory(path)
+      return (files, try locate(in: files))
     case _?:
       let name = path.lastComponent?.string ?? ""
-      let parent = path.removingLastComponent()
-      let directory = parent.isEmpty ? FilePath(".") : parent
-      if name.hasSuffix(".safetensors") { return (directory, .files([path])) }
-      if name.hasSuffix(".safetensors.index.json") { return (directory, .index(path)) }
-      if isForeignWeights(name) { throw CheckpointError.unsupportedFormat(path: path, fileName: nil) }
-      throw CheckpointError.notCheckpoint(path: path)
+      return (ModelDirectory(of: path), try locate(file: path, name: name))
     case nil:
       if (try? path.stat(followTargetSymlink: false)) != nil {
         throw CheckpointError.danglingLink(path: path)
@@ -45,38 +42,84 @@ enum WeightsLocation: Equatable {
     }
   }
 
-  private static func locate(inDirectory directory: FilePath) throws -> WeightsLocation {
-    // Names with a leading dot are other programs' bookkeeping, such as `._model.safetensors`.
-    let names = try fileNames(in: directory).filter { !$0.hasPrefix(".") }
-    if names.contains(indexFileName) { return .index(directory.appending(indexFileName)) }
-    if names.contains(modelFileName) { return .files([directory.appending(modelFileName)]) }
+  /// What says how an adapter's weights are put on a model.
+  static let adapterConfigName = "adapter_config.json"
 
-    let indexes = names.filter { $0.hasSuffix(".safetensors.index.json") }
-    if indexes.count > 1 {
-      throw CheckpointError.severalIndexes(directory: directory, fileNames: indexes)
+  /// The files of an adapter at a path that the user gave, and its weights among them.
+  static func locateAdapter(_ path: FilePath) throws -> (files: any ModelFiles, weights: WeightsLocation) {
+    let files: any ModelFiles
+    let weights: WeightsLocation
+    switch try fileType(of: path) {
+    case .directory?:
+      files = ModelDirectory(path)
+      let known = TensorFileFormat.all.flatMap(\.suffixes).map { "adapter_model" + $0 }
+      guard let name = known.first(where: files.has) else {
+        let isModel = (try? locate(in: files)) != nil
+        throw CheckpointError.notAdapter(path: path, isModel: isModel)
+      }
+      weights = .files(names: [name])
+    case _?:
+      files = ModelDirectory(of: path)
+      weights = .files(names: [path.lastComponent?.string ?? ""])
+    case nil:
+      throw CheckpointError.noSuchAdapter(path: path, nearest: nearestExisting(to: path))
     }
-    if let index = indexes.first { return .index(directory.appending(index)) }
+    guard files.has(adapterConfigName) else { throw CheckpointError.noAdapterConfig(directory: files.path) }
+    return (files, weights)
+  }
 
-    let all = names.filter { $0.hasSuffix(".safetensors") }
-    var weights = all.filter { !$0.hasPrefix("adapter") }
+  private static func locate(file path: FilePath, name: String) throws -> WeightsLocation {
+    if TensorFileFormat.all.contains(where: { $0.names(name) }) { return .files(names: [name]) }
+    if let format = TensorFileFormat.all.first(where: { $0.namesIndex(name) }) {
+      return .index(name: name, format)
+    }
+    if isForeignWeights(name) { throw CheckpointError.unsupportedFormat(path: path, fileName: nil) }
+    guard try TensorFileFormat.format(of: InputFile(path: path)) != nil else {
+      throw CheckpointError.notCheckpoint(path: path)
+    }
+    return .files(names: [name])
+  }
+
+  /// The weights among a model's files: of the first format that has any.
+  static func locate(in files: any ModelFiles) throws -> WeightsLocation {
+    // Names with a leading dot are other programs' bookkeeping, such as `._model.safetensors`.
+    let names = try files.names.filter { !$0.hasPrefix(".") }
+    for format in TensorFileFormat.all {
+      if let found = try locate(format, among: names, in: files) { return found }
+    }
+    if let adapter = names.first(where: { name in TensorFileFormat.all.contains { $0.namesWeights(name) } }) {
+      throw CheckpointError.onlyAdapter(directory: files.path, fileName: adapter)
+    }
+    if let foreign = names.first(where: isForeignWeights) {
+      throw CheckpointError.unsupportedFormat(path: files.path, fileName: foreign)
+    }
+    throw CheckpointError.noWeights(directory: files.path)
+  }
+
+  /// The weights of a format; `nil` if there are none, or only adapters.
+  private static func locate(
+    _ format: TensorFileFormat, among names: [String], in files: any ModelFiles
+  ) throws -> WeightsLocation? {
+    if let index = format.indexNames.first(where: names.contains) { return .index(name: index, format) }
+    if let single = format.singleNames.first(where: names.contains) { return .files(names: [single]) }
+
+    let indexes = names.filter(format.namesIndex)
+    if indexes.count > 1 {
+      throw CheckpointError.severalIndexes(directory: files.path, fileNames: indexes)
+    }
+    if let index = indexes.first { return .index(name: index, format) }
+
+    var weights = names.filter { format.namesWeights($0) && !$0.hasPrefix("adapter") }
     // Mistral's repositories hold the same weights a second time, under the names of another library.
     if weights.contains(where: { $0.hasPrefix("model") }) {
       weights.removeAll { $0.hasPrefix("consolidated") }
     }
-    if weights.isEmpty {
-      if let adapter = all.first {
-        throw CheckpointError.onlyAdapter(directory: directory, fileName: adapter)
-      }
-      if let foreign = names.first(where: isForeignWeights) {
-        throw CheckpointError.unsupportedFormat(path: directory, fileName: foreign)
-      }
-      throw CheckpointError.noWeights(directory: directory)
-    }
-    let missing = missingShards(among: weights)
+    if weights.isEmpty { return nil }
+    let missing = format.suffixes.flatMap { missingShards(among: weights, suffix: $0) }
     if !missing.isEmpty {
-      throw CheckpointError.incompleteShards(directory: directory, missing: missing)
+      throw CheckpointError.incompleteShards(directory: files.path, missing: missing)
     }
-    return .files(weights.map { directory.appending($0) })
+    return .files(names: weights)
   }
 
   /// The type of what a path leads to, symbolic links followed; `nil` if there is nothing.
@@ -86,30 +129,30 @@ enum WeightsLocation: Equatable {
     } catch Errno.noSuchFileOrDirectory, Errno.notDirectory {
       return nil
     } catch {
-      throw FileError.system(action: "inspect", path: path, errno: error)
+      throw FileError.system(action: "read", path: path, errno: error)
     }
   }
 
+  /// Whether a file has a name of weights in a format that is not read.
   private static func isForeignWeights(_ name: String) -> Bool {
-    [".bin", ".gguf", ".pt", ".pth", ".ckpt", ".bin.index.json"].contains { name.hasSuffix($0) }
-      && name != "training_args.bin"
+    [".gguf", ".h5", ".msgpack", ".onnx", ".npz"].contains { name.hasSuffix($0) }
   }
 
   /// The shards that a set such as `model-00001-of-00003.safetensors` lacks, so that half a download
   /// does not pass for a model.
-  private static func missingShards(among names: [String]) -> [String] {
+  private static func missingShards(among names: [String], suffix: String) -> [String] {
     let existing = Set(names)
     var missing: [String] = []
     var seen: Set<Substring> = []
-    for name in names {
-      let stem = name.dropLast(".safetensors".count)
+    for name in names where name.hasSuffix(suffix) {
+      let stem = name.dropLast(suffix.count)
       let beforeCount = stem.dropLast(5)
       guard
         beforeCount.hasSuffix("-of-"), let count = Int(stem.suffix(5)), count > 0,
         Int(beforeCount.dropLast(4).suffix(5)) != nil, seen.insert(beforeCount.dropLast(9)).inserted
       else { continue }
       for number in 1...count {
-        let shard = shardFileName(number, of: count, prefix: beforeCount.dropLast(9))
+        let shard = shardFileName(number, of: count, prefix: beforeCount.dropLast(9), suffix: suffix)
         if !existing.contains(shard) { missing.append(shard) }
       }
     }

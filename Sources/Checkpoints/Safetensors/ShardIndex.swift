@@ -6,21 +6,25 @@ struct ShardIndex {
   struct Shard {
     /// The file's name, as in the index.
     let name: String
-    /// The file's path.
-    let path: FilePath
+    /// Its name among the model's files.
+    let file: String
     /// The tensors that the index has in it, in the index's order.
     var tensors: [String]
   }
 
   let path: FilePath
 
+  private let files: any ModelFiles
+
   /// The files, sorted by name.
   let shards: [Shard]
 
   /// Reads an index. Whether the files exist is found out when they are opened.
-  init(path: FilePath) throws {
+  init(_ name: String, of format: TensorFileFormat, in files: any ModelFiles) throws {
+    let path = files.path(of: name)
     self.path = path
-    let json = try JSON(contentsOf: path, duplicateKeys: .reject)
+    self.files = files
+    let json = try files.json(name, duplicateKeys: .reject)
     guard let value = json["weight_map"] else {
       throw CheckpointError.badWeightMap(index: path, found: json.objectValue == nil ? json.kind : nil)
     }
@@ -28,7 +32,7 @@ struct ShardIndex {
       throw CheckpointError.badWeightMap(index: path, found: value.kind)
     }
 
-    let directory = path.removingLastComponent()
+    let folder = FilePath(name).removingLastComponent()
     var shards: [ByteKey: Shard] = [:]
     for (tensor, value) in weightMap {
       guard let name = value.stringValue else {
@@ -42,10 +46,11 @@ struct ShardIndex {
           !name.isEmpty, file.isRelative, file.components.allSatisfy({ $0.kind == .regular }),
           !name.utf8.contains(0)
         else { throw CheckpointError.badShardName(index: path, tensor: tensor, shard: name) }
-        guard name.hasSuffix(".safetensors") else {
-          throw CheckpointError.shardNotSafetensors(index: path, tensor: tensor, shard: name)
+        guard format.names(name) else {
+          throw CheckpointError.shardOfOtherFormat(
+            index: path, tensor: tensor, shard: name, suffix: format.suffixes[0])
         }
-        shards[key] = Shard(name: name, path: directory.pushing(file), tensors: [])
+        shards[key] = Shard(name: name, file: folder.pushing(file).string, tensors: [])
       }
       shards[key]?.tensors.append(tensor)
     }
@@ -56,10 +61,10 @@ struct ShardIndex {
   /// data, and the names of the others.
   func open(
     _ shard: Shard
-  ) throws -> (file: SafetensorsFile, tensors: [StoredTensor], unnamed: [String]) {
-    let file: SafetensorsFile
+  ) throws -> (file: any TensorFile, tensors: [StoredTensor], unnamed: [String]) {
+    let file: any TensorFile
     do {
-      file = try SafetensorsFile(path: shard.path)
+      file = try TensorFileFormat.open(files.open(shard.file))
     } catch FileError.system(_, _, .noSuchFileOrDirectory) {
       throw CheckpointError.missingShard(index: path, tensor: shard.tensors[0], shard: shard.name)
     }

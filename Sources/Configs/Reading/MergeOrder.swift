@@ -1,3 +1,5 @@
+import Basics
+
 /// The merges of a file with several, and how they use each other by name.
 struct MergeTree: Sendable {
   /// The merges, each after those that it uses.
@@ -48,9 +50,10 @@ extension MergeReader {
       for model in merge.models {
         if let index = byName[model.reference.text] {
           used.append((index, model))
-        } else if let name = model.reference.nameBelowAdapter, byName[name] != nil {
-          throw error(.adapterOnMerge(name), at: model.place)
+          continue
         }
+        let meant = ModelReference(parsing: model.reference.text) { byName[$0] != nil }
+        if byName[meant.base.text] != nil { throw error(.adapterOnMerge(meant.base.name), at: model.place) }
       }
       uses.append(used)
     }

@@ -1,3 +1,5 @@
+import Basics
+
 /// Recipes of mixtures of experts.
 extension RecipeWriter {
   /// The recipe, which returns the mixture.

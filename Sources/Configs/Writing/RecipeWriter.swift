@@ -1,3 +1,5 @@
+import Basics
+
 /// Writes read documents as a recipe.
 struct RecipeWriter: Sendable {
   /// Lua has room for 200 local variables in a function.
@@ -103,7 +105,8 @@ struct RecipeWriter: Sendable {
   mutating func declare(_ models: [PlacedModel], inTable table: String?, _ luaNames: inout LuaNames) {
     var entries: [LuaEntry] = []
     for model in models {
-      let name = luaNames.name(forPath: model.reference.path)
+      let parts = [model.reference.base] + model.reference.adapters
+      let name = luaNames.name(forPath: parts.map(\.name).joined(separator: "+"))
       let opened = "mk.model " + quotedString(model.reference.text)
       modelNames[model.reference] = (table.map { $0 + "." } ?? "") + name
       if table == nil {

@@ -33,9 +33,8 @@ package struct MergeExecutor {
 
   package init(outputs: [Output], graph: ExpressionGraph, evaluator: Evaluator) {
     // Those that are made of others come first.
-    func depth(_ output: Output) -> Int { (output.model as? DerivedModel)?.depth ?? 0 }
     self.outputs = outputs.enumerated()
-      .sorted { (-depth($0.element), $0.offset) < (-depth($1.element), $1.offset) }.map(\.element)
+      .sorted { (-$0.element.model.depth, $0.offset) < (-$1.element.model.depth, $1.offset) }.map(\.element)
     self.graph = graph
     self.evaluator = evaluator
   }
@@ -100,9 +99,7 @@ package struct MergeExecutor {
         state.isBegun[tensor.output][tensor.index] = true
       }
       if bytes >= Self.worthAdvising {
-        for leaf in graph.storedLeaves(below: nodes[0]) {
-          (leaf.source as? StoredTensor).map { $0.advise(0..<$0.byteCount) }
-        }
+        for leaf in graph.storedLeaves(below: nodes[0]) { leaf.source.advise(0..<leaf.source.byteCount) }
       }
       let count = group.count
       let completion: (Result<Void, any Error>) -> Void = { result in
@@ -148,13 +145,12 @@ package struct MergeExecutor {
     }
 
     var asked: [Tensor] = []
-    private let models: [DerivedModel]
+    private let models: [any LazyModel]
 
     init(_ outputs: [Output]) {
-      models = outputs.count > 1 ? outputs.compactMap { $0.model as? DerivedModel } : []
-      guard outputs.count > 1 else { return }
-      for (place, output) in outputs.enumerated() {
-        guard let model = output.model as? DerivedModel else { continue }
+      models = outputs.count > 1 ? outputs.map(\.model) : []
+      for (place, model) in models.enumerated() {
+        let output = outputs[place]
         let indices = Dictionary(
           uniqueKeysWithValues: output.plan.tensors.enumerated().map { ($1.name, $0) })
         let outer = model.whenAsked

@@ -88,9 +88,9 @@ package final class DerivedModel: LazyModel {
     self.definition = definition
     self.graph = graph
     let models = [definition.like] + definition.sources
-    checkpoints = Self.distinctCheckpoints(models)
-    methods = Self.distinctMethods(definition)
-    depth = 1 + (models.compactMap { ($0 as? DerivedModel)?.depth }.max() ?? 0)
+    provenance = Self.provenance(of: definition, from: models.map(\.provenance))
+    companions = Self.companions(of: definition)
+    depth = 1 + (models.map(\.depth).max() ?? 0)
     known = Set(definition.names)
     guard known.count == definition.names.count else {
       let repeated = Dictionary(grouping: definition.names, by: { $0 }).first { $1.count > 1 }!.key
@@ -105,11 +105,6 @@ package final class DerivedModel: LazyModel {
 
   package var label: String { definition.label }
   package var names: [String] { definition.names }
-  package var companionDirectory: FilePath? { definition.like.companionDirectory }
-  package var companionLabel: String { definition.like.companionLabel }
-  package var newTokenizer: TokenizerFiles? { definition.tokenizer ?? definition.like.newTokenizer }
-  package var newChatTemplate: String? { definition.chatTemplate ?? definition.like.newChatTemplate }
-  package var base: CheckpointModel? { definition.base as? CheckpointModel }
 
   package func has(_ name: String) -> Bool { known.contains(name) }
 
@@ -154,8 +149,8 @@ package final class DerivedModel: LazyModel {
 
   // Each of these is found once: a chain of models would otherwise ask the same ones again and again.
 
-  package let checkpoints: [CheckpointModel]
-  package let methods: [ModelCard.Method]
+  package let provenance: ModelProvenance
+  package let companions: Companions
 
   package private(set) lazy var warnings: [String] = {
     var said: Set<String> = []
@@ -169,30 +164,34 @@ package final class DerivedModel: LazyModel {
 
   private lazy var derived = Result { try derivedConfig() }
 
-  /// Told of every tensor whose expression is asked for, by whatever is made of this model.
-  var whenAsked: ((String) -> Void)?
+  package var whenAsked: ((String) -> Void)?
 
-  /// How many models stand between this one and checkpoints, at most.
-  let depth: Int
+  package let depth: Int
   /// Building a tensor goes through all of them on one stack. Each takes two of the 200 calls that Lua allows
   /// from C to Lua and back (LUAI_MAXCCALLS); what is left is for the functions of the innermost.
   private static let deepest = 90
 
-  private static func distinctCheckpoints(_ models: [any LazyModel]) -> [CheckpointModel] {
-    var found: [CheckpointModel] = []
-    for checkpoint in models.flatMap(\.checkpoints) where !found.contains(where: { $0 === checkpoint }) {
-      found.append(checkpoint)
+  private static func provenance(
+    of definition: Definition, from models: [ModelProvenance]
+  ) -> ModelProvenance {
+    var result = ModelProvenance(checkpoints: [], base: definition.base?.provenance.original)
+    for checkpoint in models.flatMap(\.checkpoints)
+    where !result.checkpoints.contains(where: { $0 === checkpoint }) {
+      result.checkpoints.append(checkpoint)
     }
-    return found
+    // What `like` gives, the first of them, is a config and files.
+    for method in models.dropFirst().flatMap(\.methods) + definition.methods
+    where !result.methods.contains(where: { $0.prettyName == method.prettyName }) {
+      result.methods.append(method)
+    }
+    return result
   }
 
-  private static func distinctMethods(_ definition: Definition) -> [ModelCard.Method] {
-    var found: [ModelCard.Method] = []
-    for method in definition.sources.flatMap(\.methods) + definition.methods
-    where !found.contains(where: { $0.prettyName == method.prettyName }) {
-      found.append(method)
-    }
-    return found
+  private static func companions(of definition: Definition) -> Companions {
+    var result = definition.like.companions
+    if let tokenizer = definition.tokenizer { result.tokenizer = tokenizer }
+    if let template = definition.chatTemplate { result.newChatTemplate = template }
+    return result
   }
 
   private func derivedConfig() throws -> OutputConfig? {

@@ -36,40 +36,24 @@ package protocol LazyModel: AnyObject {
   /// The model's config.json, or what it will be.
   var config: JSON? { get throws }
   var architecture: Architecture { get }
-  /// Where tokenizer and other files come from.
-  var companionDirectory: FilePath? { get }
-  /// What messages call the model that these files come from.
-  var companionLabel: String { get }
-  /// The tokenizer that takes the place of the one among these files, if one does.
-  var newTokenizer: TokenizerFiles? { get }
-  /// The chat template that takes the place of the one in these files, if one does.
-  var newChatTemplate: String? { get }
-  /// The checkpoints that it is made of.
-  var checkpoints: [CheckpointModel] { get }
-  /// The methods that made it, in the order of their use, for the model card.
-  var methods: [ModelCard.Method] { get }
-  /// The checkpoint whose differences to the others were merged, for the model card.
-  var base: CheckpointModel? { get }
+  /// What an output gets beside weights and config.
+  var companions: Companions { get }
+  /// What it was made of.
+  var provenance: ModelProvenance { get }
   /// What its config cannot say, one sentence each.
   var warnings: [String] { get }
+  /// How many models stand between it and checkpoints, at most; a checkpoint has none.
+  var depth: Int { get }
+  /// Told of every tensor whose expression is asked for, by whatever is made of this model. Checkpoints do not tell.
+  var whenAsked: ((String) -> Void)? { get set }
 }
 
 extension LazyModel {
   /// Its own name for what another checkpoint calls `name`; the same if it has that.
   package func resolve(_ name: String) -> String? { has(name) ? name : aliases.resolve(name) }
 
-  /// The Jinja text by which its tokenizer writes conversations, if it has one.
-  package var chatTemplate: String? {
-    newChatTemplate ?? (newTokenizer?.directory ?? companionDirectory).flatMap(ChatTemplate.read)
-  }
-
   /// The rows of the token embedding by the config, if it says how many.
-  package var vocabularySize: Int? {
-    guard let config = (try? config) ?? nil else { return nil }
-    return architecture.main.configSections.reversed().lazy.compactMap { section in
-      config[path: section + ["vocab_size"]]?.intValue
-    }.first
-  }
+  package var vocabularySize: Int? { architecture.vocabularySize }
 
   /// The specification of a tensor that must be there.
   package func requireSpecification(of name: String) throws -> TensorSpecification {
@@ -126,18 +110,16 @@ package final class CheckpointModel: LazyModel {
     guard let tensor = checkpoint.tensor(named: name) else {
       throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
     }
-    let shape = Shape(tensor.shape)
-    let leaf = StoredLeaf(source: tensor, dtype: tensor.dtype, count: shape.count)
-    let node = try graph.stored(leaf, shape: shape)
+    let node = try graph.stored(tensor.leaf, shape: Shape(tensor.shape))
     cached.add(node, named: name, in: graph)
     return node
   }
 
-  package var companionDirectory: FilePath? { checkpoint.directory }
-  package var companionLabel: String { label }
-  package var newTokenizer: TokenizerFiles? { nil }
-  package var newChatTemplate: String? { nil }
-  package var base: CheckpointModel? { nil }
-  package var checkpoints: [CheckpointModel] { [self] }
-  package var methods: [ModelCard.Method] { [] }
+  package var companions: Companions { Companions(files: checkpoint.modelFiles, label: label) }
+  package var provenance: ModelProvenance { ModelProvenance(checkpoints: [self], original: self) }
+  package var depth: Int { 0 }
+  package var whenAsked: ((String) -> Void)? {
+    get { nil }
+    set {}
+  }
 }

@@ -12,24 +12,25 @@ package enum MissingModel: Error, Equatable {
   case onHub(String, name: String)
 
   /// What a reference looks like that does not exist as a path; `nil` if like a path.
-  init?(_ reference: String) {
-    if let plus = reference.firstIndex(of: "+"), plus > reference.startIndex,
-      reference.index(after: plus) < reference.endIndex
-    {
-      self = .adapter(reference)
-      return
+  init?(_ text: String) {
+    let reference = ModelReference(parsing: text, exists: Self.exists)
+    let base = reference.base
+    if !reference.adapters.isEmpty {
+      self = .adapter(text)
+    } else if let revision = base.revision, Self.exists(base.name) {
+      self = .revision(text, path: base.name, revision: "@" + revision)
+    } else if base.isHubName, base.revision != nil || !Self.isBelowFolder(base.name) {
+      self = .onHub(text, name: base.name)
+    } else {
+      return nil
     }
-    let at = reference.firstIndex(of: "@")
-    let name = String(reference[..<(at ?? reference.endIndex)])
-    if let at, !name.isEmpty, DirectoryFiles.exists(FilePath(name)) {
-      self = .revision(reference, path: name, revision: String(reference[at...]))
-      return
-    }
-    guard ModelCard.Model.isHubName(name), let owner = name.split(separator: "/").first,
-      // Below a folder that exists, it is rather a path with a mistake in it.
-      at != nil || !DirectoryFiles.exists(FilePath(String(owner)))
-    else { return nil }
-    self = .onHub(reference, name: name)
+  }
+
+  private static func exists(_ name: String) -> Bool { DirectoryFiles.exists(FilePath(name)) }
+
+  /// Whether a path begins with a folder that exists: then it is rather a path with a mistake in it than a name.
+  private static func isBelowFolder(_ path: String) -> Bool {
+    path.split(separator: "/").first.map { exists(String($0)) } ?? false
   }
 }
 

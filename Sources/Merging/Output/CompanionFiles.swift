@@ -4,7 +4,7 @@ import SystemPackage
 /// The files that a model needs beside config.json and its weights: tokenizer, generation and processor
 /// settings, the code that its config refers to, the modules of sentence-transformers.
 package struct CompanionFiles: Sendable {
-  /// The files' paths relative to the model's directory, sorted.
+  /// The files' names, sorted.
   package let names: [String]
 
   /// Weights in the folders of sentence-transformers modules (`2_Dense/model.safetensors`), which are
@@ -25,29 +25,28 @@ package struct CompanionFiles: Sendable {
     names.contains { Self.isTokenizer($0) && !Self.tokenizerExtras.contains($0) }
   }
 
-  private let directory: FilePath
+  private let files: any ModelFiles
 
-  /// Looks for the files in a model's directory. Symbolic links are followed within it and into a hub cache's blobs;
-  /// one that leads elsewhere is an error.
+  /// Looks for the companions among a model's files. Symbolic links are followed within their folder and into a hub
+  /// cache's blobs; one that leads elsewhere is an error.
   ///
   /// Code (`*.py`) is listed only if config.json, tokenizer_config.json or a processor's config has an
   /// `auto_map`; then all of it, as files import one another. It is never run.
-  package init(in directory: FilePath) throws {
-    self.directory = directory
-    let present = try fileNames(in: directory)
+  package init(in files: any ModelFiles) throws {
+    self.files = files
+    let present = try files.names
     let referrers = present.filter { name in
-      Self.codeReferrers.contains(name) && Self.readJSON(directory.appending(name))?["auto_map"] != nil
+      Self.codeReferrers.contains(name) && Self.readJSON(name, of: files)?["auto_map"] != nil
     }
     let needsCode = !referrers.isEmpty
     var names = present.filter { name in
-      (Self.isCompanion(name) || needsCode && Self.isCode(name))
-        && Self.isRegularFile(directory.appending(name))
+      (Self.isCompanion(name) || needsCode && Self.isCode(name)) && files.has(name)
     }
     var modulesWithWeights: [String] = []
-    for folder in Self.moduleFolders(in: directory) {
-      for name in (try? fileNames(in: directory.appending(folder))) ?? [] {
+    for folder in Self.moduleFolders(of: files) {
+      for name in (try? files.names(in: folder)) ?? [] {
         let path = "\(folder)/\(name)"
-        guard Self.isRegularFile(directory.appending(path)) else { continue }
+        guard files.has(path) else { continue }
         if Self.isWeights(name) {
           if !modulesWithWeights.contains(folder) { modulesWithWeights.append(folder) }
         } else if name.hasSuffix(".json") || name.hasSuffix(".txt") || Self.isCompanion(name) {
@@ -77,10 +76,10 @@ package struct CompanionFiles: Sendable {
           try DirectoryFiles.makeDirectory(destination.removingLastComponent())
         } catch .fileExists {
         } catch {
-          throw CompanionFilesError(path: destination.removingLastComponent(), action: "create", error: error)
+          throw FileError.system(action: "create", path: destination.removingLastComponent(), errno: error)
         }
       }
-      try Self.copyFile(directory.pushing(FilePath(name)), to: destination)
+      try files.open(name).copy(to: destination)
     }
     return wanted
   }
@@ -88,7 +87,7 @@ package struct CompanionFiles: Sendable {
   /// Whether a file of these is in a directory with other contents.
   package func differs(_ name: String, in target: FilePath) -> Bool {
     guard let other = try? fileContents(target.pushing(FilePath(name))) else { return false }
-    return (try? fileContents(directory.pushing(FilePath(name)))) != other
+    return (try? files.contents(name)) != other
   }
 
   // MARK: Which files
@@ -137,8 +136,8 @@ package struct CompanionFiles: Sendable {
   }
 
   /// The folders that sentence-transformers' modules.json names, as far as they are plain names.
-  private static func moduleFolders(in directory: FilePath) -> [String] {
-    let modules = readJSON(directory.appending("modules.json"))?.arrayValue ?? []
+  private static func moduleFolders(of files: any ModelFiles) -> [String] {
+    let modules = readJSON("modules.json", of: files)?.arrayValue ?? []
     var folders: [String] = []
     for module in modules {
       guard let name = module["path"]?.stringValue, let component = FilePath.Component(name),
@@ -150,55 +149,5 @@ package struct CompanionFiles: Sendable {
   }
 
   /// A file's value; `nil` where it has none, which is not for a copy to judge.
-  private static func readJSON(_ path: FilePath) -> JSON? { try? JSON(contentsOf: path) }
-
-  private static func isRegularFile(_ path: FilePath) -> Bool { (try? path.stat())?.type == .regular }
-
-  // MARK: Copying
-
-  private static func copyFile(_ source: FilePath, to target: FilePath) throws {
-    let input = try InputFile(path: source, links: .all)  // checked by `init`
-    let output = try naming(target, "create") {
-      try FileDescriptor.open(
-        target, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: FilePermissions(rawValue: 0o666))
-    }
-    var isOpen = true
-    defer { if isOpen { try? output.close() } }
-    try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 16) { buffer in
-      var offset = 0
-      while true {
-        let count = try input.read(into: buffer, at: offset)
-        if count == 0 { break }
-        try naming(target, "write") { _ = try output.writeAll(buffer[..<count]) }
-        offset += count
-      }
-    }
-    isOpen = false
-    try naming(target, "write") { try output.close() }
-  }
-
-  /// Runs a file operation; its error names the file.
-  private static func naming<Result>(
-    _ path: FilePath, _ action: String, _ body: () throws -> Result
-  ) throws -> Result {
-    do {
-      return try body()
-    } catch let error as Errno {
-      throw CompanionFilesError(path: path, action: action, error: error)
-    }
-  }
-}
-
-/// A companion file that cannot be copied.
-package struct CompanionFilesError: Error, Equatable, CustomStringConvertible {
-  /// The file or directory.
-  package let path: FilePath
-  /// What failed: `read`, `write` or `create`.
-  package let action: String
-  /// The system's reason.
-  package let error: Errno
-
-  /// One sentence for the user.
-  package var description: String { "cannot \(action) \(path): \(error)" }
+  private static func readJSON(_ name: String, of files: any ModelFiles) -> JSON? { try? files.json(name) }
 }

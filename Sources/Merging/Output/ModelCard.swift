@@ -1,3 +1,4 @@
+import Basics
 /// The README.md of an output: what was merged, how, and the recipe.
 package enum ModelCard {
   /// A merge method.
@@ -26,29 +27,15 @@ package enum ModelCard {
     ///   - reference: A path or `org/name`, perhaps with `@revision`.
     ///   - isLocal: Whether it was found as a path; a path such as `models/base` looks like a hub's name.
     package init(reference: String, isLocal: Bool) {
-      let revision = isLocal ? nil : reference.lastIndex(of: "@")
-      let plain = revision.map { String(reference[..<$0]) } ?? reference
-      if !isLocal, Self.isHubName(plain) {
-        name = plain
+      let location = ModelReference.Location(splitting: reference)
+      if !isLocal, location.isHubName {
+        name = location.name
         isOnHub = true
       } else {
         let last = reference.split(separator: "/").last { $0 != "." && $0 != ".." }
         name = last.map(String.init) ?? "local model"
         isOnHub = false
       }
-    }
-
-    /// Whether a text has the form of a hub's `org/name`.
-    static func isHubName(_ text: String) -> Bool {
-      let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-      return parts.count == 2
-        && parts.allSatisfy { part in
-          part.first.map { $0 != "." && $0 != "-" && $0 != "~" } ?? false
-            && part.utf8.allSatisfy { byte in
-              Character(Unicode.Scalar(byte)).isLetter && byte < 0x80 || (0x30...0x39).contains(byte)
-                || "-_.".utf8.contains(byte)
-            }
-        }
     }
   }
 

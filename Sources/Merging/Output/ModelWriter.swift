@@ -130,8 +130,8 @@ package struct ModelWriter {
   /// made of it is read and computed once. Each output appears when all are whole.
   package func write(_ outputs: [Output]) throws {
     try Self.checkPlaces(outputs)
-    let inputs = outputs.flatMap(\.model.checkpoints)
-      .flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
+    let inputs = outputs.flatMap(\.model.provenance.checkpoints)
+      .flatMap { [$0.checkpoint.modelFiles.path] + $0.checkpoint.files.map(\.path) }
     var unfinished: [Unfinished] = []
     // The first may have made a directory that holds the others.
     defer { for output in unfinished.reversed() { output.directory.discard() } }
@@ -229,33 +229,30 @@ package struct ModelWriter {
   private func writeCompanions(
     of model: any LazyModel, _ options: Options, _ output: OutputDirectory
   ) throws {
-    let tokenizer = model.newTokenizer
-    var hasTokenizer = tokenizer != nil
-    if let directory = model.companionDirectory {
-      let companions = try CompanionFiles(in: directory)
-      let copiesTokenizer = options.copiesTokenizer && tokenizer == nil
-      var excluded = Set(copiesTokenizer ? [] : companions.tokenizerFiles)
-      if !options.copiesCode, !companions.code.isEmpty {
-        excluded.formUnion(companions.code)
-        warn(
-          "\(output.destination): the code of '\(model.companionLabel)' (\(companions.code.joined(separator: ", "))) "
-            + "is not copied: a script writes no code")
-      }
-      try companions.copy(to: output.path, excluding: excluded)
-      for folder in companions.modulesWithWeights {
-        warn("\(directory)/\(folder) holds weights of a further module, which are not copied")
-      }
-      hasTokenizer = hasTokenizer || companions.hasTokenizer
+    let companions = model.companions
+    let tokenizer = companions.tokenizer
+    let files = try CompanionFiles(in: companions.files)
+    let copiesTokenizer = options.copiesTokenizer && tokenizer == nil
+    var excluded = Set(copiesTokenizer ? [] : files.tokenizerFiles)
+    if !options.copiesCode, !files.code.isEmpty {
+      excluded.formUnion(files.code)
+      warn(
+        "\(output.destination): the code of '\(companions.label)' (\(files.code.joined(separator: ", "))) "
+          + "is not copied: a script writes no code")
+    }
+    try files.copy(to: output.path, excluding: excluded)
+    for folder in files.modulesWithWeights {
+      warn("\(companions.files.path(of: folder)) holds weights of a further module, which are not copied")
     }
     if let tokenizer { try write(tokenizer, output, copiesCode: options.copiesCode) }
-    guard let template = model.newChatTemplate else { return }
+    guard let template = companions.newChatTemplate else { return }
     if tokenizer == nil, !options.copiesTokenizer {
       warn("chat_template: the tokenizer is not copied, so it is not saved")
-    } else if !hasTokenizer {
-      warn("chat_template: model '\(model.companionLabel)' has no tokenizer, so it is not saved")
+    } else if tokenizer == nil, !files.hasTokenizer {
+      warn("chat_template: model '\(companions.label)' has no tokenizer, so it is not saved")
     } else {
-      for (name, text) in try ChatTemplate.files(
-        setting: template, in: tokenizer == nil ? model.companionDirectory ?? output.path : output.path)
+      for (name, text) in try ChatTemplate.changes(
+        setting: template, in: tokenizer == nil ? companions.files : ModelDirectory(output.path))
       {
         try write(text, to: output.file(name))
       }
@@ -264,7 +261,7 @@ package struct ModelWriter {
 
   /// Writes a tokenizer of the merge's own, whether tokenizers are copied or not.
   private func write(_ tokenizer: TokenizerFiles, _ output: OutputDirectory, copiesCode: Bool) throws {
-    let companions = try CompanionFiles(in: tokenizer.directory)
+    let companions = try CompanionFiles(in: tokenizer.files)
     let changed = try tokenizer.changedFiles()
     let all = Set(companions.names)
     // The model's own code is there by now.
@@ -306,11 +303,12 @@ package struct ModelWriter {
       warn("\(path)/README.md is kept: it is not the card of a model that was there before")
       return
     }
+    let provenance = model.provenance
     let card = ModelCard.Content(
       title: path.lexicallyNormalized().lastComponent?.string ?? "merged model",
-      methods: model.methods,
-      baseModel: model.base.map { ModelCard.Model(reference: $0.label, isLocal: true) },
-      models: model.checkpoints.map { ModelCard.Model(reference: $0.label, isLocal: true) },
+      methods: provenance.methods,
+      baseModel: provenance.base.map { ModelCard.Model(reference: $0.label, isLocal: true) },
+      models: provenance.checkpoints.map { ModelCard.Model(reference: $0.label, isLocal: true) },
       recipe: recipe.text, recipeLanguage: recipe.language)
     try write(Array(ModelCard.text(card).utf8), to: output.file("README.md"))
   }
@@ -320,16 +318,11 @@ package struct ModelWriter {
     guard target != existing, target.starts(with: existing) else { return }
     try makeDirectories(from: existing, to: target.removingLastComponent())
     guard mkdir(target.string, 0o777) == 0 || errno == EEXIST else {
-      throw MergeError.cannotWrite(target, Errno(rawValue: errno))
+      throw FileError.system(action: "write", path: target, errno: Errno(rawValue: errno))
     }
   }
 
   private func write(_ text: [UInt8], to path: FilePath) throws {
-    do {
-      let file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
-      try file.closeAfter { _ = try file.writeAll(text) }
-    } catch let error as Errno { throw MergeError.cannotWrite(path, error) }
+    try writeFile(text, to: path)
   }
 }

@@ -28,17 +28,7 @@ enum OldWeights {
     let isModel =
       DirectoryFiles.exists(directory.appending("config.json"))
       || (try? names(in: directory))?.isEmpty == false
-    guard isModel,
-      let file = try? FileDescriptor.open(card, .readOnly, options: [.closeOnExec, .nonBlocking])
-    else { return false }
-    return (try? file.closeAfter { try begins(file, with: "---\n") }) ?? false
-  }
-
-  private static func begins(_ file: FileDescriptor, with text: StaticString) throws -> Bool {
-    try withUnsafeTemporaryAllocation(byteCount: text.utf8CodeUnitCount, alignment: 1) { buffer in
-      let count = try file.read(into: buffer)
-      return text.withUTF8Buffer { $0.elementsEqual(buffer[..<count]) }
-    }
+    return isModel && (try? InputFile(path: card).bytes(at: 0, count: 4)) == Array("---\n".utf8)
   }
 
   /// The safetensors files that an index names.

@@ -60,10 +60,9 @@ extension MergePlan {
       do { node = try model.expression(for: name) } catch { throw MergeError.locate(error, inTensor: name) }
       defer { graph.release(node) }
       for leaf in graph.storedLeaves(below: node) {
-        guard let tensor = leaf.source as? StoredTensor else { continue }
-        let path = tensor.path.string
-        if used[path] == nil { order.append(path) }
-        used[path, default: [:]][tensor.name] = tensor.byteCount
+        guard let origin = leaf.source.provenance else { continue }
+        if used[origin.file] == nil { order.append(origin.file) }
+        used[origin.file, default: [:]][origin.tensor] = origin.byteCount
       }
     }
     return order.map { path in

@@ -12,16 +12,14 @@ package enum ScriptFile {
   /// Throws a `LuaError` that says what is wrong with the file.
   package static func read(_ path: String) throws -> [UInt8] {
     do {
-      let file = try InputFile(path: FilePath(path), links: .all)
-      guard file.identity.byteCount <= largest else {
-        throw LuaError("\(path) is larger than \(largest >> 20) MB, too large for a script")
-      }
-      return try file.bytes(at: 0, count: file.identity.byteCount)
-    } catch FileError.system(_, _, let error) {
-      throw LuaError("cannot read \(path): \(error)")
+      return try fileContents(FilePath(path), atMost: largest, links: .all)
+    } catch FileError.tooLarge {
+      throw LuaError("\(path) is larger than \(largest >> 20) MB, too large for a script")
     } catch FileError.notRegularFile {
       let isDirectory = (try? FilePath(path).stat())?.type == .directory
       throw LuaError(isDirectory ? "\(path) is a directory, not a recipe" : "\(path) is not a regular file")
+    } catch let error as FileError {
+      throw LuaError("\(error)")
     }
   }
 }

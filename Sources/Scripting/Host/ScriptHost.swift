@@ -341,7 +341,7 @@ package final class ScriptHost {
   /// The recipe, and every checkpoint that it opened, used for this output or not.
   private var protected: [FilePath] {
     (recipePath.map { [$0] } ?? [])
-      + models.checkpoints.values.flatMap { [$0.checkpoint.directory] + $0.checkpoint.files.map(\.path) }
+      + models.checkpoints.values.flatMap { [$0.checkpoint.modelFiles.path] + $0.checkpoint.files.map(\.path) }
   }
 
   private func write(_ outputs: [ModelWriter.Output], as name: String) throws {

@@ -1,5 +1,6 @@
-import Glibc
+import Basics
 import Lua
+import SystemPackage
 
 /// The Lua files of `stdlib/`: those embedded in the binary, or those of a folder.
 package struct StandardLibrary: Sendable {
@@ -16,9 +17,10 @@ package struct StandardLibrary: Sendable {
     var files: [String: String] = [:]
     var folders = [""]
     while let folder = folders.popLast() {
-      for name in try Self.entries(of: folder.isEmpty ? directory : "\(directory)/\(folder)") {
+      let place = FilePath(directory).pushing(FilePath(folder))
+      for name in try Self.names(in: place) where !name.hasPrefix(".") {
         let path = folder.isEmpty ? name : "\(folder)/\(name)"
-        if Self.isDirectory("\(directory)/\(path)") {
+        if (try? place.appending(name).stat())?.type == .directory {
           folders.append(path)
         } else if name.hasSuffix(".lua") {
           files[path] = try Self.read("\(directory)/\(path)")
@@ -44,24 +46,8 @@ package struct StandardLibrary: Sendable {
     }
   }
 
-  private static func entries(of directory: String) throws -> [String] {
-    guard let stream = opendir(directory) else {
-      throw LuaError("cannot read \(directory): \(String(cString: strerror(errno)))")
-    }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if !name.hasPrefix(".") { names.append(name) }
-    }
-    return names.sorted()
-  }
-
-  private static func isDirectory(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  private static func names(in directory: FilePath) throws -> [String] {
+    do { return try fileNames(in: directory) } catch { throw LuaError("\(error)") }
   }
 
   private static func read(_ path: String) throws -> String {

@@ -26,6 +26,11 @@ package final class Tokenizer: Sendable {
     try self.init(TokenizerDirectory(path))
   }
 
+  /// Reads the tokenizer among a model's files, as that of a directory.
+  package convenience init(contentsOf files: any ModelFiles) throws {
+    try self.init(TokenizerDirectory(files))
+  }
+
   /// The tokenizer that a model is written with, of the changes and what its directory has beside them.
   package convenience init(_ files: TokenizerFiles) throws {
     try self.init(TokenizerDirectory(files))

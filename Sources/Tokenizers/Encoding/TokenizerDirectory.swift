@@ -1,44 +1,50 @@
 import Basics
 import SystemPackage
 
-/// The tokenizer files of a model's directory, or a tokenizer.json by itself.
+/// The tokenizer among a model's files, or a tokenizer.json by itself.
 struct TokenizerDirectory {
-  private let directory: FilePath
-  /// The file that describes the tokenizer.
-  let definitionFile: FilePath
-  /// Files that are not as the directory has them: their texts, or `nil` for those that count as missing.
+  private let files: any ModelFiles
+  /// The name of the file that describes the tokenizer.
+  private let definitionName: String
+  /// Files that are to be otherwise: their texts, or `nil` for those that count as missing.
   private var changes: [String: [UInt8]?] = [:]
 
   /// `path` is a directory or a tokenizer.json.
   init(_ path: FilePath) {
     if (try? path.stat())?.type == .directory {
-      directory = path
-      definitionFile = path.appending("tokenizer.json")
+      self.init(ModelDirectory(path))
     } else {
-      directory = path.removingLastComponent()
-      definitionFile = path
+      self.init(ModelDirectory(of: path), definitionName: path.lastComponent?.string ?? "")
     }
   }
 
+  init(_ files: any ModelFiles, definitionName: String = "tokenizer.json") {
+    self.files = files
+    self.definitionName = definitionName
+  }
+
+  /// Where the file is that describes the tokenizer.
+  var definitionFile: FilePath { files.path(of: definitionName) }
+
   /// The files that a model with this tokenizer would be written with.
   init(_ files: TokenizerFiles) throws {
-    self.init(files.directory)
+    self.init(files.files)
     for file in try files.changedFiles() { changes[file.name] = .some(file.text) }
   }
 
   /// The tokenizer's description, in the form of tokenizer.json.
   func definition() throws -> JSON {
-    let name = definitionFile.lastComponent?.string ?? ""
+    let name = definitionName
     if name != "tokenizer.json" || isThere(name) { return try json(name) }
     if isThere("vocab.json"), isThere("merges.txt") { return try bytePairs() }
     if isThere("vocab.txt") { return try wordPieces() }
-    if isThere("tokenizer.model") { throw TokenizationError.sentencePieceOnly(directory: directory) }
-    throw TokenizationError.noTokenizer(directory: directory)
+    if isThere("tokenizer.model") { throw TokenizationError.sentencePieceOnly(directory: files.path) }
+    throw TokenizationError.noTokenizer(directory: files.path)
   }
 
-  /// The normalizer of a directory's tokenizer; `nil` if it has none, or one that is not known.
-  static func normalizer(of directory: FilePath) -> Normalizer? {
-    let files = TokenizerDirectory(directory)
+  /// The normalizer of a model's tokenizer; `nil` if it has none, or one that is not known.
+  static func normalizer(of modelFiles: any ModelFiles) -> Normalizer? {
+    let files = TokenizerDirectory(modelFiles)
     let file = files.definitionFile.string
     func normalizer(_ json: JSON?) -> Normalizer? {
       json.flatMap { try? Normalizer(Component(json: $0, file: file, place: "normalizer")) }
@@ -166,7 +172,7 @@ struct TokenizerDirectory {
     let name = config["tokenizer_class"]?.stringValue
     let plain = name.map { $0.hasSuffix("Fast") ? String($0.dropLast(4)) : $0 }
     guard let plain, known.contains(plain) else {
-      throw TokenizationError.unknownClass(directory: directory, files: files, className: name, known: known)
+      throw TokenizationError.unknownClass(directory: self.files.path, files: files, className: name, known: known)
     }
     return plain
   }
@@ -176,7 +182,7 @@ struct TokenizerDirectory {
     for (key, token) in [("cls", cls), ("sep", sep)] {
       guard let id = vocabulary[token] else {
         throw TokenizationError.unusable(
-          file: directory.string, place: "\(key)_token", reason: "'\(token)' is not in the vocabulary")
+          file: files.path.string, place: "\(key)_token", reason: "'\(token)' is not in the vocabulary")
       }
       object[key] = .array([.string(token), id])
     }
@@ -227,17 +233,17 @@ struct TokenizerDirectory {
 
   private func isThere(_ name: String) -> Bool {
     if let change = changes[name] { return change != nil }
-    return (try? directory.appending(name).stat())?.type == .regular
+    return files.has(name)
   }
 
   private func contents(_ name: String) throws -> [UInt8] {
     if let change = changes[name], let text = change { return text }
-    return try fileContents(directory.appending(name))
+    return try files.contents(name)
   }
 
   private func json(_ name: String) throws -> JSON {
     if let change = changes[name], let text = change { return try JSON(parsing: text) }
-    return try JSON(contentsOf: directory.appending(name))
+    return try files.json(name)
   }
 
   private func configuration() throws -> Configuration {

@@ -4,8 +4,7 @@ extension TokenizerFiles {
   /// The special tokens that the directory's tokenizer puts around texts, and that are taken away here, so that
   /// it puts them there no more.
   package func tokensLostAroundTexts() -> [String] {
-    let path = directory.appending("tokenizer.json")
-    guard limit != nil, form == .tokenizerJSON, let text = try? fileContents(path),
+    guard limit != nil, form == .tokenizerJSON, let text = try? files.contents("tokenizer.json"),
       let range = JSONSplice.range(ofValueFor: "post_processor", in: text),
       let processor = try? JSON(parsing: Array(text[range]))
     else { return [] }

@@ -17,7 +17,7 @@ extension TokenizerFiles {
     if let spliced { files.append(File(name: "tokenizer.json", text: spliced)) }
     for name in Self.editable where limit != nil || !Self.onlyCut.contains(name) {
       if name == "tokenizer.json", spliced != nil { continue }
-      guard var json = try json(name) else { continue }
+      guard var json = try self.files.optionalJSON(name) else { continue }
       edit(&json, name)
       files.append(File(name: name, text: json.utf8(.pretty, trailingNewline: true)))
     }
@@ -31,7 +31,7 @@ extension TokenizerFiles {
         if let lines = try lines(name) { files.append(File(name: name, text: kept(lines, of: name))) }
       }
       // SentencePiece's own file cannot be cut.
-      let names = (try? fileNames(in: directory)) ?? []
+      let names = (try? self.files.names) ?? []
       files += names.filter { $0.hasSuffix(".model") }.map { File(name: $0, text: nil) }
     }
     return files
@@ -48,7 +48,7 @@ extension TokenizerFiles {
   /// may be many millions, stays as it is. `nil` where more is to be done.
   private func splicedTokenizer() throws -> [UInt8]? {
     guard limit == nil, form == .tokenizerJSON else { return nil }
-    var text = try fileContents(directory.appending("tokenizer.json"))
+    var text = try files.contents("tokenizer.json")
     guard let range = JSONSplice.range(ofValueFor: "added_tokens", in: text),
       let old = (try? JSON(parsing: Array(text[range])))?.arrayValue
     else { return nil }
@@ -131,7 +131,7 @@ extension TokenizerFiles {
       config["added_tokens_decoder"] = .object(decoder)
     } else if form != .tokenizerJSON {
       // added_tokens.json has no settings. With this table transformers no longer reads the older map.
-      let map = (try? json("special_tokens_map.json")) ?? nil
+      let map = (try? files.optionalJSON("special_tokens_map.json")) ?? nil
       for (key, value) in map?.objectValue ?? [:] where config[key] == nil {
         config[key] = VocabularyReader.specialText(value).map { .string($0) } ?? value
       }
@@ -178,7 +178,7 @@ extension TokenizerFiles {
   }
 
   /// The directory's vocab.json.
-  private var mainVocabulary: JSONObject { ((try? json("vocab.json")) ?? nil)?.objectValue ?? [:] }
+  private var mainVocabulary: JSONObject { ((try? files.optionalJSON("vocab.json")) ?? nil)?.objectValue ?? [:] }
 
   // MARK: Cutting
 
@@ -243,17 +243,9 @@ extension TokenizerFiles {
 
   // MARK: Reading
 
-  private func json(_ name: String) throws -> JSON? {
-    let path = directory.appending(name)
-    guard (try? path.stat())?.type == .regular else { return nil }
-    return try JSON(contentsOf: path)
-  }
-
   private func lines(_ name: String) throws -> [String]? {
-    let path = directory.appending(name)
-    guard (try? path.stat())?.type == .regular else { return nil }
-    let bytes = try fileContents(path)
-    var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+    guard files.has(name) else { return nil }
+    var lines = try files.contents(name).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
       String(decoding: $0.last == 0x0D ? $0.dropLast() : $0, as: UTF8.self)
     }
     if lines.last == "" { lines.removeLast() }

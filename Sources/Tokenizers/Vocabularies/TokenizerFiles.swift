@@ -1,29 +1,29 @@
-import SystemPackage
+import Basics
 
 /// The tokenizer of a model's directory, and what an output's is to have otherwise. It never changes; what
 /// makes another one of it reads nothing but the normalizer.
 package final class TokenizerFiles: Sendable {
-  /// Where the files are that it is like.
-  package let directory: FilePath
-  /// What messages call the model of the directory.
+  /// The files that it is like.
+  package let files: any ModelFiles
+  /// What messages call the model of these files.
   package let label: String
   /// All tokens, with the changes.
   package let vocabulary: Vocabulary
 
   let form: VocabularyReader.Form
-  /// The ids from this one on are none of the directory's any more.
+  /// The ids from this one on are none of the files' any more.
   let limit: Int?
-  /// The texts of tokens that the directory's files do not have as added ones, in the order of their ids.
+  /// The texts of tokens that the files do not have as added ones, in the order of their ids.
   let additions: [String]
-  /// Whether it is otherwise than loading the directory's files gives it.
+  /// Whether it is otherwise than loading the files gives it.
   let isChanged: Bool
 
-  /// Reads a directory's tokenizer; `nil` if it has none.
+  /// Reads the tokenizer among a model's files; `nil` if there is none.
   ///
-  /// Throws `TokenizerError`, or a `CheckpointError` of a file that cannot be read or is not JSON.
-  package init?(in directory: FilePath, label: String) throws {
-    guard var reader = try VocabularyReader(in: directory) else { return nil }
-    self.directory = directory
+  /// Throws `TokenizerError`, or a `FileError` of a file that cannot be read or is not JSON.
+  package init?(in files: any ModelFiles, label: String) throws {
+    guard var reader = try VocabularyReader(in: files) else { return nil }
+    self.files = files
     self.label = label
     form = reader.form
     let (vocabulary, implied) = try reader.read()
@@ -34,7 +34,7 @@ package final class TokenizerFiles: Sendable {
   }
 
   private init(_ other: TokenizerFiles, vocabulary: Vocabulary, limit: Int?, additions: [String]) {
-    directory = other.directory
+    files = other.files
     label = other.label
     form = other.form
     self.vocabulary = vocabulary
@@ -59,7 +59,7 @@ package final class TokenizerFiles: Sendable {
   package func adding(_ tokens: [AddedToken]) -> TokenizerFiles {
     guard !tokens.isEmpty else { return self }
     var vocabulary = vocabulary
-    let normalizer = TokenizerDirectory.normalizer(of: directory)
+    let normalizer = TokenizerDirectory.normalizer(of: files)
     for var token in tokens {
       if token.isNormalized, let normalizer {
         token.isNormalized = normalizer.keeps(Array(token.content.utf8))

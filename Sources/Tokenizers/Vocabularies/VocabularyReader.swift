@@ -20,31 +20,30 @@ struct VocabularyReader {
     }
   }
 
-  let directory: FilePath
+  let files: any ModelFiles
   let form: Form
   private var tokens = ByteTable(minimumCapacity: 0)
   private var added: [AddedToken] = []
 
   /// Looks for the tokenizer's main file; `nil` if there is none, an error if it is of a form that is not
   /// read.
-  init?(in directory: FilePath) throws {
-    self.directory = directory
-    func isThere(_ name: String) -> Bool { (try? directory.appending(name).stat())?.type == .regular }
-    if let form = [Form.tokenizerJSON, .vocabJSON, .vocabText].first(where: { isThere($0.fileName) }) {
+  init?(in files: any ModelFiles) throws {
+    self.files = files
+    if let form = [Form.tokenizerJSON, .vocabJSON, .vocabText].first(where: { files.has($0.fileName) }) {
       self.form = form
       return
     }
-    let names = (try? fileNames(in: directory)) ?? []
+    let names = (try? files.names) ?? []
     let other = names.first {
-      $0 == "tekken.json" || $0.hasSuffix(".tiktoken") || ($0.hasSuffix(".model") && isThere($0))
+      $0 == "tekken.json" || $0.hasSuffix(".tiktoken") || ($0.hasSuffix(".model") && files.has($0))
     }
     guard let other else { return nil }
-    throw TokenizerError.unreadForm(directory: directory, fileName: other)
+    throw TokenizerError.unreadForm(directory: files.path, fileName: other)
   }
 
   /// The vocabulary, and those of its added tokens that the main file lacks.
   mutating func read() throws -> (vocabulary: Vocabulary, implied: [AddedToken]) {
-    let path = directory.appending(form.fileName)
+    let path = files.path(of: form.fileName)
     switch form {
     case .tokenizerJSON: try readTokenizer(path)
     case .vocabJSON: try readVocabulary(path)
@@ -66,7 +65,7 @@ struct VocabularyReader {
 
   private mutating func readTokenizer(_ path: FilePath) throws {
     let place = ["model", "vocab"]
-    let json = try readEntries(path, at: place, skipping: ["model", "merges"])
+    let json = try readEntries(at: place, skipping: ["model", "merges"])
     guard let model = json["model"], model.objectValue != nil else {
       throw unexpected(path, "model", "an object", json["model"])
     }
@@ -92,19 +91,17 @@ struct VocabularyReader {
   }
 
   private mutating func readVocabulary(_ path: FilePath) throws {
-    let json = try readEntries(path, at: [], skipping: nil)
+    let json = try readEntries(at: [], skipping: nil)
     if json.objectValue == nil { throw unexpected(path, "vocabulary", "an object of tokens and ids", json) }
   }
 
   /// Reads a file with an object of tokens and ids, whose entries become tokens; of equal ones the last counts.
   ///
   /// - Returns: The rest.
-  private mutating func readEntries(_ path: FilePath, at place: [String], skipping skipped: [String]?) throws
-    -> JSON
-  {
+  private mutating func readEntries(at place: [String], skipping skipped: [String]?) throws -> JSON {
     var tokens = ByteTable(minimumCapacity: 0)
     var wrong: (text: String, value: JSON)?
-    let json = try JSON(contentsOf: path, skipping: skipped, streaming: place) { text, value in
+    let json = try files.json(form.fileName, skipping: skipped, streaming: place) { text, value in
       if let id = value.intValue, Self.allowed.contains(id) {
         tokens.set(text, id)
       } else if wrong == nil {
@@ -113,14 +110,15 @@ struct VocabularyReader {
     }
     if let wrong {
       let what = place.isEmpty ? "vocabulary" : place.joined(separator: ".")
-      throw unexpected(path, "\(what): token '\(wrong.text)'", "an id from 0 on", wrong.value)
+      throw unexpected(files.path(of: form.fileName), "\(what): token '\(wrong.text)'", "an id from 0 on", wrong.value)
     }
     self.tokens = tokens
     return json
   }
 
   private mutating func readLines(_ path: FilePath) throws {
-    let lines = try fileContents(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let lines = try files.contents(form.fileName)
+      .split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (id, line) in lines.enumerated() {
       let text = String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
       if !text.isEmpty || id < lines.count - 1 { try add(text, id, path) }
@@ -143,7 +141,7 @@ struct VocabularyReader {
   /// The tokens that tokenizer_config.json and its older companions name, in the order in which transformers
   /// adds those that are not there.
   private func tokensOfConfigs() throws -> [AddedToken] {
-    let config = try optional("tokenizer_config.json")
+    let config = try files.optionalJSON("tokenizer_config.json")
     var found: [AddedToken] = []
     var named = Self.specialTokens(of: config)
     if let decoder = config?["added_tokens_decoder"]?.objectValue {
@@ -152,8 +150,8 @@ struct VocabularyReader {
       }
       found += tokens.sorted { $0.0 < $1.0 }.map(\.1)
     } else {
-      named += Self.specialTokens(of: try optional("special_tokens_map.json"))
-      let ids = (try optional("added_tokens.json"))?.objectValue ?? JSONObject()
+      named += Self.specialTokens(of: try files.optionalJSON("special_tokens_map.json"))
+      let ids = (try files.optionalJSON("added_tokens.json"))?.objectValue ?? JSONObject()
       let tokens = ids.compactMap { text, id in id.intValue.map { (text, $0) } }
       let special = Set(named.map { ByteKey(string: $0.content) })
       found += tokens.sorted { $0.1 < $1.1 }.map {
@@ -161,12 +159,6 @@ struct VocabularyReader {
       }
     }
     return found + named
-  }
-
-  private func optional(_ name: String) throws -> JSON? {
-    let path = directory.appending(name)
-    guard (try? path.stat())?.type == .regular else { return nil }
-    return try JSON(contentsOf: path)
   }
 
   /// The keys of the special tokens, in transformers' order.

@@ -43,7 +43,7 @@ struct InspectCommand: ParsableCommand {
     var table = TextTable(header: header, rightAligned: Set(3..<10))
     for (index, tensor) in checkpoint.tensors.enumerated() {
       var row = [
-        tensor.name, tensor.dtype.rawValue, Shape(tensor.shape).description, String(tensor.byteCount),
+        tensor.name, tensor.format.name, Shape(tensor.shape).description, String(tensor.storedByteCount),
       ]
       if stats {
         if let found = statistics[index] {
@@ -63,8 +63,8 @@ struct InspectCommand: ParsableCommand {
   private func jsonText(_ checkpoint: Checkpoint, _ statistics: [TensorStatistics?]) -> String {
     let tensors = checkpoint.tensors.enumerated().map { index, tensor -> JSON in
       var entry: JSONObject = [
-        "name": .string(tensor.name), "dtype": .string(tensor.dtype.rawValue),
-        "shape": .array(tensor.shape.map { JSON($0) }), "bytes": JSON(tensor.byteCount),
+        "name": .string(tensor.name), "dtype": .string(tensor.format.name),
+        "shape": .array(tensor.shape.map { JSON($0) }), "bytes": JSON(tensor.storedByteCount),
       ]
       if stats, let found = statistics[index] {
         entry["mean"] = number(found.mean)
@@ -115,8 +115,7 @@ struct StatisticsReader {
       return TensorStatistics(mean: .nan, deviation: .nan, norm: 0, least: .nan, greatest: .nan, nanCount: 0)
     }
     let count = Double(shape.count)
-    let x = try graph.stored(
-      StoredLeaf(source: tensor, dtype: tensor.dtype, count: shape.count), shape: shape)
+    let x = try graph.stored(tensor.leaf, shape: shape)
     let isNaN = try graph.binary(.notEqual, x, x)
     let parts = try [
       graph.reduce(.sum, x, operation: "sum"), graph.reduce(.squares, x, operation: "norm"),

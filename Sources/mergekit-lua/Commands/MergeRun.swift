@@ -190,7 +190,7 @@ struct MergeRun {
     _ outputs: [ScriptHost.Output], _ host: ScriptHost, _ started: Double, config: ConfigRecipe? = nil
   ) throws {
     var said: Set<String> = []
-    for source in outputs.flatMap(\.model.checkpoints) where said.insert(source.label).inserted {
+    for source in outputs.flatMap(\.model.provenance.checkpoints) where said.insert(source.label).inserted {
       let checkpoint = source.checkpoint
       let size = ByteSize.format(checkpoint.totalBytes)
       let files = Numbers.counted(checkpoint.files.count, "file")

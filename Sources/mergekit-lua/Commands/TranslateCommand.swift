@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import ConfigRecipes
 import Configs
 import Glibc
@@ -39,24 +40,17 @@ struct TranslateCommand: ParsableCommand {
   }
 
   private func write(_ text: String, to path: FilePath) throws {
-    do {
-      let source = try FilePath(config).stat()
-      if let target = try? path.stat() {
-        if target.deviceID == source.deviceID, target.inode == source.inode {
-          throw LuaError("cannot write \(path): it is the config")
-        }
-        if target.type == .regular, target.size > 0, try !isTranslation(path) {
-          throw LuaError("cannot write \(path): it is no recipe that translate wrote, and is kept")
-        }
+    if let source = try? FilePath(config).stat(), let target = try? path.stat() {
+      if target.deviceID == source.deviceID, target.inode == source.inode {
+        throw LuaError("cannot write \(path): it is the config")
       }
-      let file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: FilePermissions(rawValue: 0o666))
-      try file.closeAfter { _ = try file.writeAll(text.utf8) }
-    } catch let error as Errno {
-      throw LuaError("cannot write \(path): \(error)")
+      if target.type == .regular, target.size > 0, try !isTranslation(path) {
+        throw LuaError("cannot write \(path): it is no recipe that translate wrote, and is kept")
+      }
     }
+    try writeFile(Array(text.utf8), to: path)
   }
+
   /// Whether a file begins as translations do.
   private func isTranslation(_ path: FilePath) throws -> Bool {
     try ScriptFile.read(path.string).starts(with: Translation.firstWords.utf8)

@@ -24,7 +24,7 @@ extension ModelBinding {
         try call.result(self.model(call, 1).resolve(call.string(2)))
       },
       "chat_template": { call in
-        try call.result(self.model(call, 1).chatTemplate)
+        try call.result(self.model(call, 1).companions.chatTemplate)
       },
       "has_same_names": { call in
         let models = try [1, 2].map { try self.model(call, $0) }

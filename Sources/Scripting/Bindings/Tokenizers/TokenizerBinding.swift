@@ -38,18 +38,17 @@ final class TokenizerBinding: Binding {
 
   /// The tokenizer that a model is written with; the same one each time.
   private func handle(of model: any LazyModel) throws -> TokenizerHandle {
-    if let files = model.newTokenizer {
+    let companions = model.companions
+    if let files = companions.tokenizer {
       if let known = changed[ObjectIdentifier(files)] { return known }
       let handle = TokenizerHandle(try Tokenizer(files), of: files)
       changed[ObjectIdentifier(files)] = handle
       return handle
     }
-    guard let directory = model.companionDirectory else {
-      throw LuaError("model '\(model.label)' has no directory with a tokenizer")
-    }
-    if let known = read[directory] { return known }
-    let handle = TokenizerHandle(try Tokenizer(contentsOf: directory))
-    read[directory] = handle
+    let path = companions.files.path
+    if let known = read[path] { return known }
+    let handle = TokenizerHandle(try Tokenizer(contentsOf: companions.files))
+    read[path] = handle
     return handle
   }
 

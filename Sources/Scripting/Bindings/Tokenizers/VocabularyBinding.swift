@@ -34,11 +34,11 @@ final class VocabularyBinding: Binding {
 
   /// The tokenizer of a model, if it has one; its files are read once.
   private func files(of model: any LazyModel) throws -> TokenizerFiles? {
-    if let new = model.newTokenizer { return new }
-    guard let directory = model.companionDirectory else { return nil }
-    if let known = read[directory] { return known }
-    let found = try TokenizerFiles(in: directory, label: model.companionLabel)
-    read[directory] = found
+    let companions = model.companions
+    if let new = companions.tokenizer { return new }
+    if let known = read[companions.files.path] { return known }
+    let found = try TokenizerFiles(in: companions.files, label: companions.label)
+    read[companions.files.path] = found
     return found
   }
 

@@ -1,27 +1,9 @@
-/// A model as a config names it.
-struct ModelReference: Sendable, Hashable {
-  /// A directory, a file, or a repository such as `org/name`, up to an `@`.
-  var path: String
-  /// What follows the `@`: a branch, tag or commit of the repository.
-  var revision: String?
-
-  init(_ text: String) {
-    let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-    path = String(parts[0])
-    revision = parts.count == 2 ? String(parts[1]) : nil
-  }
-
-  /// As a config and `mk.model` write it: `org/name@main`.
-  var text: String { revision.map { "\(path)@\($0)" } ?? path }
-
-  /// What an adapter is put on by `name+adapter`; nil where there is none.
-  var nameBelowAdapter: String? {
-    guard let plus = path.firstIndex(of: "+"), path.index(after: plus) < path.endIndex else { return nil }
-    return String(path[..<plus])
-  }
-}
+import Basics
 
 /// A model where the config names it.
+///
+/// What the `@` and `+` of its reference mean depends on the files that there are, and is found when it is opened;
+/// its text is the same whatever they mean.
 struct PlacedModel: Sendable {
   var reference: ModelReference
   var place: Place
@@ -31,8 +13,6 @@ extension MergeReader {
   static let modelKeys = ["model", "lora", "override_architecture"]
 
   /// Reads a reference, or a mapping of `model`, `lora` and `override_architecture`.
-  ///
-  /// What a reference's `@` and `+` mean depends on the files that there are, and is found when it is opened.
   func model(_ node: YAMLNode, _ path: KeyPath) throws(ConfigError) -> PlacedModel {
     if node.text != nil {
       return PlacedModel(reference: try modelPath(node, path), place: node.place)
@@ -55,15 +35,17 @@ extension MergeReader {
 
   /// Reads `path@revision`, or a mapping of `path` and `revision`.
   private func modelPath(_ node: YAMLNode, _ path: KeyPath) throws(ConfigError) -> ModelReference {
-    if node.text != nil { return ModelReference(try text(node, path, "a model")) }
+    if node.text != nil { return ModelReference(unresolved: try text(node, path, "a model")) }
     guard node.mapping != nil else { throw error(.expected("a model", found: node.found), node, path) }
     let keys = ["path", "revision"]
     let entries = try known(node, path, keys: keys)
     guard let name = entries["path"] else { throw missing("path", in: node, path, keys: keys) }
-    var reference = try text(name, path.key("path"), "a path or the name of a repository")
+    var location = ModelReference.Location(
+      splitting: try text(name, path.key("path"), "a path or the name of a repository"))
     if let revision = entries["revision"] {
-      reference += "@" + (try text(revision, path.key("revision"), "a branch, tag or commit"))
+      location = ModelReference.Location(
+        name: location.text, revision: try text(revision, path.key("revision"), "a branch, tag or commit"))
     }
-    return ModelReference(reference)
+    return ModelReference(base: location)
   }
 }

@@ -1,0 +1,32 @@
+import SystemPackage
+
+/// Writes a file, which it makes or replaces; owner and permissions are those of new files.
+package func writeFile(_ contents: [UInt8], to path: FilePath) throws {
+  try FileError.naming(path, "write") { try withNewFile(path) { _ = try $0.writeAll(contents) } }
+}
+
+extension InputFile {
+  /// Copies the contents to a file, as `writeFile` writes it.
+  package func copy(to target: FilePath) throws {
+    try FileError.naming(target, "write") {
+      try withNewFile(target) { output in
+        try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 16) { buffer in
+          var offset = 0
+          while true {
+            let count = try read(into: buffer, at: offset)
+            if count == 0 { return }
+            _ = try output.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            offset += count
+          }
+        }
+      }
+    }
+  }
+}
+
+private func withNewFile(_ path: FilePath, _ body: (FileDescriptor) throws -> Void) throws {
+  let file = try FileDescriptor.open(
+    path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: FilePermissions(rawValue: 0o666))
+  // An error of closing is one of writing.
+  try file.closeAfter { try body(file) }
+}
