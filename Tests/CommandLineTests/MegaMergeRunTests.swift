@@ -118,11 +118,11 @@ import Testing
 
   // MARK: What is finished
 
-  /// The lines that tell what is made again and what is not.
+  /// The lines that tell what is rebuilt and what is not.
   private func notices(_ outcome: Tool.Outcome) -> [String] {
     #expect(outcome.status == 0)
     return outcome.errors.split(separator: "\n").map(String.init)
-      .filter { $0.contains("made again") || $0.contains("finished") }
+      .filter { $0.hasPrefix("rebuilding") || $0.contains("up to date") }
   }
 
   private func multi(_ options: String...) throws -> [String] {
@@ -135,19 +135,19 @@ import Testing
     let before = try #require(weights("out"))
     #expect(
       try multi() == (order.dropLast().map { "kept/\($0)" } + ["out"]).map {
-        "\($0) is finished, and is not made again"
+        "\($0) is up to date, skipping"
       }
-        + ["everything is finished: nothing is to be made"])
+        + ["everything is up to date: nothing to do"])
     // What has gone is made from what is left.
     try FileManager.default.removeItem(atPath: tool.path("out"))
     try FileManager.default.removeItem(atPath: tool.path("kept/tied"))
     #expect(
-      try multi() == ["blend", "dared", "stack"].map { "kept/\($0) is finished, and is not made again" })
+      try multi() == ["blend", "dared", "stack"].map { "kept/\($0) is up to date, skipping" })
     #expect(weights("out") == before)
     // A half-written one does not count.
     try tool.write("half", to: "kept/blend/model.safetensors")
     #expect(
-      try multi().first == "kept/blend is made again: its model.safetensors is not whole")
+      try multi().first == "rebuilding kept/blend: its model.safetensors is not whole")
     #expect(weights("kept/blend").map(\.count) ?? 0 > 4)
     let again = try tool.run("tree.yml", "out", "--intermediate-dir", "kept", "--no-lazy")
     #expect(again.status == 1)
@@ -159,10 +159,10 @@ import Testing
     #expect(try multi() == [])
     try tool.write(Self.tree.replacing("t: 0.3", with: "t: 0.4"), to: "tree.yml")
     #expect(
-      try multi() == order.dropLast().map { "kept/\($0) is finished, and is not made again" }
-        + ["out is made again: its document, or one that it uses, has changed"])
-    #expect(try multi("--seed", "7").first == "kept/blend is made again: it was made with seed 42")
-    #expect(try multi("--seed", "7").last == "everything is finished: nothing is to be made")
+      try multi() == order.dropLast().map { "kept/\($0) is up to date, skipping" }
+        + ["rebuilding out: its document, or one that it uses, has changed"])
+    #expect(try multi("--seed", "7").first == "rebuilding kept/blend: it was made with seed 42")
+    #expect(try multi("--seed", "7").last == "everything is up to date: nothing to do")
     // A file that has been written anew is another one.
     let model = tool.path("models/code/model.safetensors")
     let bytes = try #require(FileManager.default.contents(atPath: model))
@@ -170,8 +170,8 @@ import Testing
     try FileManager.default.setAttributes(
       [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: model)
     let notices = try multi("--seed", "7")
-    #expect(notices[0] == "kept/blend is finished, and is not made again")
-    #expect(notices[1] == "kept/tied is made again: models/code/model.safetensors has changed")
+    #expect(notices[0] == "kept/blend is up to date, skipping")
+    #expect(notices[1] == "rebuilding kept/tied: models/code/model.safetensors has changed")
   }
 
   /// `--dtype` is part of what is finished, of a merge without stages too.
@@ -183,7 +183,7 @@ import Testing
       try notices(tool.run(["config.yml", "out", "--intermediate-dir", "kept"] + options))
     }
     #expect(try run() == [])
-    #expect(try run("--dtype", "float32") == ["out is made again: --dtype was given otherwise"])
+    #expect(try run("--dtype", "float32") == ["rebuilding out: --dtype differs"])
     #expect(tool.text("out/config.json")?.contains("float32") == true)
     #expect(try run("--dtype", "float32").count == 2)
   }
@@ -198,7 +198,7 @@ import Testing
     #expect(weights("kept/blend") != before && weights("kept/blend")?.count == before?.count)
     #expect(
       try multi().first
-        == "kept/blend is made again: its model.safetensors has been written by something else")
+        == "rebuilding kept/blend: its model.safetensors has been written by something else")
     #expect(weights("kept/blend") == before)
   }
 
@@ -218,10 +218,10 @@ import Testing
         + "merge_method: passthrough\nmodels: [{model: first}]\n", to: "tree.yml")
     #expect(try multi() == [])
     try FileManager.default.removeItem(atPath: tool.path("out"))
-    #expect(try multi() == ["kept/first is finished, and is not made again"])
+    #expect(try multi() == ["kept/first is up to date, skipping"])
     try tool.write("return { factor = 3 }", to: "late.lua")
     #expect(
-      try multi() == ["kept/first", "out"].map { "\($0) is made again: the file of a method has changed" })
+      try multi() == ["kept/first", "out"].map { "rebuilding \($0): the file of a method has changed" })
     #expect(weights("out") != nil && weights("out") == weights("kept/first"))
   }
 
@@ -257,7 +257,7 @@ import Testing
     let multi = try dropIn("mergekit-multi", "tree.yml", "-I", "kept", "--out-path", "out")
     #expect(
       notices(multi) == [
-        "kept/blend is made again: without mergekit_stage.json it is not known what it is made from"
+        "rebuilding kept/blend: without mergekit_stage.json it is not known what it is made from"
       ])
     #expect(tool.text("kept/blend/notes.txt") == "mine" && weights("out") != nil)
   }
@@ -336,7 +336,7 @@ import Testing
     let outcome = try tool.recipe(text)
     #expect(
       outcome.status == 0
-        && outcome.errors.contains("\nwrote out/b: 39 tensors\nwrote out/twice: 39 tensors in "))
+        && outcome.errors.contains("wrote out/b: 39 tensors\nwrote out/twice: 39 tensors in "))
     #expect(weights("out/b") != nil && weights("out/twice") != weights("out/b"))
     let again = try tool.recipe(text)
     #expect(again.status == 1 && again.errors.hasPrefix("error: out/b exists and is not empty"))

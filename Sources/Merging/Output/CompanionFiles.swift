@@ -59,23 +59,28 @@ package struct CompanionFiles: Sendable {
 
   /// Copies the files' contents into a directory; owners and permissions are those of new files.
   ///
-  /// - Parameter excluded: Relative paths of files that are not wanted, such as a tokenizer that the
-  ///   output has its own of.
+  /// - Parameters:
+  ///   - shown: What errors call the directory; `nil` for its path.
+  ///   - excluded: Relative paths of files that are not wanted, such as a tokenizer that the output has its
+  ///     own of.
   /// - Returns: What was copied.
   @discardableResult
-  package func copy(to target: FilePath, excluding excluded: Set<String> = []) throws -> [String] {
+  package func copy(
+    to target: FilePath, shownAs shown: FilePath? = nil, excluding excluded: Set<String> = []
+  ) throws -> [String] {
     let wanted = names.filter { !excluded.contains($0) }
     for name in wanted {
-      let destination = target.pushing(FilePath(name))
+      let (path, shownPath) = (target.pushing(FilePath(name)), (shown ?? target).pushing(FilePath(name)))
       if name.contains("/") {
         do throws(Errno) {
-          try DirectoryFiles.makeDirectory(destination.removingLastComponent())
+          try DirectoryFiles.makeDirectory(path.removingLastComponent())
         } catch .fileExists {
         } catch {
-          throw CompanionFilesError(path: destination.removingLastComponent(), action: "create", error: error)
+          throw CompanionFilesError(
+            path: shownPath.removingLastComponent(), action: "create", error: error)
         }
       }
-      try Self.copyFile(directory.pushing(FilePath(name)), to: destination)
+      try Self.copyFile(directory.pushing(FilePath(name)), to: path, shownAs: shownPath)
     }
     return wanted
   }
@@ -149,12 +154,12 @@ package struct CompanionFiles: Sendable {
 
   // MARK: Copying
 
-  private static func copyFile(_ source: FilePath, to target: FilePath) throws {
+  private static func copyFile(_ source: FilePath, to target: FilePath, shownAs shown: FilePath) throws {
     let input = try naming(source, "read") {
       try FileDescriptor.open(source, .readOnly, options: [.closeOnExec, .nonBlocking])
     }
     defer { try? input.close() }
-    let output = try naming(target, "create") {
+    let output = try naming(shown, "create") {
       try FileDescriptor.open(
         target, .writeOnly, options: [.create, .truncate, .closeOnExec],
         permissions: FilePermissions(rawValue: 0o666))
@@ -165,11 +170,11 @@ package struct CompanionFiles: Sendable {
       while true {
         let count = try naming(source, "read") { try input.read(into: buffer) }
         if count == 0 { break }
-        try naming(target, "write") { _ = try output.writeAll(buffer[..<count]) }
+        try naming(shown, "write") { _ = try output.writeAll(buffer[..<count]) }
       }
     }
     isOpen = false
-    try naming(target, "write") { try output.close() }
+    try naming(shown, "write") { try output.close() }
   }
 
   /// Runs a file operation; its error names the file.
