@@ -14,8 +14,6 @@ package enum MergeError: Error {
   case notAModel(FilePath, holds: String)
   case sameOutput(FilePath)
   case outputWithin(FilePath, other: FilePath)
-  /// An error of the output, in words that name its final place.
-  case cannotFinish(String)
 }
 
 /// An error that has a place of its own to say, before the tensor's name.
@@ -50,7 +48,6 @@ extension MergeError: CustomStringConvertible {
       "expected shape \(planned), got \(found)"
     case .inTensor(let name, let error):
       "tensor '\(name)': \(error)"
-    case .cannotFinish(let reason): reason
     case .sameOutput(let path):
       "two models are to be written to \(path)"
     case .outputWithin(let path, let other):

@@ -67,7 +67,7 @@ import Testing
     try tool.write(Self.linear, to: "config.yml")
     let outcome = try tool.run("config.yml", "out")
     #expect(outcome.status == 0 && outcome.output == "")
-    #expect(outcome.errors.hasSuffix(" s\n") && outcome.errors.contains("\nwrote out: 39 tensors in "))
+    #expect(outcome.errors.hasSuffix(" s\n") && outcome.errors.contains("wrote out: 39 tensors in "))
     #expect(
       tool.tree() == [
         "config.yml", "out", "out/README.md", "out/config.json", "out/generation_config.json",

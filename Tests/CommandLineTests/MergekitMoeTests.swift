@@ -82,7 +82,7 @@ import Testing
   @Test func usageErrors() throws {
     try tool.write("return 1", to: "recipe.lua")
     for (arguments, expected) in [
-      ([], "Missing expected argument '<config-path>'"),
+      ([], "Missing expected argument '<config-file>'"),
       (["config.yml"], "Missing expected argument '<out-path>'"),
       (["recipe.lua", "out"], "recipe.lua is a recipe: mergekit-lua runs it"),
       (
@@ -93,7 +93,7 @@ import Testing
       let outcome = try tool.run(arguments, executable: tool.path("bin/mergekit-moe"))
       #expect(outcome.status == 2)
       #expect(outcome.errors.hasPrefix("Error: \(expected)\n"), "\(outcome.errors)")
-      #expect(outcome.errors.contains("mergekit-moe CONFIG_PATH OUT_PATH [options]"))
+      #expect(outcome.errors.contains("mergekit-moe CONFIG_FILE OUT_PATH [options]"))
     }
     try tool.write(ConfigRunTests.linear, to: "merge.yml")
     #expect(

@@ -22,7 +22,7 @@ import Testing
       "return mk.merge { method = 'linear', models = { { mk.model 'models/base', weight = 1 }, { mk.model 'models/math', weight = 1 } } }"
     )
     #expect(outcome.status == 0 && outcome.output == "")
-    #expect(outcome.errors.hasSuffix(" s\n") && outcome.errors.contains("\nwrote out: 39 tensors in "))
+    #expect(outcome.errors.hasSuffix(" s\n") && outcome.errors.contains("wrote out: 39 tensors in "))
     #expect(
       tool.tree() == [
         "out", "out/README.md", "out/config.json", "out/generation_config.json", "out/model.safetensors",
@@ -86,10 +86,16 @@ import Testing
   @Test func progressOnOtherThanATerminal() throws {
     try tool.write(
       safetensors((0..<20).map { ("t\($0)", [Float](repeating: 1, count: 10)) }), to: "m/model.safetensors")
-    let lines = try tool.recipe("return mk.model 'm'").errors.split(separator: "\n")
-    #expect(
-      lines.dropLast() == (1...10).map { "out: \($0 * 10) % \($0 * 2)/20 tensors, \($0 * 80) bytes" }[...])
+    let run = try tool.recipe("return mk.model 'm'", "out", "--progress-after", "0")
+    let lines = run.errors.split(separator: "\n").map(String.init)
+    #expect(lines.count == 11)
+    for (line, tenth) in zip(lines, 1...10) {
+      #expect(line.hasPrefix("out: \(tenth * 10) % \(tenth * 2)/20 tensors, \(tenth * 80) bytes, "))
+    }
     #expect(lines.last?.hasPrefix("wrote out: 20 tensors in 0.") == true)
+    // Nobody reads the progress of a few milliseconds.
+    let short = try tool.recipe("return mk.model 'm'", "short").errors.split(separator: "\n")
+    #expect(short.count == 1 && short[0].hasPrefix("wrote short: 20 tensors in 0."))
     #expect(try tool.recipe("return mk.model 'm'", "quiet", "--quiet") == Tool.Outcome(0))
   }
 

@@ -50,8 +50,11 @@ final class GoldenBench {
     try ScriptHost(
       root: folder,
       options: ScriptHost.Options(
-        threads: 2, seed: seed, tileSize: tileSize, maximumShardBytes: maximumShardBytes),
-      messages: ScriptHost.Messages(warn: { [unowned self] in warnings.append($0) }))
+        threads: 2, seed: seed, tileSize: tileSize,
+        output: OutputOptions(maximumShardBytes: maximumShardBytes)),
+      messages: ScriptHost.Messages(report: { [unowned self] in
+        if case .warning(let text) = $0 { warnings.append(text) }
+      }))
   }
 
   private func translate(

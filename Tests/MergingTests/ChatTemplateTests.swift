@@ -53,10 +53,14 @@ import Testing
       build: { _ in try source.expression(for: "a") })
     var warnings: [String] = []
     let evaluator = Evaluator(graph: graph, options: Evaluator.Options(threads: 1))
-    try ModelWriter(graph: graph, evaluator: evaluator, warn: { warnings.append($0) })
-      .write(
-        DerivedModel(definition, graph: graph), to: folder.path("out"),
-        options: ModelWriter.Options(copiesTokenizer: copiesTokenizer))
+    try ModelWriter(
+      graph: graph, evaluator: evaluator,
+      report: { if case .warning(let text) = $0 { warnings.append(text) } }
+    ).write([
+      Output(
+        DerivedModel(definition, graph: graph), path: folder.path("out"),
+        options: OutputOptions(copiesTokenizer: copiesTokenizer))
+    ])
     var found: [String: String] = [:]
     for path in folder.tree() where path.hasPrefix("out/") && !path.hasSuffix(".safetensors") {
       found[String(path.dropFirst(4))] = folder.read(path)

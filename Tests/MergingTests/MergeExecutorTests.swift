@@ -24,11 +24,16 @@ import Testing
       graph: graph, options: Evaluator.Options(threads: threads, isInterrupted: isInterrupted))
     let sinks = plan.layout.placements.map { MemorySource(byteCount: $0.byteCount) }
     var progress: [Int] = []
+    var begun: Set<String> = []
     defer { #expect(evaluator.jobCount == 0) }
-    let output = MergeExecutor.Output(model: model, plan: plan) { sinks[$0] }
-    try MergeExecutor(outputs: [output], graph: graph, evaluator: evaluator).run { tensors, bytes in
-      #expect(bytes == tensors * 20)
-      progress.append(tensors)
+    try MergeExecutor(plans: [plan], graph: graph, evaluator: evaluator, sinks: { sinks[$1] }).run { event in
+      switch event {
+      case .tensorBegun(let tensor): #expect(begun.insert(tensor.name).inserted)
+      case .tensorDone(let tensor):
+        #expect(tensor.bytes == 20 && begun.contains(tensor.name))
+        progress.append(progress.count + 1)
+      case .planned, .warning, .finished: Issue.record("unexpected \(event)")
+      }
     }
     return (sinks, progress)
   }

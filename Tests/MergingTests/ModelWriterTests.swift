@@ -15,12 +15,19 @@ import Testing
   }
 
   private func write(
-    _ model: any LazyModel, to name: String, _ options: ModelWriter.Options = ModelWriter.Options(),
-    warn: @escaping (String) -> Void = { _ in }, progress: @escaping (ModelWriter.Progress) -> Void = { _ in }
+    _ model: any LazyModel, to name: String, _ options: OutputOptions = OutputOptions(),
+    recipe: ModelWriter.Recipe? = nil, protecting: [FilePath] = [],
+    report: @escaping MergeEventHandler = { _ in }
   ) throws {
     let evaluator = Evaluator(graph: graph, options: Evaluator.Options(threads: 2))
-    try ModelWriter(graph: graph, evaluator: evaluator, warn: warn, progress: progress)
-      .write(model, to: folder.path(name), options: options)
+    try ModelWriter(
+      graph: graph, evaluator: evaluator, recipe: recipe, protecting: protecting, report: report
+    ).write([Output(model, path: folder.path(name), options: options)])
+  }
+
+  /// Calls `body` with each warning.
+  private func warnings(_ body: @escaping (String) -> Void) -> MergeEventHandler {
+    { event in if case .warning(let text) = event { body(text) } }
   }
 
   @Test func everythingThatBelongsToAModel() throws {
@@ -29,10 +36,8 @@ import Testing
     folder.write("notes", at: folder.path("m/notes.txt"))
     let model = try open("m").mapped(graph: graph) { [graph] _, input in try graph.unary(.negate, input) }
     let recipe = ModelWriter.Recipe(fileName: "recipe.lua", text: "return 1\n", language: .lua)
-    var progress: [(Int, Int)] = []
-    try write(
-      model, to: "out", ModelWriter.Options(recipe: recipe),
-      progress: { progress.append(($0.tensors, $0.bytes)) })
+    var events: [MergeEvent] = []
+    try write(model, to: "out", recipe: recipe, report: { events.append($0) })
     #expect(try folder.readModel("out") == ["a": [-1, -2], "b": [-3]])
     #expect(
       folder.tree().filter { $0.hasPrefix("out/") }
@@ -42,7 +47,15 @@ import Testing
     #expect(folder.read("out/config.json") == "{\n  \"torch_dtype\": \"float32\",\n  \"eps\": 1e-05\n}\n")
     #expect(folder.read("out/recipe.lua") == "return 1\n")
     #expect(folder.read("out/README.md")?.contains("```lua\nreturn 1\n```") == true)
-    #expect(progress.last?.0 == 2 && progress.last?.1 == 12)
+    let output = MergeEvent.Output(path: folder.path("out"), tensors: 2, bytes: 12)
+    let (a, b) = (
+      MergeEvent.Tensor(name: "a", output: 0, bytes: 8), MergeEvent.Tensor(name: "b", output: 0, bytes: 4)
+    )
+    #expect(events.first == .planned([output]) && events.last == .finished([output]) && events.count == 6)
+    for tensor in [a, b] {
+      let begun = try #require(events.firstIndex(of: .tensorBegun(tensor)))
+      #expect(try #require(events.firstIndex(of: .tensorDone(tensor))) > begun)
+    }
     #expect(folder.tree().allSatisfy { !$0.hasPrefix(".") })
   }
 
@@ -55,7 +68,7 @@ import Testing
       modules: { [("methods/mine.lua", [])] })
     try write(
       open("m"), to: "out",
-      ModelWriter.Options(recipe: recipe, writesModelCard: false, copiesTokenizer: false))
+      OutputOptions(writesModelCard: false, copiesTokenizer: false), recipe: recipe)
     #expect(
       folder.tree().filter { $0.hasPrefix("out/") }
         == ["config.json", "generation_config.json", "model.safetensors"].map { "out/\($0)" })
@@ -70,7 +83,7 @@ import Testing
       base: base, build: { _ in try base.expression(for: "a") })
     let recipe = ModelWriter.Recipe(fileName: "mergekit_config.yml", text: "a: 1\n", language: .yaml)
     try write(
-      DerivedModel(definition, graph: graph), to: "out", ModelWriter.Options(recipe: recipe))
+      DerivedModel(definition, graph: graph), to: "out", recipe: recipe)
     #expect(folder.read("out/mergekit_config.yml") == "a: 1\n")
     let card = try #require(folder.read("out/README.md"))
     #expect(card.contains("The models were merged with the method TIES, with m as the base."))
@@ -79,7 +92,7 @@ import Testing
 
   @Test func shardsHaveAnIndex() throws {
     try folder.makeModel("m", ["a": [1, 2], "b": [3], "c": [4]])
-    try write(open("m"), to: "out", ModelWriter.Options(dtype: .f64, maximumShardBytes: 16))
+    try write(open("m"), to: "out", OutputOptions(dtype: .f64, maximumShardBytes: 16))
     let index = try JSON(parsing: folder.read("out/model.safetensors.index.json") ?? "")
     #expect(index["metadata"]?["total_size"]?.intValue == 32)
     #expect(index["weight_map"]?["a"]?.stringValue == "model-00001-of-00002.safetensors")
@@ -116,7 +129,7 @@ import Testing
       build: { _ in try base.expression(for: "a") })
     let model = try DerivedModel(definition, graph: graph)
     var count = 0
-    let words = message { try write(model, to: "out", progress: { _ in count += 1 }) }
+    let words = message { try write(model, to: "out", report: { if case .tensorBegun = $0 { count += 1 } }) }
     #expect(words.hasPrefix("\(folder.path("m"))/tokenizer_config.json:1:2: "))
     #expect(count == 0)
   }
@@ -131,7 +144,8 @@ import Testing
       folder.write("{}", at: folder.path("m").appending(name))
       var warnings: [String] = []
       try write(
-        DerivedModel(definition, graph: graph), to: "of \(name)", warn: { warnings.append($0) })
+        DerivedModel(definition, graph: graph), to: "of \(name)",
+        report: self.warnings { warnings.append($0) })
       #expect(warnings.isEmpty == (name == "tokenizer.model"))
     }
     #expect(!folder.exists("of special_tokens_map.json/chat_template.jinja"))
@@ -151,8 +165,8 @@ import Testing
     let recipe = ModelWriter.Recipe(fileName: "mergekit_config.yml", text: "a: 1\n", language: .yaml)
     var warnings: [String] = []
     try write(
-      open("m"), to: "out", ModelWriter.Options(policy: .overlay, recipe: recipe),
-      warn: { warnings.append($0) })
+      open("m"), to: "out", OutputOptions(policy: .overlay), recipe: recipe,
+      report: self.warnings { warnings.append($0) })
     #expect((folder.read("out/README.md") != text) == isReplaced)
     #expect(
       warnings
@@ -170,13 +184,13 @@ import Testing
     folder.write("{}", at: folder.path("work/config.json"))
     let before = folder.tree()
     #expect(
-      message { try write(open("m"), to: "m", ModelWriter.Options(policy: .replace)) }
+      message { try write(open("m"), to: "m", OutputOptions(policy: .replace)) }
         == "cannot write \(folder.path("m")): it is an input of this merge; choose another output")
     #expect(
       message {
         try write(
           open("m"), to: "work",
-          ModelWriter.Options(policy: .replace, protected: [folder.path("work/recipe.lua")]))
+          OutputOptions(policy: .replace), protecting: [folder.path("work/recipe.lua")])
       }
         == "cannot write \(folder.path("work")): that would destroy the input \(folder.path("work/recipe.lua")); choose another output"
     )
@@ -191,7 +205,7 @@ import Testing
     var told: [String] = []
     try write(
       open("m"), to: "out",
-      warn: { [folder] in
+      report: warnings { [folder] in
         told.append($0)
         #expect(!folder.exists("out"))
       })
@@ -229,30 +243,32 @@ import Testing
   }
 
   private func write(
-    _ outputs: [ModelWriter.Output], progress: @escaping (ModelWriter.Progress) -> Void = { _ in }
-  )
-    throws
-  {
+    _ outputs: [Output], report: @escaping MergeEventHandler = { _ in }
+  ) throws {
     let evaluator = Evaluator(graph: graph, options: Evaluator.Options(threads: 2))
-    try ModelWriter(graph: graph, evaluator: evaluator, warn: { _ in }, progress: progress).write(outputs)
+    try ModelWriter(graph: graph, evaluator: evaluator, report: report).write(outputs)
   }
 
   private func output(
-    _ model: any LazyModel, _ name: String, _ options: ModelWriter.Options = ModelWriter.Options()
-  ) -> ModelWriter.Output {
-    ModelWriter.Output(model, path: folder.path(name), options: options)
+    _ model: any LazyModel, _ name: String, _ options: OutputOptions = OutputOptions(),
+    record: (() -> RunRecord)? = nil
+  ) -> Output {
+    Output(model, path: folder.path(name), options: options, record: record)
   }
 
   @Test func aStageIsBuiltOnceForAll() throws {
     var built: [String] = []
     let (stage, last) = try models { built.append($0) }
-    var progress: [ModelWriter.Progress] = []
-    try write([output(stage, "out/stage"), output(last, "out/last")]) { progress.append($0) }
+    var done: [MergeEvent.Tensor] = []
+    try write([output(stage, "out/stage"), output(last, "out/last")]) {
+      if case .tensorDone(let tensor) = $0 { done.append(tensor) }
+    }
     #expect(try folder.readModel("out/stage") == ["a": [2, 4], "b": [6], "c": [8, 10, 12], "d": [14]])
     #expect(try folder.readModel("out/last") == ["b": [12], "d": [28]])
     // What is made of others comes first, and brings them along.
     #expect(built == ["last b", "stage b", "last d", "stage d", "stage a", "stage c"])
-    #expect(progress.last?.tensors == 6 && progress.last?.tensorCount == 6 && progress.last?.bytes == 36)
+    #expect(done.count == 6 && done.reduce(0) { $0 + $1.bytes } == 36)
+    #expect(done.filter { $0.output == 1 }.map(\.name).sorted() == ["b", "d"])
     #expect(graph.liveCount == 0)
   }
 
@@ -275,20 +291,23 @@ import Testing
         "two models are to be written to "))
     let within = message { try write([output(stage, "out"), output(last, "out/last")]) }
     #expect(within.hasSuffix("/out, which is written too; choose another output"))
-    var overlay = ModelWriter.Options()
+    var overlay = OutputOptions()
     overlay.policy = .overlay
     try write([output(stage, "out", overlay), output(last, "out/last", overlay)])
     #expect(folder.exists("out/model.safetensors") && folder.exists("out/last/model.safetensors"))
   }
 
-  @Test func stampsKnowTheFilesOfWeights() throws {
+  @Test func recordsKnowTheFilesOfWeights() throws {
     let (stage, _) = try models()
-    var options = ModelWriter.Options(maximumShardBytes: 12)
-    options.stamp = { files in ("stamp", Array(files.map(\.name).joined(separator: " ").utf8)) }
-    try write([output(stage, "out", options)])
+    let record = RunRecord(
+      version: "1", seed: 2, options: OutputOptions(), recipe: "return 1", sources: [], inputs: [])
+    try write([output(stage, "out", OutputOptions(maximumShardBytes: 12), record: { record })])
+    let found = try #require(RunRecord(in: folder.path("out")))
     #expect(
-      folder.read("out/stamp")
-        == "model-00001-of-00003.safetensors model-00002-of-00003.safetensors model-00003-of-00003.safetensors"
-    )
+      found.weights.map(\.name) == (1...3).map { "model-0000\($0)-of-00003.safetensors" })
+    var rest = found
+    rest.weights = []
+    #expect(rest == record)
+    #expect(record.state(of: folder.path("out"), root: folder.root) == .finished(found))
   }
 }

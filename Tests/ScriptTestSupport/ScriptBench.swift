@@ -62,7 +62,10 @@ package final class ScriptBench {
     let host = try ScriptHost(
       root: folder, options: options,
       messages: ScriptHost.Messages(
-        warn: { [unowned self] in warnings.append($0) }, output: { [unowned self] in printed.append($0) }))
+        report: { [unowned self] in
+          if case .warning(let text) = $0 { warnings.append(text) }
+        },
+        output: { [unowned self] in printed.append($0) }))
     latest = host
     return host
   }
@@ -110,8 +113,8 @@ package final class ScriptBench {
 
   /// The tensors of the model that a script returns, computed, written and read again.
   package func output(_ script: String, dtype: DType? = nil) throws -> [TestTensor] {
-    options.dtype = dtype
-    defer { options.dtype = nil }
+    options.output.dtype = dtype
+    defer { options.output.dtype = nil }
     let host = try makeHost()
     let model = try host.run(text(of: script).utf8, name: "recipe.lua")
     let name = "out-" + UUID().uuidString

@@ -3,6 +3,7 @@ import Lua
 import Merging
 import ScriptTestSupport
 import Scripting
+import SystemPackage
 import Tensors
 import Testing
 
@@ -37,8 +38,10 @@ import Testing
       return
     }
     #expect(models.map(\.name) == ["a third", "half", "whole"])
-    let outputs = models.map { ScriptHost.Output($0.model, path: "\(bench.folder)/out/\($0.name)") }
-    try host.write(outputs, as: "out")
+    let outputs = models.map {
+      Output($0.model, path: FilePath("\(bench.folder)/out/\($0.name)"), options: bench.options.output)
+    }
+    try host.write(outputs)
     #expect(try bench.tensors("out/whole").map(\.elements) == [[1, 3]])
     #expect(try bench.tensors("out/half").map(\.elements) == [[0.5, 1.5]])
     #expect(try bench.tensors("out/a third").map(\.elements) == [[1.5, 2.5]])
@@ -296,8 +299,8 @@ import Testing
         TestTensor("a", .bf16, [4], [1, 2, 3, 4]), TestTensor("b", .bf16, [2], [1, 2]),
         TestTensor("c", integers: [1]),
       ])
-    bench.options.dtype = .f32
-    bench.options.maximumShardBytes = 16
+    bench.options.output.dtype = .f32
+    bench.options.output.maximumShardBytes = 16
     let host = try bench.makeHost()
     let model = try host.run(
       "local mk = require 'mergekit'; return mk.model('\(bench.folder)/m'):map(function(t) return t end)"

@@ -20,4 +20,10 @@ package struct FileIdentity: Hashable, Sendable {
     modifiedSeconds = stat.st_mtim.tv_sec
     modifiedNanoseconds = stat.st_mtim.tv_nsec
   }
+
+  /// The time of the last change as a text, `1700000000.000000001`.
+  package var modifiedText: String {
+    let digits = String(modifiedNanoseconds)
+    return "\(modifiedSeconds)." + String(repeating: "0", count: max(0, 9 - digits.count)) + digits
+  }
 }

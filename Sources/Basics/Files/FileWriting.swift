@@ -1,14 +1,16 @@
 import SystemPackage
 
 /// Writes a file, which it makes or replaces; owner and permissions are those of new files.
-package func writeFile(_ contents: [UInt8], to path: FilePath) throws {
-  try FileError.naming(path, "write") { try withNewFile(path) { _ = try $0.writeAll(contents) } }
+///
+/// - Parameter shown: What errors call it; `nil` for its path.
+package func writeFile(_ contents: [UInt8], to path: FilePath, shownAs shown: FilePath? = nil) throws {
+  try FileError.naming(shown ?? path, "write") { try withNewFile(path) { _ = try $0.writeAll(contents) } }
 }
 
 extension InputFile {
   /// Copies the contents to a file, as `writeFile` writes it.
-  package func copy(to target: FilePath) throws {
-    try FileError.naming(target, "write") {
+  package func copy(to target: FilePath, shownAs shown: FilePath? = nil) throws {
+    try FileError.naming(shown ?? target, "write") {
       try withNewFile(target) { output in
         try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 16) { buffer in
           var offset = 0

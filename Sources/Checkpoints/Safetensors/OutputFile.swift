@@ -16,6 +16,8 @@ final class SpareTiles: Sendable {
 /// A file that is created, written and closed; closed at the latest when the last reference goes.
 final class OutputFile: Sendable {
   private let path: FilePath
+  /// What errors call it.
+  private let shown: FilePath
   private let space: DiskSpace
   /// -1 once it is closed, so that a late write fails and hits no other file.
   private let descriptor: Atomic<CInt>
@@ -23,8 +25,9 @@ final class OutputFile: Sendable {
   private let spares: SpareTiles
 
   /// Creates a file, which must not exist.
-  init(path: FilePath, space: DiskSpace, spares: SpareTiles) throws {
+  init(path: FilePath, shownAs shown: FilePath, space: DiskSpace, spares: SpareTiles) throws {
     self.path = path
+    self.shown = shown
     self.spares = spares
     self.space = space
     do {
@@ -33,7 +36,7 @@ final class OutputFile: Sendable {
         permissions: [.ownerReadWrite, .groupRead, .otherRead])
       descriptor = Atomic(opened.rawValue)
     } catch let error as Errno {
-      throw FileError.opening(path, error, to: "create")
+      throw FileError.opening(shown, error, to: "create")
     }
   }
 
@@ -107,7 +110,7 @@ final class OutputFile: Sendable {
   private func failure(_ action: String, _ error: Errno) -> any Error {
     [.noSpace, .diskQuotaExceeded].contains(error)
       ? CheckpointError.diskFull(space, free: space.free ?? 0)
-      : FileError.system(action: action, path: path, errno: error)
+      : FileError.system(action: action, path: shown, errno: error)
   }
 
   private struct Write {

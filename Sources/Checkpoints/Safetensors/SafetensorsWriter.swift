@@ -11,23 +11,30 @@ package final class SafetensorsWriter: Sendable {
   package let layout: SafetensorsLayout
 
   private let directory: FilePath
+  private let shown: FilePath
   private let files: [OutputFile]
 
   /// Creates the files in an existing directory, at their full size and with their headers.
   ///
+  /// - Parameter shown: What errors call the directory; `nil` for its path.
+  ///
   /// Throws `CheckpointError`: one of the files exists, or there is not enough space. The files that had
   /// been created by then are removed.
-  package init(layout: SafetensorsLayout, directory: FilePath) throws {
+  package init(layout: SafetensorsLayout, directory: FilePath, shownAs shown: FilePath? = nil) throws {
     OpenFileLimit.raise()
     self.layout = layout
     self.directory = directory
-    let space = DiskSpace(directory: directory, needed: layout.fileBytes)
+    let shown = shown ?? directory
+    self.shown = shown
+    let space = DiskSpace(directory: directory, shownAs: shown, needed: layout.fileBytes)
     if let free = space.free, free < space.needed { throw CheckpointError.diskFull(space, free: free) }
     let spares = SpareTiles()
     var files: [OutputFile] = []
     do {
       for shard in layout.shards {
-        let file = try OutputFile(path: directory.appending(shard.fileName), space: space, spares: spares)
+        let file = try OutputFile(
+          path: directory.appending(shard.fileName), shownAs: shown.appending(shard.fileName),
+          space: space, spares: spares)
         files.append(file)
         try file.allocate(shard.byteCount)
         try shard.header.withUnsafeBytes { try file.write($0, at: 0) }
@@ -49,8 +56,10 @@ package final class SafetensorsWriter: Sendable {
   package func finish() throws {
     for file in files { try file.close() }
     guard let text = layout.indexText else { return }
-    let space = DiskSpace(directory: directory, needed: text.utf8.count)
-    let file = try OutputFile(path: directory.appending(indexFileName), space: space, spares: SpareTiles())
+    let space = DiskSpace(directory: directory, shownAs: shown, needed: text.utf8.count)
+    let file = try OutputFile(
+      path: directory.appending(indexFileName), shownAs: shown.appending(indexFileName), space: space,
+      spares: SpareTiles())
     try Array(text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
     try file.close()
   }

@@ -7,20 +7,18 @@ import Tensors
 /// Where an output is made of another, a tensor of that is computed and written along with the first tensor
 /// that is made of it.
 package struct MergeExecutor {
-  /// A model, how it is written, and where each of its tensors goes, by its place in the plan.
-  package struct Output {
-    package var model: any LazyModel
-    package var plan: MergePlan
-    package var sinks: (Int) -> any ByteSink
+  /// Where a tensor goes, by its output's position among the plans and its own in that plan.
+  package typealias Sinks = (_ output: Int, _ tensor: Int) -> any ByteSink
 
-    package init(model: any LazyModel, plan: MergePlan, sinks: @escaping (Int) -> any ByteSink) {
-      self.model = model
-      self.plan = plan
-      self.sinks = sinks
-    }
+  /// A plan, and its position among those given.
+  private struct Planned {
+    let position: Int
+    let plan: MergePlan
+    var model: any LazyModel { plan.model }
   }
 
-  private let outputs: [Output]
+  private let outputs: [Planned]
+  private let sinks: Sinks
   private let graph: ExpressionGraph
   private let evaluator: Evaluator
 
@@ -31,21 +29,24 @@ package struct MergeExecutor {
   /// ahead by itself, and asking costs more than reading them.
   private static let worthAdvising = 1 << 17
 
-  package init(outputs: [Output], graph: ExpressionGraph, evaluator: Evaluator) {
+  package init(
+    plans: [MergePlan], graph: ExpressionGraph, evaluator: Evaluator, sinks: @escaping Sinks
+  ) {
     // Those that are made of others come first.
-    self.outputs = outputs.enumerated()
-      .sorted { (-$0.element.model.depth, $0.offset) < (-$1.element.model.depth, $1.offset) }.map(\.element)
+    outputs = plans.enumerated().map { Planned(position: $0, plan: $1) }
+      .sorted { (-$0.model.depth, $0.position) < (-$1.model.depth, $1.position) }
+    self.sinks = sinks
     self.graph = graph
     self.evaluator = evaluator
   }
 
   /// Computes every tensor and writes it to its sink.
   ///
-  /// `progress` is told now and then how many tensors there are by now, and their bytes. Throws the first
-  /// error, with the tensor's name; nothing is under way then.
-  package func run(progress: @escaping (_ tensors: Int, _ bytes: Int) -> Void) throws {
+  /// `report` is told of every tensor that is begun and done. Throws the first error, with the tensor's
+  /// name; nothing is under way then.
+  package func run(report: @escaping MergeEventHandler) throws {
     let state = State(outputs.map(\.plan.tensors.count))
-    let uses = Uses(outputs)
+    let uses = Uses(outputs.map(\.plan))
     defer { uses.end() }
     do {
       for (place, output) in outputs.enumerated() {
@@ -54,7 +55,7 @@ package struct MergeExecutor {
             try evaluator.advance(waiting: true)
           }
           if state.failure != nil { break }
-          try begin(Uses.Tensor(output: place, index: index), uses, state, progress)
+          try begin(Uses.Tensor(output: place, index: index), uses, state, report)
           try evaluator.advance(waiting: false)
         }
       }
@@ -71,8 +72,7 @@ package struct MergeExecutor {
 
   /// Begins a tensor, and those of other outputs that it is made of.
   private func begin(
-    _ tensor: Uses.Tensor, _ uses: Uses, _ state: State,
-    _ progress: @escaping (_ tensors: Int, _ bytes: Int) -> Void
+    _ tensor: Uses.Tensor, _ uses: Uses, _ state: State, _ report: @escaping MergeEventHandler
   ) throws {
     let name = outputs[tensor.output].plan.tensors[tensor.index].name
     var nodes: [NodeID] = []
@@ -87,32 +87,33 @@ package struct MergeExecutor {
         group.append(other)
       }
       var requests: [(node: NodeID, target: Evaluator.Target)] = []
-      var bytes = 0
+      var begun: [MergeEvent.Tensor] = []
       for (node, tensor) in zip(nodes, group) {
         let (output, planned) = (outputs[tensor.output], outputs[tensor.output].plan.tensors[tensor.index])
         guard graph.shape(of: node) == planned.shape else {
           throw MergeError.shapeChanged(planned: planned.shape, found: graph.shape(of: node))
         }
         requests.append(
-          (node, Evaluator.Target(sink: output.sinks(tensor.index), dtype: planned.dtype)))
-        bytes += output.plan.layout.placements[tensor.index].byteCount
+          (node, Evaluator.Target(sink: sinks(output.position, tensor.index), dtype: planned.dtype)))
+        begun.append(
+          MergeEvent.Tensor(
+            name: planned.name, output: output.position,
+            bytes: output.plan.layout.placements[tensor.index].byteCount))
         state.isBegun[tensor.output][tensor.index] = true
       }
-      if bytes >= Self.worthAdvising {
+      if begun.reduce(0, { $0 + $1.bytes }) >= Self.worthAdvising {
         for leaf in graph.storedLeaves(below: nodes[0]) { leaf.source.advise(0..<leaf.source.byteCount) }
       }
-      let count = group.count
+      for tensor in begun { report(.tensorBegun(tensor)) }
       let completion: (Result<Void, any Error>) -> Void = { result in
         switch result {
         case .success:
-          state.tensors += count
-          state.bytes += bytes
-          progress(state.tensors, state.bytes)
+          for tensor in begun { report(.tensorDone(tensor)) }
         case .failure(let error):
           state.failure = state.failure ?? MergeError.locate(error, inTensor: name)
         }
       }
-      if count == 1 {
+      if requests.count == 1 {
         let target = requests[0].target
         try evaluator.store(nodes[0], as: target.dtype, to: target.sink, completion: completion)
       } else {
@@ -130,8 +131,6 @@ package struct MergeExecutor {
 
   private final class State {
     var isBegun: [[Bool]]
-    var tensors = 0
-    var bytes = 0
     var failure: (any Error)?
 
     init(_ counts: [Int]) { isBegun = counts.map { [Bool](repeating: false, count: $0) } }
@@ -147,12 +146,13 @@ package struct MergeExecutor {
     var asked: [Tensor] = []
     private let models: [any LazyModel]
 
-    init(_ outputs: [Output]) {
-      models = outputs.count > 1 ? outputs.map(\.model) : []
-      for (place, model) in models.enumerated() {
-        let output = outputs[place]
+    init(_ plans: [MergePlan]) {
+      models = plans.count > 1 ? plans.map(\.model) : []
+      guard plans.count > 1 else { return }
+      for (place, plan) in plans.enumerated() {
+        let model = plan.model
         let indices = Dictionary(
-          uniqueKeysWithValues: output.plan.tensors.enumerated().map { ($1.name, $0) })
+          uniqueKeysWithValues: plan.tensors.enumerated().map { ($1.name, $0) })
         let outer = model.whenAsked
         model.whenAsked = { [unowned self] name in
           outer?(name)

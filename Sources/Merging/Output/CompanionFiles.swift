@@ -63,23 +63,27 @@ package struct CompanionFiles: Sendable {
 
   /// Copies the files' contents into a directory; owners and permissions are those of new files.
   ///
-  /// - Parameter excluded: Relative paths of files that are not wanted, such as a tokenizer that the
-  ///   output has its own of.
+  /// - Parameters:
+  ///   - shown: What errors call the directory; `nil` for its path.
+  ///   - excluded: Relative paths of files that are not wanted, such as a tokenizer that the output has its
+  ///     own of.
   /// - Returns: What was copied.
   @discardableResult
-  package func copy(to target: FilePath, excluding excluded: Set<String> = []) throws -> [String] {
+  package func copy(
+    to target: FilePath, shownAs shown: FilePath? = nil, excluding excluded: Set<String> = []
+  ) throws -> [String] {
     let wanted = names.filter { !excluded.contains($0) }
     for name in wanted {
-      let destination = target.pushing(FilePath(name))
+      let (path, shownPath) = (target.pushing(FilePath(name)), (shown ?? target).pushing(FilePath(name)))
       if name.contains("/") {
         do throws(Errno) {
-          try DirectoryFiles.makeDirectory(destination.removingLastComponent())
+          try DirectoryFiles.makeDirectory(path.removingLastComponent())
         } catch .fileExists {
         } catch {
-          throw FileError.system(action: "create", path: destination.removingLastComponent(), errno: error)
+          throw FileError.system(action: "create", path: shownPath.removingLastComponent(), errno: error)
         }
       }
-      try files.open(name).copy(to: destination)
+      try files.open(name).copy(to: path, shownAs: shownPath)
     }
     return wanted
   }

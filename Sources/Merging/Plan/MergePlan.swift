@@ -10,6 +10,8 @@ package struct MergePlan {
     package let dtype: DType
   }
 
+  /// What is written.
+  package let model: any LazyModel
   package let tensors: [Tensor]
   package let layout: SafetensorsLayout
 
@@ -29,11 +31,19 @@ package struct MergePlan {
         Tensor(name: name, shape: specification.shape, dtype: own.isArithmetic ? dtype ?? own : own))
     }
     guard !tensors.isEmpty else { throw MergeError.noTensors(model: model.label) }
+    self.model = model
     self.tensors = tensors
     layout = try SafetensorsLayout(
       tensors: tensors.map {
         SafetensorsLayout.Tensor(name: $0.name, dtype: $0.dtype, shape: $0.shape.dimensions)
       }, maximumShardBytes: maximumShardBytes)
+  }
+
+  /// Plans how an output is written.
+  package init(_ output: Output) throws {
+    try self.init(
+      model: output.model, dtype: output.options.dtype,
+      maximumShardBytes: output.options.maximumShardBytes)
   }
 
   /// The dtype of all floating-point tensors, if there is one.

@@ -23,15 +23,10 @@ struct HostServices {
   var methodNames: [String]
   /// Whether `require` finds a module of this name.
   var moduleExists: (String) -> Bool
+  /// How models are written unless a script says otherwise.
+  var outputOptions: OutputOptions
   /// Writes models from within a script.
-  var save: (_ model: any LazyModel, _ path: String, _ options: SaveOptions) throws -> Void
-}
-
-/// The options of `m:save`.
-struct SaveOptions {
-  var dtype: DType?
-  var maximumShardBytes: Int?
-  var force = false
+  var save: (Output) throws -> Void
 }
 
 /// What of a script's work is under way: the tensor that is being built, and for whom.

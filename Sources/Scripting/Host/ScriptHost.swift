@@ -11,71 +11,58 @@ import Tensors
 /// Confined to one thread.
 package final class ScriptHost {
   package struct Options {
+    package static let defaultSeed: UInt64 = 42
+
     package var threads: Int
     package var seed: UInt64
     /// Elements of a tile, for tests; `nil` fits tiles to the cache.
     package var tileSize: Int?
     package var limits: LuaLimits
     package var standardLibrary: StandardLibrary
-    /// Replaces the floating-point dtypes of what is written.
-    package var dtype: DType?
-    package var maximumShardBytes: Int
-    package var policy: OutputDirectory.Policy
+    /// How models are written, unless a script says otherwise.
+    package var output: OutputOptions
     /// Whether `m:save` says what it would do instead of doing it.
     package var isDryRun: Bool
-    /// Whether README.md, the recipe and its modules are written beside a model.
-    package var writesModelCard: Bool
-    /// Whether the tokenizer's files are copied.
-    package var copiesTokenizer: Bool
     /// The folders below which `m:save` may write.
     package var savesBelow: [String] = []
 
     package init(
-      threads: Int, seed: UInt64 = 42, tileSize: Int? = nil, limits: LuaLimits = LuaLimits(),
-      standardLibrary: StandardLibrary = .embedded, dtype: DType? = nil,
-      maximumShardBytes: Int = 5_000_000_000, policy: OutputDirectory.Policy = .refuseNonEmpty,
-      isDryRun: Bool = false, writesModelCard: Bool = true, copiesTokenizer: Bool = true
+      threads: Int, seed: UInt64 = Self.defaultSeed, tileSize: Int? = nil, limits: LuaLimits = LuaLimits(),
+      standardLibrary: StandardLibrary = .embedded, output: OutputOptions = OutputOptions(),
+      isDryRun: Bool = false
     ) {
       self.threads = threads
       self.seed = seed
       self.tileSize = tileSize
       self.limits = limits
       self.standardLibrary = standardLibrary
-      self.dtype = dtype
-      self.maximumShardBytes = maximumShardBytes
-      self.policy = policy
+      self.output = output
       self.isDryRun = isDryRun
-      self.writesModelCard = writesModelCard
-      self.copiesTokenizer = copiesTokenizer
     }
   }
 
   /// Where the host's words go.
   package struct Messages {
-    /// Warnings and what `warn` says.
-    package var warn: (String) -> Void
+    /// What happens while models are written, and warnings, those of `warn` included.
+    package var report: MergeEventHandler
     /// What a warning is turned into, by the user's line that it comes from, if there is one.
     package var placed: (_ warning: String, _ line: Int?) -> String
     /// What `print` says; `nil` for standard output.
     package var output: ((String) -> Void)?
-    /// How far the output that is being written is.
-    package var progress: (_ path: String, ModelWriter.Progress) -> Void
 
     package init(
-      warn: @escaping (String) -> Void = { _ in },
+      report: @escaping MergeEventHandler = { _ in },
       placed: @escaping (_ warning: String, _ line: Int?) -> String = { warning, _ in warning },
-      output: ((String) -> Void)? = nil,
-      progress: @escaping (String, ModelWriter.Progress) -> Void = { _, _ in }
+      output: ((String) -> Void)? = nil
     ) {
-      self.warn = warn
+      self.report = report
       self.placed = placed
       self.output = output
-      self.progress = progress
     }
   }
 
   package let graph = ExpressionGraph()
-  private let options: Options
+  package let options: Options
   private let messages: Messages
   private let lua: LuaState
   private let evaluator: Evaluator
@@ -96,14 +83,16 @@ package final class ScriptHost {
     self.options = options
     saves = SaveScope(folders: options.savesBelow)
     var messages = messages
-    let (warn, placed) = (messages.warn, messages.placed)
+    let (report, placed) = (messages.report, messages.placed)
     var said: Set<String> = []
     // A warning about every tensor or layer is said once.
     func say(_ warning: String, _ line: Int?) {
       let text = placed(warning, line)
-      if said.insert(text).inserted { warn(text) }
+      if said.insert(text).inserted { report(.warning(text)) }
     }
-    messages.warn = { say($0, nil) }
+    messages.report = { event in
+      if case .warning(let text) = event { say(text, nil) } else { report(event) }
+    }
     self.messages = messages
     weak var state: LuaState?
     self.interrupt = interrupt
@@ -126,8 +115,8 @@ package final class ScriptHost {
       graph: graph, evaluator: evaluator, seed: options.seed,
       host: HostServices(
         methodNames: library.methodNames,
-        moduleExists: { [modules] in modules.exists($0) },
-        save: { model, path, options in try saver.host?.save(model, path, options) }))
+        moduleExists: { [modules] in modules.exists($0) }, outputOptions: options.output,
+        save: { try saver.host?.save($0) }))
     let setup = BindingSetup(lua: lua, context: context)
     models = try setup.binding()
     saver.host = self
@@ -293,49 +282,22 @@ package final class ScriptHost {
 
   // MARK: Output
 
-  /// A model, and where it is written.
-  package struct Output {
-    package var model: any LazyModel
-    package var path: String
-    /// In the place of the options' own.
-    package var policy: OutputDirectory.Policy?
-    /// See `ModelWriter.Options`.
-    package var stamp: (([ModelWriter.WeightFile]) -> (name: String, text: [UInt8]))?
-
-    package init(
-      _ model: any LazyModel, path: String, policy: OutputDirectory.Policy? = nil,
-      stamp: (([ModelWriter.WeightFile]) -> (name: String, text: [UInt8]))? = nil
-    ) {
-      self.model = model
-      self.path = path
-      self.policy = policy
-      self.stamp = stamp
-    }
-  }
-
   /// Writes a model as the options say.
   package func write(_ model: any LazyModel, to path: String) throws {
-    try write([Output(model, path: path)], as: path)
+    try write([Output(model, path: FilePath(path), options: options.output)])
   }
 
-  /// Writes several models in one pass, as the options say; `name` is what the progress is told to be of.
-  package func write(_ outputs: [Output], as name: String) throws {
-    try write(
+  /// Writes several models in one pass. An output that holds nothing but what the script has saved there is as good
+  /// as empty.
+  package func write(_ outputs: [Output]) throws {
+    try writeAll(
       outputs.map { output in
-        ModelWriter.Output(
-          output.model, path: FilePath(output.path),
-          options: ModelWriter.Options(
-            policy: policy(of: output), dtype: options.dtype,
-            maximumShardBytes: options.maximumShardBytes,
-            recipe: recipe, protected: protected, writesModelCard: options.writesModelCard,
-            copiesTokenizer: options.copiesTokenizer, stamp: output.stamp))
-      }, as: name)
-  }
-
-  /// An output that holds nothing but what the script has saved there is as good as empty.
-  private func policy(of output: Output) -> OutputDirectory.Policy {
-    let policy = output.policy ?? options.policy
-    return policy == .refuseNonEmpty && saves.madeContents(of: FilePath(output.path)) ? .overlay : policy
+        var output = output
+        if output.options.policy == .refuseNonEmpty, saves.madeContents(of: output.path) {
+          output.options.policy = .overlay
+        }
+        return output
+      })
   }
 
   /// The recipe, and every checkpoint that it opened, used for this output or not.
@@ -344,9 +306,9 @@ package final class ScriptHost {
       + models.checkpoints.values.flatMap { [$0.checkpoint.modelFiles.path] + $0.checkpoint.files.map(\.path) }
   }
 
-  private func write(_ outputs: [ModelWriter.Output], as name: String) throws {
-    let progress = messages.progress
-    let writer = ModelWriter(graph: graph, evaluator: evaluator, warn: messages.warn) { progress(name, $0) }
+  private func writeAll(_ outputs: [Output]) throws {
+    let writer = ModelWriter(
+      graph: graph, evaluator: evaluator, recipe: recipe, protecting: protected, report: messages.report)
     do {
       try writer.write(outputs)
     } catch TensorError.cancelled {
@@ -362,34 +324,28 @@ package final class ScriptHost {
     return LuaError.interrupted
   }
 
-  private func save(_ model: any LazyModel, _ path: String, _ asked: SaveOptions) throws {
-    let isReplacing = options.policy == .replace
-    let target = try saves.checked(FilePath(path), force: asked.force, replaces: isReplacing)
-    if options.isDryRun {
-      messages.warn("dry run: '\(model.label)' is not saved to \(path)")
-      return
+  private func save(_ asked: Output) throws {
+    let isReplacing = options.output.policy == .replace
+    let isForced = asked.options.policy == .replace
+    let target = try saves.checked(asked.path, force: isForced, replaces: isReplacing)
+    guard !options.isDryRun else {
+      return messages.report(.warning("dry run: '\(asked.model.label)' is not saved to \(asked.path)"))
     }
-    let isForced = asked.force && (isReplacing || saves.isOwn(target))
-    let asked = ModelWriter.Options(
-      policy: isForced ? .replace : options.policy, dtype: asked.dtype ?? options.dtype,
-      maximumShardBytes: asked.maximumShardBytes ?? options.maximumShardBytes, recipe: recipe,
-      protected: protected, writesModelCard: options.writesModelCard,
-      copiesTokenizer: options.copiesTokenizer, copiesCode: false)
-    try write([ModelWriter.Output(model, path: FilePath(path), options: asked)], as: path)
+    var output = asked
+    output.options.policy = isForced && (isReplacing || saves.isOwn(target)) ? .replace : options.output.policy
+    output.options.copiesCode = false
+    try writeAll([output])
     saves.noteSaved(target)
   }
 
   /// The plan of writing a model, and the files that it reads.
   package func plan(_ model: any LazyModel) throws -> (plan: MergePlan, reads: [FileUse]) {
-    let (plans, reads) = try plan([model])
+    let (plans, reads) = try plan([Output(model, path: FilePath(), options: options.output)])
     return (plans[0], reads)
   }
 
   /// The plans of writing several models in one pass, and the files that they read.
-  package func plan(_ models: [any LazyModel]) throws -> (plans: [MergePlan], reads: [FileUse]) {
-    let plans = try models.map {
-      try MergePlan(model: $0, dtype: options.dtype, maximumShardBytes: options.maximumShardBytes)
-    }
-    return (plans, try MergePlan.filesRead(by: models, graph: graph))
+  package func plan(_ outputs: [Output]) throws -> (plans: [MergePlan], reads: [FileUse]) {
+    (try outputs.map { try MergePlan($0) }, try MergePlan.filesRead(by: outputs.map(\.model), graph: graph))
   }
 }

@@ -10,57 +10,53 @@ import SystemPackage
 /// The merges of a config of which several are kept: which of them are finished, and where the others go.
 struct MegaMerge {
   /// A merge that is to be made.
-  private struct Target {
+  private struct Stage {
     let path: String
-    let policy: OutputDirectory.Policy?
-    let fingerprint: StageFingerprint?
+    var options: OutputOptions
+    let record: RunRecord?
   }
 
-  private var targets: [String: Target] = [:]
-  /// The files of methods that finished merges were made with.
-  private var readModules: [StageFingerprint.Module] = []
+  private let host: ScriptHost
+  private var stages: [String: Stage] = [:]
+  /// The source files that finished merges were made with.
+  private var readSources: [RunRecord.SourceFile] = []
 
   /// Whether nothing is left to be made.
-  var isFinished: Bool { targets.isEmpty }
+  var isFinished: Bool { stages.isEmpty }
 
   /// Finds what of `config` is finished, and makes its recipe read that. `nil` where one model is wanted.
-  init?(
-    _ run: MergeRun, _ config: inout ConfigRecipe, _ host: ScriptHost, _ options: ScriptHost.Options
-  ) throws {
+  init?(_ run: MergeRun, _ config: inout ConfigRecipe, _ host: ScriptHost) throws {
     if case .result = run.destination { return nil }
     guard !config.isMixtureOfExperts else {
       throw LuaError(
         "\(run.file) asks for a mixture of experts, which has no stages; mergekit-lua \(run.file) OUT writes it"
       )
     }
+    self.host = host
     let logger = run.options.host.log.logger
-    let conditions = StageFingerprint.Conditions(
-      version: MergekitLua.version, seed: options.seed, dtype: options.dtype?.torchName,
-      copiesTokenizer: options.copiesTokenizer)
     // Of an edited standard library it is not known whether it is the same.
     let isLazy = run.readsFinished && !run.options.force && run.options.host.script.standardLibrary == nil
     var finished: [String: String] = [:]
     for document in config.translation.documents {
       let path = try Self.path(of: document, run)
-      let fingerprint = StageFingerprint(of: document, in: config, host: host, conditions)
-      var policy: OutputDirectory.Policy?
-      switch isLazy && !path.isEmpty ? fingerprint?.state(of: FilePath(path)) : nil {
-      case .finished:
+      let record = config.record(of: document, host: host, version: MergekitLua.version)
+      var stage = Stage(path: path, options: host.options.output, record: record)
+      switch isLazy && !path.isEmpty ? record?.state(of: FilePath(path), root: config.root) : nil {
+      case .finished(let before):
         logger.info("\(path) is up to date, skipping")
         finished[document.name] = path
-        readModules += StageFingerprint.modules(ofFinished: FilePath(path))
+        readSources += before.sources
         continue
       case .stale(let reason):
         logger.info("rebuilding \(path): \(reason)")
         // The program made what is there; other files stay.
-        if run.policy == .refuseNonEmpty { policy = .overlay }
+        if run.policy == .refuseNonEmpty { stage.options.policy = .overlay }
       case .unknown:
         if run.policy == .refuseNonEmpty { break }
-        logger.info(
-          "rebuilding \(path): without \(StageFingerprint.fileName) it is not known what it is made from")
+        logger.info("rebuilding \(path): without \(RunRecord.fileName) it is not known what it is made from")
       case .absent, nil: break
       }
-      targets[document.name] = Target(path: path, policy: policy, fingerprint: fingerprint)
+      stages[document.name] = stage
     }
     if !finished.isEmpty { config = try ConfigRecipe(config, finished: finished) }
   }
@@ -82,15 +78,20 @@ struct MegaMerge {
   }
 
   /// The models of the recipe's table, with where they go.
-  func outputs(_ results: ScriptHost.Results) -> [ScriptHost.Output] {
+  func outputs(_ results: ScriptHost.Results) -> [Output] {
     guard case .models(let models) = results else { return [] }
     return models.compactMap { name, model in
-      guard let target = targets[name] else { return nil }
-      return ScriptHost.Output(
-        model, path: target.path, policy: target.policy,
-        stamp: target.fingerprint.map { fingerprint in
-          { (StageFingerprint.fileName, fingerprint.text(weights: $0, readModules: readModules)) }
-        })
+      guard let stage = stages[name] else { return nil }
+      return Output(
+        model, path: FilePath(stage.path), options: stage.options,
+        record: stage.record.map { record in { withSources(record) } })
     }
+  }
+
+  /// A record with all source files that have been read by now.
+  private func withSources(_ record: RunRecord) -> RunRecord {
+    var (record, known) = (record, Set<String>())
+    record.sources = (host.sourceFiles + readSources).filter { known.insert($0.path).inserted }
+    return record
   }
 }

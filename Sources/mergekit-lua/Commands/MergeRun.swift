@@ -32,7 +32,7 @@ struct MergeRun {
   let file: String
   let destination: Destination
   let options: MergeOptions
-  let peer: PeerOptions
+  let compatibility: CompatibilityOptions
   /// What becomes of an output with contents, unless `--force` is given.
   let policy: OutputDirectory.Policy
   /// Whether merges that were made before are read, not made again.
@@ -43,13 +43,13 @@ struct MergeRun {
   private var logger: Logger { options.host.log.logger }
 
   init(
-    file: String, destination: Destination, options: MergeOptions, peer: PeerOptions,
-    policy: OutputDirectory.Policy
+    file: String, destination: Destination, options: MergeOptions,
+    compatibility: CompatibilityOptions, policy: OutputDirectory.Policy
   ) {
     self.file = file
     self.destination = destination
     self.options = options
-    self.peer = peer
+    self.compatibility = compatibility
     self.policy = policy
   }
 
@@ -63,22 +63,27 @@ struct MergeRun {
         )
       }
     }
-    if let notice = peer.notice { logger.info("\(notice)") }
+    if let notice = compatibility.notice { logger.info("\(notice)") }
     let hostOptions = try hostOptions()
-    let started = ProgressDisplay.now()
+    let log = EventLog(logger)
+    let progress = ProgressDisplay(
+      isEnabled: !options.host.log.isQuiet, patience: options.host.progressAfter)
     if let out = singleOut, !options.dryRun, language == .yaml || !Self.holdsResults(out) {
       // A recipe may compute for long; what is wrong with OUT is said before.
-      try ModelWriter.checkReplaceable(FilePath(out), hostOptions.policy)
-      try OutputDirectory(path: FilePath(out), policy: hostOptions.policy).discard()
+      try ModelWriter.checkReplaceable(FilePath(out), hostOptions.output.policy)
+      try OutputDirectory(path: FilePath(out), policy: hostOptions.output.policy).discard()
     }
-    let warnings = Warnings(logger)
+    let places = WarningPlaces()
     let host = try ScriptHost.make(
       root: FilePath(file).removingLastComponent().string, options: hostOptions,
-      progress: ProgressDisplay(isEnabled: !options.host.log.isQuiet), warn: warnings.write,
-      placed: { warnings.placed($0, $1) })
+      report: { event in
+        progress.report(event)
+        log.report(event)
+      },
+      placed: { places.placed($0, $1) })
     logger.debug("\(hostOptions.threads) threads, seed \(hostOptions.seed)")
     guard language == .yaml else {
-      return try write(try outputs(host.results(path: file)), host, started)
+      return try write(try outputs(host.results(path: file), hostOptions.output), host)
     }
 
     var config = try ConfigRecipe(path: file, bytes: text, host: host, options: translation())
@@ -89,15 +94,16 @@ struct MergeRun {
       for notice in config.hiddenPaths { logger.info("\(notice)") }
       try config.checkReferences()
     }
-    let mega = try MegaMerge(self, &config, host, hostOptions)
+    let mega = try MegaMerge(self, &config, host)
     logger.debug("\(config.translation.recipe)")
-    warnings.placed = config.placed(warning:line:)
+    places.placed = config.placed(warning:line:)
     try config.placingErrors {
       guard let mega else {
-        return try write(outputs(config.results(in: host)), host, started, config: config)
+        return try write(
+          outputs(config.results(in: host), hostOptions.output), host, config: config)
       }
       if mega.isFinished { return logger.info("everything is up to date: nothing to do") }
-      try write(mega.outputs(config.results(in: host)), host, started, config: config)
+      try write(mega.outputs(config.results(in: host)), host, config: config)
     }
   }
 
@@ -163,32 +169,25 @@ struct MergeRun {
   }
 
   private func hostOptions() throws -> ScriptHost.Options {
-    var result = try peer.applied(to: options.host).hostOptions()
-    result.dtype = options.dtype
-    result.maximumShardBytes = options.outShardSize.bytes
-    result.policy = options.force ? .replace : policy
+    var result = try compatibility.applied(to: options.host).hostOptions()
+    result.output = options.outputOptions(policy: policy)
     result.isDryRun = options.dryRun
-    result.writesModelCard = options.writeModelCard
-    result.copiesTokenizer = options.copyTokenizer
     result.savesBelow = outputFolders + options.allowWrite
     return result
   }
 
   /// The models of a recipe, each with its path, which is empty for a plan that is printed.
-  private func outputs(_ results: ScriptHost.Results) -> [ScriptHost.Output] {
+  private func outputs(_ results: ScriptHost.Results, _ outputOptions: OutputOptions) -> [Output] {
     guard case .result(let out) = destination else { return [] }
+    let path = FilePath(out ?? "")
     switch results {
-    case .model(let model): return [ScriptHost.Output(model, path: out ?? "")]
+    case .model(let model): return [Output(model, path: path, options: outputOptions)]
     case .models(let models):
-      return models.map { name, model in
-        ScriptHost.Output(model, path: (out.map { FilePath($0) } ?? FilePath("")).appending(name).string)
-      }
+      return models.map { Output($1, path: path.appending($0), options: outputOptions) }
     }
   }
 
-  private func write(
-    _ outputs: [ScriptHost.Output], _ host: ScriptHost, _ started: Double, config: ConfigRecipe? = nil
-  ) throws {
+  private func write(_ outputs: [Output], _ host: ScriptHost, config: ConfigRecipe? = nil) throws {
     var said: Set<String> = []
     for source in outputs.flatMap(\.model.provenance.checkpoints) where said.insert(source.label).inserted {
       let checkpoint = source.checkpoint
@@ -199,32 +198,20 @@ struct MergeRun {
         "\(source.label): \(checkpoint.tensors.count) tensors, \(size) in \(files), \(layers) layers")
     }
     if options.dryRun {
-      let (plans, reads) = try host.plan(outputs.map(\.model))
+      let (plans, reads) = try host.plan(outputs)
       defer { Self.stages(of: config).forEach { print($0) } }
       let reports = zip(plans, outputs).map { plan, output in
-        PlanReport(plan: plan, out: output.path.isEmpty ? nil : output.path)
+        PlanReport(plan: plan, out: output.path.isEmpty ? nil : output.path.string)
       }
       return print(PlanReport.text(reports, reads: reads))
     }
-    let folder = FilePath(outputs[0].path).removingLastComponent().string
-    try host.write(outputs, as: outputs.count == 1 ? outputs[0].path : folder)
-    let seconds = Numbers.fixed(ProgressDisplay.now() - started, 2)
-    for (index, output) in outputs.enumerated() {
-      let time = index == outputs.count - 1 ? " in \(seconds) s" : ""
-      logger.info("wrote \(output.path): \(output.model.names.count) tensors\(time)")
-    }
+    try host.write(outputs)
   }
 }
 
-/// Where a host's warnings go.
-private final class Warnings {
-  private let logger: Logger
-  /// What a warning of a line is turned into.
+/// What a warning of a line is turned into; known when the config has been read.
+private final class WarningPlaces {
   var placed: (_ warning: String, _ line: Int?) -> String = { warning, _ in warning }
-
-  init(_ logger: Logger) { self.logger = logger }
-
-  func write(_ warning: String) { logger.warning("\(warning)") }
 }
 
 extension ConfigOptions {

@@ -27,11 +27,11 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var options: MergeOptions
 
-  @OptionGroup(visibility: .hidden) var peer: PeerOptions
+  @OptionGroup(visibility: .hidden) var compatibility: CompatibilityOptions
 
   func validate() throws {
     guard out != nil || options.dryRun else { throw ValidationError("Missing expected argument '<out>'") }
-    _ = try peer.applied(to: options.host)
+    _ = try compatibility.applied(to: options.host)
   }
 
   func run() throws {
@@ -45,7 +45,8 @@ struct RunCommand: ParsableCommand {
     let destination: MergeRun.Destination =
       stages.intermediateDir.map { .stagesTo(folder: $0, result: .path(out)) } ?? .result(out)
     var run = MergeRun(
-      file: file, destination: destination, options: options, peer: peer, policy: .refuseNonEmpty)
+      file: file, destination: destination, options: options, compatibility: compatibility,
+      policy: .refuseNonEmpty)
     run.readsFinished = stages.lazy && stages.intermediateDir != nil
     try run.run(text, known ?? ModelCard.RecipeLanguage(ofText: text))
   }

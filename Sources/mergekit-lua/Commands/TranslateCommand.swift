@@ -31,8 +31,8 @@ struct TranslateCommand: ParsableCommand {
     let text = try ConfigRecipe.read(config)
     let logger = Logger.make(level: .info)
     let host = try ScriptHost.make(
-      root: FilePath(config).removingLastComponent().string, options: script.hostOptions()
-    ) { logger.warning("\($0)") }
+      root: FilePath(config).removingLastComponent().string, options: script.hostOptions(),
+      report: EventLog(logger).report)
     let recipe = try ConfigRecipe(path: config, bytes: text, host: host, options: options.translation)
     for warning in recipe.translation.warnings { logger.warning("\(warning)") }
     guard let output else { return print(recipe.translation.recipe, terminator: "") }

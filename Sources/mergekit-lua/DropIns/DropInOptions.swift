@@ -1,102 +1,58 @@
 import ArgumentParser
+import ConfigRecipes
+import Merging
+import SystemPackage
 
-/// Options of mergekit-yaml that have another name here, or no meaning.
-struct PeerOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The same as --seed.", valueName: "seed"))
-  var randomSeed: UInt64?
+/// What every command takes that stands in the place of one of mergekit's: a config, and options.
+///
+/// An output that exists is written into, as mergekit does.
+struct DropInOptions: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp("The config.", valueName: "config-file"),
+    completion: .file(extensions: ["yml", "yaml"]))
+  var configFile: String
 
-  @Option(help: ArgumentHelp("The same as --threads.", valueName: "threads"))
-  var numThreads: Int?
+  @OptionGroup(title: "Merge options") var merge: MergeOptions
 
-  @Flag(
-    inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: ArgumentHelp("Write safetensors; nothing else is written."))
-  var safeSerialization = true
-
-  @Option(help: ArgumentHelp("Ignored.", valueName: "dir"))
-  var transformersCache: String?
-
-  @Option(help: ArgumentHelp("Ignored.", valueName: "dir"))
-  var loraMergeCache: String?
-
-  @Option(help: ArgumentHelp("Ignored.", valueName: "dtype"))
-  var loraMergeDtype: String?
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored.")
-  var cuda: Bool?
-
-  @Option(help: "Ignored: everything is computed by the processor.")
-  var device: String?
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored.")
-  var lowCpuMemory: Bool?
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored.")
-  var cloneTensors: Bool?
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored: no model's code is run.")
-  var trustRemoteCode: Bool?
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored.")
-  var lazyUnpickle: Bool?
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored.")
-  var readToGpu: Bool?
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored.")
-  var multiGpu: Bool?
-
-  @Flag(help: "Ignored.")
-  var gpuRich = false
-
-  @Flag(inversion: .prefixedNo, exclusivity: .chooseLast, help: "Ignored.")
-  var asyncWrite: Bool?
-
-  @Option(help: ArgumentHelp("Ignored.", valueName: "threads"))
-  var writeThreads: Int?
+  @OptionGroup(title: "Compatibility options") var compatibility: CompatibilityOptions
 
   func validate() throws {
-    if let numThreads { try HostOptions.check(threads: numThreads, option: "--num-threads") }
-    guard safeSerialization else {
-      throw ValidationError(
-        "--no-safe-serialization: pickled output is not written, only safetensors")
+    if FilePath(configFile).extension == "lua" {
+      throw ValidationError("\(configFile) is a recipe: mergekit-lua runs it")
+    }
+    _ = try compatibility.applied(to: merge.host)
+  }
+
+  /// Fails if an output is missing that only a plan does without.
+  func require(outPath: String?) throws {
+    guard outPath != nil || merge.dryRun else {
+      throw ValidationError("Missing expected argument '<out-path>'")
     }
   }
 
-  /// A sentence about the options given that change nothing; `nil` if there are none.
-  var notice: String? {
-    let given = [
-      (transformersCache != nil, "--transformers-cache"), (loraMergeCache != nil, "--lora-merge-cache"),
-      (loraMergeDtype != nil, "--lora-merge-dtype"), (cuda == true, "--cuda"),
-      // Where the peer would compute on the processor too, nothing is ignored.
-      (device != nil && device != "cpu" && device != "auto", "--device"),
-      (lowCpuMemory == true, "--low-cpu-memory"), (cloneTensors == true, "--clone-tensors"),
-      (trustRemoteCode == true, "--trust-remote-code"), (lazyUnpickle == true, "--lazy-unpickle"),
-      (readToGpu == true, "--read-to-gpu"), (multiGpu == true, "--multi-gpu"), (gpuRich, "--gpu-rich"),
-      (asyncWrite == true, "--async-write"), (writeThreads != nil, "--write-threads"),
-    ].filter(\.0).map(\.1)
-    guard !given.isEmpty else { return nil }
-    let names = given.joined(separator: ", ")
-    return given.count == 1
-      ? "\(names) has no meaning here and is ignored" : "\(names) have no meaning here and are ignored"
-  }
-
-  /// Options of the host with those that have another name here.
+  /// Runs the config.
   ///
-  /// Throws a usage error if the two names of an option are given different values.
-  func applied(to host: HostOptions) throws -> HostOptions {
-    var host = host
-    host.seed = try Self.agreed("--seed", host.seed, "--random-seed", randomSeed)
-    host.threads = try Self.agreed("--threads", host.threads, "--num-threads", numThreads)
-    return host
+  /// - Parameter change: Sets what is special about the command.
+  func run(to destination: MergeRun.Destination, _ change: (inout MergeRun) -> Void = { _ in }) throws {
+    try run(ConfigRecipe.read(configFile), to: destination, change)
   }
 
-  private static func agreed<Value: Equatable>(
-    _ option: String, _ value: Value?, _ alias: String, _ other: Value?
-  ) throws -> Value? {
-    if let value, let other, value != other {
-      throw ValidationError("\(option) \(value) and \(alias) \(other) contradict each other")
-    }
-    return value ?? other
+  /// Runs the config, whose text has been read.
+  func run(
+    _ text: [UInt8], to destination: MergeRun.Destination, _ change: (inout MergeRun) -> Void = { _ in }
+  ) throws {
+    var run = MergeRun(
+      file: configFile, destination: destination, options: merge, compatibility: compatibility,
+      policy: .overlay)
+    change(&run)
+    try run.run(text, .yaml)
   }
+}
+
+/// The output of a command that writes one model.
+struct DropInOutput: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp("The directory to write; not needed with --dry-run.", valueName: "out-path"),
+    completion: .directory)
+  var outPath: String?
 }

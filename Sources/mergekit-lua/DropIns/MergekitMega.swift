@@ -1,6 +1,4 @@
 import ArgumentParser
-import ConfigRecipes
-import SystemPackage
 
 /// `mergekit-mega CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of the command that
 /// mergekit had before mergekit-multi.
@@ -15,10 +13,7 @@ struct MergekitMega: ParsableCommand {
       mergekit-lua, which translates the config to Lua: see mergekit-lua translate.
       """)
 
-  @Argument(
-    help: ArgumentHelp("The config.", valueName: "config-file"),
-    completion: .file(extensions: ["yml", "yaml"]))
-  var configFile: String
+  @OptionGroup var dropIn: DropInOptions
 
   @Argument(
     help: ArgumentHelp("The directory of the outputs.", valueName: "out-path"), completion: .directory)
@@ -29,26 +24,10 @@ struct MergekitMega: ParsableCommand {
     help: "Fail unless one of the documents has no name.")
   var requireNameless = false
 
-  @OptionGroup(title: "Merge options") var options: MergeOptions
-
-  @OptionGroup(title: "Compatibility options") var peer: PeerOptions
-
-  func validate() throws {
-    try refuseRecipe(configFile)
-    _ = try peer.applied(to: options.host)
-  }
-
   func run() throws {
-    let text = try ConfigRecipe.read(configFile)
-    var run = MergeRun(
-      file: configFile, destination: .allTo(folder: outPath), options: options, peer: peer, policy: .overlay)
-    run.readsFinished = true
-    run.requiresNameless = requireNameless
-    try run.run(text, .yaml)
+    try dropIn.run(to: .allTo(folder: outPath)) { run in
+      run.readsFinished = true
+      run.requiresNameless = requireNameless
+    }
   }
-}
-
-/// Fails if a drop-in for a command of mergekit is given a recipe.
-func refuseRecipe(_ file: String) throws {
-  if FilePath(file).extension == "lua" { throw ValidationError("\(file) is a recipe: mergekit-lua runs it") }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import ConfigRecipes
 
 /// `mergekit-multi CONFIG_FILE --intermediate-dir DIR`: what the binary is under that name, in the place of
 /// mergekit's own.
@@ -13,10 +12,7 @@ struct MergekitMulti: ParsableCommand {
       all in one pass. This is mergekit-lua, which translates the config to Lua: see mergekit-lua translate.
       """)
 
-  @Argument(
-    help: ArgumentHelp("The config.", valueName: "config-file"),
-    completion: .file(extensions: ["yml", "yaml"]))
-  var configFile: String
+  @OptionGroup var dropIn: DropInOptions
 
   @Option(
     name: [.customShort("I"), .long],
@@ -34,21 +30,9 @@ struct MergekitMulti: ParsableCommand {
     help: "Read merges that are finished, if they were made from the same.")
   var lazy = true
 
-  @OptionGroup(title: "Merge options") var options: MergeOptions
-
-  @OptionGroup(title: "Compatibility options") var peer: PeerOptions
-
-  func validate() throws {
-    try refuseRecipe(configFile)
-    _ = try peer.applied(to: options.host)
-  }
-
   func run() throws {
-    let text = try ConfigRecipe.read(configFile)
-    var run = MergeRun(
-      file: configFile, destination: .stagesTo(folder: intermediateDir, result: .ofNameless(outPath)),
-      options: options, peer: peer, policy: .overlay)
-    run.readsFinished = lazy
-    try run.run(text, .yaml)
+    try dropIn.run(to: .stagesTo(folder: intermediateDir, result: .ofNameless(outPath))) { run in
+      run.readsFinished = lazy
+    }
   }
 }

@@ -1,7 +1,4 @@
 import ArgumentParser
-import ConfigRecipes
-import Merging
-import Scripting
 
 /// `mergekit-yaml CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of mergekit's own.
 struct MergekitYaml: ParsableCommand {
@@ -14,32 +11,11 @@ struct MergekitYaml: ParsableCommand {
       see mergekit-lua translate.
       """)
 
-  @Argument(
-    help: ArgumentHelp("The config.", valueName: "config-file"),
-    completion: .file(extensions: ["yml", "yaml"]))
-  var configFile: String
+  @OptionGroup var dropIn: DropInOptions
 
-  @Argument(
-    help: ArgumentHelp("The directory to write; not needed with --dry-run.", valueName: "out-path"),
-    completion: .directory)
-  var outPath: String?
+  @OptionGroup var output: DropInOutput
 
-  @OptionGroup(title: "Merge options") var options: MergeOptions
+  func validate() throws { try dropIn.require(outPath: output.outPath) }
 
-  @OptionGroup(title: "Compatibility options") var peer: PeerOptions
-
-  func validate() throws {
-    guard outPath != nil || options.dryRun else {
-      throw ValidationError("Missing expected argument '<out-path>'")
-    }
-    try refuseRecipe(configFile)
-    _ = try peer.applied(to: options.host)
-  }
-
-  func run() throws {
-    let text = try ConfigRecipe.read(configFile)
-    try MergeRun(
-      file: configFile, destination: .result(outPath), options: options, peer: peer, policy: .overlay
-    ).run(text, .yaml)
-  }
+  func run() throws { try dropIn.run(to: .result(output.outPath)) }
 }

@@ -45,7 +45,8 @@ struct ScriptOptions: ParsableArguments {
     }
   }
 
-  func hostOptions(threads: Int = 1, seed: UInt64 = HostOptions.defaultSeed, tileSize: Int? = nil) throws
+  func hostOptions(threads: Int = 1, seed: UInt64 = ScriptHost.Options.defaultSeed, tileSize: Int? = nil)
+    throws
     -> ScriptHost.Options
   {
     var limits = LuaLimits(memoryBytes: memoryLimit.bytes, instructions: instructionLimit)
@@ -58,17 +59,19 @@ struct ScriptOptions: ParsableArguments {
 
 /// Options that every command which computes tensors by scripts has.
 struct HostOptions: ParsableArguments {
-  static let defaultSeed: UInt64 = 42
-
   @Option(
     name: [.long, .customShort("j", allowingJoined: true)], help: "Worker threads. (default: all cores)")
   var threads: Int?
 
-  @Option(help: "Random seed. (default: \(defaultSeed))")
+  @Option(help: "Random seed. (default: \(ScriptHost.Options.defaultSeed))")
   var seed: UInt64?
 
   @Option(help: ArgumentHelp("Elements of a tile.", visibility: .private))
   var tileSize: Int?
+
+  @Option(
+    help: ArgumentHelp("Seconds of a merge before its progress is shown.", visibility: .private))
+  var progressAfter = 1.0
 
   @OptionGroup var script: ScriptOptions
 
@@ -89,7 +92,8 @@ struct HostOptions: ParsableArguments {
 
   func hostOptions() throws -> ScriptHost.Options {
     try script.hostOptions(
-      threads: threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), seed: seed ?? Self.defaultSeed,
+      threads: threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+      seed: seed ?? ScriptHost.Options.defaultSeed,
       tileSize: tileSize)
   }
 }
@@ -97,12 +101,11 @@ struct HostOptions: ParsableArguments {
 extension ScriptHost {
   /// A host for scripts in `root`, which is stopped by signals and whose words go to standard error.
   static func make(
-    root: String, options: Options, progress: ProgressDisplay? = nil, warn: @escaping (String) -> Void,
+    root: String, options: Options, report: @escaping MergeEventHandler,
     placed: @escaping (_ warning: String, _ line: Int?) -> String = { warning, _ in warning }
   ) throws -> ScriptHost {
     try ScriptHost(
-      root: root, options: options,
-      messages: Messages(warn: warn, placed: placed, progress: { progress?.update($0, $1) }),
+      root: root, options: options, messages: Messages(report: report, placed: placed),
       interrupt: Signals.interrupt,
       onHang: { reason in
         switch reason {

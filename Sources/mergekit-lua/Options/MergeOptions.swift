@@ -1,4 +1,5 @@
 import ArgumentParser
+import Merging
 import Tensors
 
 /// What a config is translated by; a recipe has the same as fields of `mk.merge`.
@@ -58,17 +59,17 @@ struct MergeOptions: ParsableArguments {
   var dtype: DType?
 
   @Option(help: ArgumentHelp("Maximum shard size.", valueName: "size"))
-  var outShardSize = ByteCount(bytes: 5_000_000_000)
+  var outShardSize = ByteCount(bytes: OutputOptions().maximumShardBytes)
 
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
     help: ArgumentHelp("Copy the tokenizer's files to the output."))
-  var copyTokenizer = true
+  var copyTokenizer = OutputOptions().copiesTokenizer
 
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
     help: ArgumentHelp("Write README.md, and the recipe or config beside it."))
-  var writeModelCard = true
+  var writeModelCard = OutputOptions().writesModelCard
 
   @Flag(
     name: [.customShort("f"), .long],
@@ -87,4 +88,13 @@ struct MergeOptions: ParsableArguments {
   @OptionGroup var config: ConfigOptions
 
   @OptionGroup var host: HostOptions
+
+  /// How outputs are written.
+  ///
+  /// - Parameter policy: What becomes of an output with contents, unless `--force` is given.
+  func outputOptions(policy: OutputDirectory.Policy) -> OutputOptions {
+    OutputOptions(
+      policy: force ? .replace : policy, dtype: dtype, maximumShardBytes: outShardSize.bytes,
+      writesModelCard: writeModelCard, copiesTokenizer: copyTokenizer)
+  }
 }

@@ -1,16 +1,31 @@
 import Basics
 import Glibc
 import Merging
+import SystemPackage
 
-/// Shows how far an output is: a bar on a terminal, else a line every tenth.
+/// Shows how far the outputs of a run are: a bar on a terminal, else a line every tenth. A merge that is done
+/// sooner than it is read of shows nothing.
 final class ProgressDisplay {
   private let isEnabled: Bool
-  private var path = ""
+  private let patience: Double
+  /// What the progress is of: an output, or the folder of several.
+  private var path = FilePath()
   private var started = 0.0
   private var shown = 0.0
   private var tenths = 0
+  private var done = Count()
+  private var total = Count()
 
-  init(isEnabled: Bool) { self.isEnabled = isEnabled }
+  private struct Count {
+    var tensors = 0
+    var bytes = 0
+  }
+
+  /// - Parameter patience: Seconds of a merge before its progress is shown.
+  init(isEnabled: Bool, patience: Double) {
+    self.isEnabled = isEnabled
+    self.patience = patience
+  }
 
   /// Seconds of a clock that only goes forward.
   static func now() -> Double {
@@ -19,39 +34,52 @@ final class ProgressDisplay {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  func update(_ path: String, _ progress: ModelWriter.Progress) {
+  func report(_ event: MergeEvent) {
     guard isEnabled else { return }
-    let now = Self.now()
-    if path != self.path {
-      self.path = path
-      started = now
-      shown = 0
-      tenths = 0
+    switch event {
+    case .planned(let outputs): begin(outputs)
+    case .tensorDone(let tensor):
+      done.tensors += 1
+      done.bytes += tensor.bytes
+      update()
+    case .finished: Terminal.clearProgress()
+    case .warning, .tensorBegun: break
     }
-    let part = progress.byteCount > 0 ? Double(progress.bytes) / Double(progress.byteCount) : 1
-    let isLast = progress.tensors == progress.tensorCount
+  }
+
+  private func begin(_ outputs: [MergeEvent.Output]) {
+    path = outputs.count == 1 ? outputs[0].path : outputs.first?.path.removingLastComponent() ?? FilePath()
+    started = Self.now()
+    shown = started
+    tenths = 0
+    done = Count()
+    total = Count(
+      tensors: outputs.reduce(0) { $0 + $1.tensors }, bytes: outputs.reduce(0) { $0 + $1.bytes })
+  }
+
+  private func update() {
+    let now = Self.now()
+    guard now - started >= patience else { return }
+    let part = total.bytes > 0 ? Double(done.bytes) / Double(total.bytes) : 1
     if Terminal.errorIsTerminal {
-      guard isLast || now - shown >= 0.1 else { return }
+      guard now - shown >= 0.1 else { return }
       shown = now
       let filled = Int(part * 24)
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
-      Terminal.write("\r\u{1B}[K\(bar) \(words(progress, part, now))")
-      if isLast { Terminal.clearProgress() }
+      Terminal.write("\r\u{1B}[K\(bar) \(words(part, now - started))")
     } else {
       let reached = Int(part * 10)
       guard reached > tenths else { return }
       tenths = reached
-      Terminal.error("\(path): \(reached * 10) % \(words(progress, part, now))")
+      Terminal.error("\(path): \(reached * 10) % \(words(part, now - started))")
     }
   }
 
-  private func words(_ progress: ModelWriter.Progress, _ part: Double, _ now: Double) -> String {
-    let seconds = now - started
-    var words = "\(progress.tensors)/\(progress.tensorCount) tensors, \(ByteSize.format(progress.bytes))"
-    if seconds > 0.2 {
-      words += ", \(Numbers.fixed(Double(progress.bytes) / seconds / 1e9, 2)) GB/s"
-      if part > 0, part < 1 { words += ", \(Numbers.duration(seconds / part * (1 - part))) left" }
-    }
+  private func words(_ part: Double, _ seconds: Double) -> String {
+    var words =
+      "\(done.tensors)/\(total.tensors) tensors, \(ByteSize.format(done.bytes)), "
+      + "\(Numbers.fixed(Double(done.bytes) / max(seconds, 1e-9) / 1e9, 2)) GB/s"
+    if part > 0, part < 1 { words += ", \(Numbers.duration(seconds / part * (1 - part))) left" }
     return words
   }
 }

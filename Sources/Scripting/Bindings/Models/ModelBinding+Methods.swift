@@ -1,6 +1,7 @@
 import Basics
 import Lua
 import Merging
+import SystemPackage
 import Tensors
 
 /// Methods of models.
@@ -52,13 +53,14 @@ extension ModelBinding {
     let options = try saveOptions(call, 3)
     try context.work.requireSaving()
     do {
-      try context.host.save(model(call, 1), call.string(2), options)
+      try context.host.save(
+        Output(model(call, 1), path: FilePath(call.string(2)), options: options))
     } catch TensorError.cancelled { throw LuaError.interrupted }
     return 0
   }
 
-  private func saveOptions(_ call: LuaCall, _ argument: Int) throws -> SaveOptions {
-    var options = SaveOptions()
+  private func saveOptions(_ call: LuaCall, _ argument: Int) throws -> OutputOptions {
+    var options = context.host.outputOptions
     guard !call.isAbsent(argument) else { return options }
     try call.table(argument)
     try call.lua.forEachPair(at: argument) {
@@ -72,7 +74,7 @@ extension ModelBinding {
       case "shard_size":
         options.maximumShardBytes =
           try call.lua.integer(at: -1) ?? ByteSize.parse(call.lua.string(at: -1) ?? "")
-      case "force": options.force = call.lua.isTruthy(at: -1)
+      case "force": if call.lua.isTruthy(at: -1) { options.policy = .replace }
       case let key:
         throw call.argumentError(
           argument, "unknown option '\(key ?? "?")', expected dtype, shard_size or force")

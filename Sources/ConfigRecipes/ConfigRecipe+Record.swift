@@ -1,0 +1,39 @@
+import Checkpoints
+import Configs
+import Merging
+import Scripting
+import SystemPackage
+
+extension ConfigRecipe {
+  /// The record of a run that makes one of the merges, with the source files that have been read by now: a
+  /// method may require more while it runs.
+  ///
+  /// `nil` if one of its models cannot be opened, which the run will tell.
+  package func record(
+    of document: Translation.Document, host: ScriptHost, version: String
+  ) -> RunRecord? {
+    guard let inputs = try? document.references.flatMap(Self.inputs) else { return nil }
+    return RunRecord(
+      version: version, seed: host.options.seed, options: host.options.output,
+      recipe: translation.recipe(of: document), sources: host.sourceFiles, inputs: inputs)
+  }
+
+  /// The folder that the paths of source files begin at.
+  package var root: FilePath { FilePath(path).removingLastComponent() }
+
+  /// The files of a model, as they are now.
+  private static func inputs(of reference: String) throws -> [RunRecord.InputFile] {
+    let checkpoint = try Checkpoint(path: FilePath(reference))
+    let modelFiles = checkpoint.modelFiles
+    let names = ["config.json"] + (try CompanionFiles(in: modelFiles).names)
+    let files = checkpoint.files.map(\.path) + names.map(modelFiles.path(of:))
+    return files.compactMap(RunRecord.InputFile.init)
+  }
+}
+
+extension ScriptHost {
+  /// The files that the recipe or its methods have required so far.
+  package var sourceFiles: [RunRecord.SourceFile] {
+    userFiles.map { RunRecord.SourceFile(path: $0.path, text: $0.text) }
+  }
+}
