@@ -1,4 +1,4 @@
-// Masks at a bit an element, the lowest bit of a word first.
+// Masks at one bit per element, the lowest bit of a word first.
 #ifndef MERGEKIT_BITS_H
 #define MERGEKIT_BITS_H
 

@@ -69,10 +69,10 @@ struct CutRow {
     for index in 0..<count { destination[index] = Float(Int32(truncatingIfNeeded: index &+ 1)) }
   }
 
-  /// About as many bins as values, within a level-one cache.
+  /// About as many bins as values, within an L1 cache.
   var coarseBits: Int { min(12, Self.bits(of: count)) }
 
-  /// Eight times as many, or what a level-one cache holds.
+  /// Eight times as many, or what an L1 cache holds.
   var fineBits: Int { min(14, coarseBits + 3) }
 
   /// Writes the ranks, unless values cannot be cut to `bits` or too many that share a bin are out of order.

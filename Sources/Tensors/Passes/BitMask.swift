@@ -1,7 +1,7 @@
 import CKernels
 import Synchronization
 
-/// A mask in memory, at a bit an element. What reads it as a source sees the bytes of BOOL: 1 or 0.
+/// A mask in memory, at one bit per element. What reads it as a source sees the bytes of BOOL: 1 or 0.
 ///
 /// It takes pages as elements are stored, since many masks may wait for their sweep's turn.
 ///

@@ -1,5 +1,5 @@
 /// Makes fewer instructions of a program of float32: an operation whose result only one other reads joins that one,
-/// and stored bfloat16 is converted where it is read. Each instruction less is a trip through the level-one cache less;
+/// and stored bfloat16 is converted where it is read. Each instruction less is a trip through the L1 cache less;
 /// the arithmetic stays what it was.
 struct InstructionFusion {
   /// By virtual register; `nil` if it has joined another.

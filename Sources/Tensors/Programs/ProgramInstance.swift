@@ -85,10 +85,10 @@ final class ProgramInstance<Element: BlockElement> {
   private let scratch = TileBuffer()
   private var tile = 0..<0
 
-  /// Bytes that the registers of one block may take: within a level-one cache beside the tiles' lines.
+  /// Bytes that the registers of one block may take: within an L1 cache beside the tiles' lines.
   private static var registerBytes: Int { 32_768 }
 
-  /// Elements of a block: as many as let all registers stay in the level-one cache.
+  /// Elements of a block: as many as let all registers stay in the L1 cache.
   static func blockSize(of program: LaunchedProgram) -> Int {
     let fitting = registerBytes / (max(1, program.registerCount) * MemoryLayout<Element>.stride)
     return max(256, min(2048, fitting / 64 * 64))
