@@ -3,6 +3,7 @@ package enum TensorError: Error, Equatable {
   case negativeSize([Int])
   case tooManyElements([Int])
   case tooManyDimensions(Int)
+  case notBroadcastable(operation: String, Shape, Shape)
   case shapeMismatch(operation: String, Shape, Shape)
   case badDimension(operation: String, dimension: Int, Shape)
   case badReshape(from: Shape, to: [Int])
@@ -32,8 +33,10 @@ extension TensorError: CustomStringConvertible {
       "a tensor of shape \(list(sizes)) has too many elements"
     case .tooManyDimensions(let count):
       "a tensor of \(count) dimensions (expected at most 64)"
+    case .notBroadcastable(let operation, let first, let second):
+      "\(operation): shapes \(first) and \(second) cannot be broadcast"
     case .shapeMismatch(let operation, let first, let second):
-      "\(operation): shapes \(first) and \(second) do not fit together"
+      "\(operation): shapes \(first) and \(second) do not match"
     case .badDimension(let operation, let dimension, let shape):
       shape.rank == 0
         ? "\(operation): no dimension \(dimension) in a scalar"

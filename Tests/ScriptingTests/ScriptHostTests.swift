@@ -124,7 +124,7 @@ import Testing
           return x + mk.zeros { 2, 3 } + mk.zeros { 4 }
         end }
         return mk.merge { method = mine, models = { mk.model(here .. "one") } }
-        """) == "recipe.lua:3: tensor 'x': +: shapes [2, 3] and [4] do not fit together")
+        """) == "recipe.lua:3: tensor 'x': +: shapes [2, 3] and [4] cannot be broadcast")
   }
 
   @Test func errorsInModulesNameTheirFile() throws {
@@ -146,7 +146,7 @@ import Testing
   @Test func errorsCanBeCaught() throws {
     #expect(
       try bench.lines("print(pcall(function()\n  return mk.zeros { 2 } + mk.zeros { 3 }\nend))")
-        == ["false\trecipe.lua:2: +: shapes [2] and [3] do not fit together"])
+        == ["false\trecipe.lua:2: +: shapes [2] and [3] cannot be broadcast"])
   }
 
   // MARK: Lifetimes

@@ -71,7 +71,7 @@ import Testing
     #expect(try bench.elements("t - t:mean(1)", before: before) == [-1.5, -1.5, -1.5, 1.5, 1.5, 1.5])
     #expect(
       bench.error("local x = 1\nlocal _ = mk.zeros{ 2, 3 } + mk.zeros{ 3, 2 }")
-        == "recipe.lua:2: +: shapes [2, 3] and [3, 2] do not fit together")
+        == "recipe.lua:2: +: shapes [2, 3] and [3, 2] cannot be broadcast")
   }
 
   @Test func dtypesOfResults() throws {
@@ -165,7 +165,7 @@ import Testing
     ("t:sum('1')", "bad argument #1 to 'sum' (number expected, got string)"),
     ("t:rank()", "bad argument #1 to 'rank' (number expected, got no value)"),
     ("t:dot(1)", "bad argument #1 to 'dot' (tensor expected, got number)"),
-    ("t:dot(mk.zeros{ 3, 2 })", "dot: shapes [2, 3] and [3, 2] do not fit together"),
+    ("t:dot(mk.zeros{ 3, 2 })", "dot: shapes [2, 3] and [3, 2] do not match"),
     ("t:kth_largest(0)", "kth_largest: k is 0, expected a whole number from 1 to 6"),
     ("t:kth_largest(7)", "kth_largest: k is 7, expected a whole number from 1 to 6"),
     ("t:topk_mask(1.5)", "topk_mask: k is 1.5, expected a whole number from 0 to 6"),

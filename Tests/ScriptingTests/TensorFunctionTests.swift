@@ -46,10 +46,10 @@ import Testing
     ("mk.tensor{ 1, nil, 3 }", "element 2 of a list of 3 is nil"),
     ("mk.tensor({ 1 }, 'f33')", "unknown dtype 'f33' (did you mean 'F32'?)"),
     ("mk.cat{}", "cat: expected at least one tensor"),
-    ("mk.cat{ mk.zeros{ 2, 2 }, mk.zeros{ 2, 3 } }", "cat: shapes [2, 2] and [2, 3] do not fit together"),
+    ("mk.cat{ mk.zeros{ 2, 2 }, mk.zeros{ 2, 3 } }", "cat: shapes [2, 2] and [2, 3] do not match"),
     ("mk.cat{ mk.zeros{}, mk.zeros{} }", "cat: no dimension 1 in a scalar"),
     ("mk.stack({ mk.zeros{ 1 } }, 3)", "stack: no dimension 3 in shape [1] (expected 1 to 1, or -1 to -1)"),
-    ("mk.stack{ mk.zeros{ 1 }, mk.zeros{ 2 } }", "stack: shapes [1] and [2] do not fit together"),
+    ("mk.stack{ mk.zeros{ 1 }, mk.zeros{ 2 } }", "stack: shapes [1] and [2] do not match"),
     ("mk.stack(3)", "stack: expected a list of tensors, or of { model, layers = { first, last } }"),
     ("mk.rand{ -1 }", "a shape has no negative sizes (got [-1])"),
     (

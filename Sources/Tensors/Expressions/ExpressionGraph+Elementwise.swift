@@ -118,10 +118,24 @@ extension ExpressionGraph {
     for input in inputs where !isScalar(input) {
       throw TensorError.needsScalar(operation: "defer", self[input].shape)
     }
-    return try scope {
-      try (0..<call.outputs).map { output in
+    return try elements(
+      of: .host(call), inputs,
+      Array(repeating: ResultForm(shape: .scalar, precision: .double), count: call.outputs))
+  }
+
+  /// The results of a function of whole matrices, each a node of its own.
+  package func kernel(_ kernel: any Kernel, _ inputs: [NodeID]) throws -> [NodeID] {
+    for input in inputs { try requireArithmetic(input, kernel.name) }
+    return try elements(of: .kernel(KernelCall(kernel)), inputs, kernel.results)
+  }
+
+  private func elements(of call: Call, _ inputs: [NodeID], _ results: [ResultForm]) throws -> [NodeID] {
+    try scope {
+      let node = try add(.call(call), Inputs(inputs), shape: .scalar, precision: .single, dtype: nil)
+      return try results.indices.map { output in
         try add(
-          .deferred(call, output: output), Inputs(inputs), shape: .scalar, precision: .double, dtype: nil)
+          .element(output), .one(node), shape: results[output].shape, precision: results[output].precision,
+          dtype: nil)
       }
     }
   }
@@ -140,7 +154,7 @@ extension ExpressionGraph {
     var precision = self[inputs[0]].precision
     for input in inputs.dropFirst() {
       guard let wider = try shape.broadcast(with: self[input].shape) else {
-        throw TensorError.shapeMismatch(operation: operation, shape, self[input].shape)
+        throw TensorError.notBroadcastable(operation: operation, shape, self[input].shape)
       }
       shape = wider
       if self[input].precision == .single { precision = .single }

@@ -7,6 +7,17 @@ package struct NodeID: Hashable, Sendable {
   package init(index: Int32) { self.index = index }
 }
 
+/// What a node's elements are like.
+package struct ResultForm: Hashable, Sendable {
+  package var shape: Shape
+  package var precision: Precision
+
+  package init(shape: Shape, precision: Precision) {
+    self.shape = shape
+    self.precision = precision
+  }
+}
+
 /// How the elements of a node are held while they are computed.
 package enum Precision: Sendable {
   /// float32: tensors.
@@ -20,15 +31,15 @@ package enum Precision: Sendable {
 /// Building a node checks shapes and computes nothing. Nothing here recurses over an expression's
 /// depth. Confined to the thread that builds expressions; workers see compiled programs only.
 package final class ExpressionGraph {
-  struct Node {
-    var operation: Operation
-    var inputs: Inputs
-    var shape: Shape
-    var precision: Precision
+  package struct Node {
+    package var operation: Operation
+    package var inputs: Inputs
+    package var shape: Shape
+    package var precision: Precision
     /// What the tensor is stored as unless something else is asked for; `nil` is weak and gives way
     /// to any other operand's.
-    var dtype: DType?
-    var references: Int32
+    package var dtype: DType?
+    package var references: Int32
     var generation: UInt32
     /// What the node has charged.
     var cost: Int
@@ -36,14 +47,14 @@ package final class ExpressionGraph {
   }
 
   /// Up to three inputs in place, more in an array.
-  enum Inputs {
+  package enum Inputs {
     case none
     case one(NodeID)
     case two(NodeID, NodeID)
     case three(NodeID, NodeID, NodeID)
     case many([NodeID])
 
-    init(_ nodes: [NodeID]) {
+    package init(_ nodes: [NodeID]) {
       switch nodes.count {
       case 0: self = .none
       case 1: self = .one(nodes[0])
@@ -53,7 +64,7 @@ package final class ExpressionGraph {
       }
     }
 
-    var count: Int {
+    package var count: Int {
       switch self {
       case .none: 0
       case .one: 1
@@ -63,7 +74,7 @@ package final class ExpressionGraph {
       }
     }
 
-    subscript(_ index: Int) -> NodeID {
+    package subscript(_ index: Int) -> NodeID {
       switch (self, index) {
       case (.one(let a), 0), (.two(let a, _), 0), (.three(let a, _, _), 0): a
       case (.two(_, let b), 1), (.three(_, let b, _), 1): b
@@ -179,7 +190,7 @@ package final class ExpressionGraph {
 
   // MARK: Looking
 
-  subscript(_ node: NodeID) -> Node {
+  package subscript(_ node: NodeID) -> Node {
     _read { yield nodes[Int(node.index)] }
     _modify { yield &nodes[Int(node.index)] }
   }
@@ -212,6 +223,20 @@ package final class ExpressionGraph {
 
   /// Turns a node whose elements have been computed into a leaf, and lets go of its inputs.
   func settle(_ node: NodeID, as leaf: StoredLeaf) { settle(node, as: .stored(leaf)) }
+
+  /// Turns a call that has ended into its results, and lets go of its inputs.
+  func settle(_ node: NodeID, as results: CallResults) { settle(node, as: .results(results)) }
+
+  /// Turns a node into the result that it is of a call, if that has ended.
+  func settleIfKnown(elementOfCall node: NodeID) {
+    guard case .element(let output) = nodes[Int(node.index)].operation,
+      case .results(let results) = self[self[node].inputs[0]].operation
+    else { return }
+    switch results.items[output] {
+    case .number(let value): settle(node, as: value)
+    case .elements(let leaf): settle(node, as: leaf)
+    }
+  }
 
   private func settle(_ node: NodeID, as operation: Operation) {
     let index = Int(node.index)

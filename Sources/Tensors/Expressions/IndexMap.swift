@@ -2,22 +2,29 @@
 /// mixed radix over `axes`, is element `offset + Σ coordinate · stride` of the second.
 ///
 /// Transposes, slices and broadcasts are such maps; a reshape is the identity.
-struct IndexMap: Hashable, Sendable {
-  struct Axis: Hashable, Sendable {
-    var size: Int
-    var stride: Int
+package struct IndexMap: Hashable, Sendable {
+  package struct Axis: Hashable, Sendable {
+    package var size: Int
+    package var stride: Int
+
+    package init(size: Int, stride: Int) {
+      self.size = size
+      self.stride = stride
+    }
   }
 
   let offset: Int
   /// Outermost first, without axes of size one, neighbours merged where one stride continues the other.
-  let axes: [Axis]
+  package let axes: [Axis]
   /// Elements of the first space.
   let count: Int
 
   /// Element i is element i.
-  static func identity(count: Int) -> IndexMap { IndexMap(offset: 0, axes: [Axis(size: count, stride: 1)]) }
+  package static func identity(count: Int) -> IndexMap {
+    IndexMap(offset: 0, axes: [Axis(size: count, stride: 1)])
+  }
 
-  init(offset: Int, axes: [Axis]) {
+  package init(offset: Int, axes: [Axis]) {
     self.offset = offset
     count = axes.reduce(1) { $0 * $1.size }
     var merged: [Axis] = []

@@ -32,8 +32,8 @@ package enum Distribution: UInt8, Sendable {
   case normal
 }
 
-/// What a node of an expression computes from its inputs.
-enum Operation {
+/// What a node of an expression computes from its inputs. `traits` says what each is to the passes.
+package enum Operation {
   /// Elements read from a byte source.
   case stored(StoredLeaf)
   /// A float64 number.
@@ -74,14 +74,18 @@ enum Operation {
 
   /// 1 for the k largest elements, else 0: inputs are x, fine, cut.
   case topMask
-  /// A result of a host function of the scalar inputs.
-  case deferred(DeferredCall, output: Int)
+  /// A function with one or more results, each of which is an `element` of this node.
+  case call(Call)
+  /// A result, by its number, of the call that is the input.
+  case element(Int)
+  /// What a call has come to.
+  case results(CallResults)
   /// The first input's bytes, once all inputs' bytes are found to be equal.
   case identical
 }
 
 /// What a selection is for, by its name in scripts.
-enum SelectionKind: String {
+package enum SelectionKind: String, Sendable {
   case kthLargest = "kth_largest"
   case topMask = "topk_mask"
 
@@ -109,20 +113,5 @@ package final class StoredLeaf: Sendable {
     self.source = source
     self.dtype = dtype
     self.count = count
-  }
-}
-
-/// A call of the host (a Lua function) on numbers that are known only when sweeps have ended.
-package final class DeferredCall {
-  /// Runs on the thread that builds expressions. Throws whatever the host's function throws.
-  let function: ([Double]) throws -> [Double]
-  let outputs: Int
-  /// Set by the first use of any output.
-  var results: [Double]?
-
-  /// A call of `function` with the inputs' values; results that it leaves out are NaN.
-  package init(outputs: Int, function: @escaping ([Double]) throws -> [Double]) {
-    self.outputs = outputs
-    self.function = function
   }
 }

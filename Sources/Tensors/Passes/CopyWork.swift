@@ -2,7 +2,7 @@ import Glibc
 
 /// Copies a stored tensor's bytes, and makes sure that other tensors hold the same ones.
 struct CopyWork: SweepWork {
-  /// Bytes of a unit: small enough to stay in the level-two cache between reading and writing.
+  /// Bytes of a unit: small enough to stay in the L2 cache between reading and writing.
   static let unitBytes = 1 << 18
 
   let source: any ByteSource

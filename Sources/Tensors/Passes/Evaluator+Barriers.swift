@@ -40,7 +40,7 @@ extension Evaluator {
     case .reduce(let reduction, let dimension):
       let sink = try ReductionSink(
         reduction, roots: (root, barrier.roots.last!),
-        geometry: PassPlanner.geometry(of: graph[inputs[0]].shape, dimension), partition: planned.partition)
+        geometry: ReductionSink.Geometry(graph[inputs[0]].shape, dimension), partition: planned.partition)
       return (
         sink,
         {
@@ -81,14 +81,9 @@ extension Evaluator {
         }
       )
     default:
-      // An expression whose elements are put down for others to read in their own order.
-      let dtype: DType = graph[node].precision == .double ? .f64 : .f32
-      let count = graph[node].shape.count
-      let target = try options.makeScratch(count * dtype.byteWidth!)
-      return (
-        StoreSink(root: root, dtype: dtype, sink: target),
-        { graph.settle(node, as: StoredLeaf(source: target, dtype: dtype, count: count)) }
-      )
+      // An expression that is materialised for others to read in their own order.
+      let (target, leaf) = try makeRoom(graph[node].shape.count, graph[node].precision)
+      return (StoreSink(root: root, dtype: leaf.dtype, sink: target), { graph.settle(node, as: leaf) })
     }
   }
 }

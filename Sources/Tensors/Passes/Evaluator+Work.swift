@@ -17,7 +17,7 @@ extension Evaluator {
   ) throws {
     guard !isInDeferredCall else { throw TensorError.inDeferred(operation: operation) }
     try wait { completion in
-      let job = self.keep([], PassPlan(stages: [], awaited: []), targets: [], completion)
+      let job = self.keep([], .empty, targets: [], completion)
       job.outstanding = 1
       self.pool.submit(
         Sweep(partition: .linear(count: units, size: 1), work: UnitWork(body: work)) { [weak self] in

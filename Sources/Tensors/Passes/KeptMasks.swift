@@ -13,26 +13,26 @@ struct KeptMasks {
   private static let mostBits = 320 << 20
 
   private var places: [NodeID: Place] = [:]
-  /// Whether a plan has been looked at.
-  private(set) var isDecided = false
 
   var nodes: Set<NodeID> { Set(places.keys) }
 
-  /// Finds the masks that sweeps of several stages compute; the first full sweep among them is to keep them.
-  mutating func decide(for plan: PassPlan) {
-    isDecided = true
+  /// None.
+  init() {}
+
+  /// The masks that sweeps of several stages compute; the first full sweep among them is to keep them.
+  init(for draft: PassDraft) {
     var first: [NodeID: Place] = [:]
     var bits = 0
-    for (stage, sweeps) in plan.stages.enumerated() {
-      for (index, sweep) in sweeps.enumerated() where sweep.program.count >= Self.leastCount {
-        for mask in sweep.program.costlyMasks {
+    for (stage, work) in draft.stages.enumerated() {
+      for (index, sweep) in work.sweeps.enumerated() where sweep.outline.count >= Self.leastCount {
+        for mask in sweep.outline.costlyMasks {
           guard let place = first[mask] else {
             if Self.mayKeep(sweep) { first[mask] = Place(stage: stage, sweep: index) }
             continue
           }
-          guard place.stage < stage, places[mask] == nil, bits + sweep.program.count <= Self.mostBits
+          guard place.stage < stage, places[mask] == nil, bits + sweep.outline.count <= Self.mostBits
           else { continue }
-          bits += sweep.program.count
+          bits += sweep.outline.count
           places[mask] = place
         }
       }
@@ -40,9 +40,8 @@ struct KeptMasks {
   }
 
   /// Whether a sweep goes over all elements, and always.
-  private static func mayKeep(_ sweep: PassPlan.PlannedSweep) -> Bool {
-    if case .samples = sweep.partition { return false }
-    return !sweep.settled.isEmpty && !sweep.settlesTies
+  private static func mayKeep(_ sweep: PassDraft.Sweep) -> Bool {
+    !sweep.isSampled && !sweep.settled.isEmpty && sweep.space?.trip != .ties
   }
 
   /// Those that a sweep keeps, in a fixed order.

@@ -18,6 +18,16 @@ final class ReductionSink: SweepSink, @unchecked Sendable {
       self.inner = size == 1 ? 1 : inner
     }
 
+    /// Of a dimension of `shape`, or of all its elements.
+    init(_ shape: Shape, _ dimension: Int?) {
+      if let dimension {
+        let (outer, size, inner) = shape.split(at: dimension)
+        self.init(outer: outer, size: size, inner: inner)
+      } else {
+        self.init(outer: 1, size: shape.count, inner: 1)
+      }
+    }
+
     var resultCount: Int { outer * inner }
   }
 
@@ -154,7 +164,7 @@ final class ReductionSink: SweepSink, @unchecked Sendable {
 }
 
 extension Reduction {
-  /// What a reduction of nothing gives.
+  /// What a reduction of nothing returns.
   var neutral: Double {
     switch self {
     case .sum, .squares, .dot: 0

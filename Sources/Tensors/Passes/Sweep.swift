@@ -25,18 +25,18 @@ final class Sweep: @unchecked Sendable {
 }
 
 /// What a sweep does in each of its units.
-protocol SweepWork: Sendable {
+package protocol SweepWork: Sendable {
   /// State of one worker; used by one thread at a time.
   func makeWorker(index: Int) -> any SweepWorker
 }
 
-protocol SweepWorker: AnyObject {
+package protocol SweepWorker: AnyObject {
   func run(unit: Int, range: Range<Int>) throws
 }
 
 /// How an iteration space is cut into units. Results do not depend on who takes a unit, and where a
 /// reduction's tree depends on the cut, the cut depends on the shape alone.
-enum Partition: Hashable, Sendable {
+package enum Partition: Hashable, Sendable {
   /// Elements that a reduction's innermost sums cover, and that a unit usually has.
   static let chunk = 65_536
 
@@ -88,7 +88,7 @@ struct ProgramWork<Element: BlockElement>: SweepWork {
   let sinks: [any SweepSink]
   let tileSize: Int
 
-  /// Bytes that the tiles of one worker may take, so that they stay in a level-two cache.
+  /// Bytes that the tiles of one worker may take, so that they stay in an L2 cache.
   static var tileBytes: Int { 1 << 20 }
 
   init(program: LaunchedProgram, sinks: [any SweepSink], tileSize: Int?, readsScattered: Bool) {

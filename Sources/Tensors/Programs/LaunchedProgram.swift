@@ -82,6 +82,7 @@ extension LaunchedProgram {
       switch leaf.origin {
       case .stored(let leaf): stored = leaf
       case .result(let node):
+        graph.settleIfKnown(elementOfCall: node)
         guard let leaf = graph.storedLeaf(node) else { preconditionFailure("No result yet") }
         stored = leaf
       case .mask(let node):

@@ -3,9 +3,9 @@
 ///
 /// It says what to read and where to find it, but holds neither data nor the values of scalars; those
 /// are bound when it is launched.
-struct Program {
+package struct Program {
   /// A register if not negative, else the scalar `~operand`.
-  typealias Operand = Int32
+  package typealias Operand = Int32
 
   enum Code: Sendable {
     case load, random, mask, splice, rank, fill, convert, select, fold
@@ -28,12 +28,12 @@ struct Program {
     case magnitude
   }
 
-  struct Instruction: Sendable {
+  package struct Instruction: Sendable {
     var code: Code
-    var destination: Int32
+    package var destination: Int32
     /// Operands; `first` of load, random, bernoulli, mask, splice, rank, belowRankLine and fold is an index into the program's
     /// lists.
-    var first: Operand = 0
+    package var first: Operand = 0
     var second: Operand = 0
     var third: Operand = 0
     var dtype: DType = .f32
@@ -52,7 +52,7 @@ struct Program {
   }
 
   /// Stored elements, a barrier's result or a mask, at the positions of a map.
-  struct Leaf {
+  package struct Leaf {
     enum Origin {
       case stored(StoredLeaf)
       case result(NodeID)
@@ -60,7 +60,7 @@ struct Program {
       case mask(NodeID)
     }
     var origin: Origin
-    var map: IndexMap
+    package var map: IndexMap
   }
 
   enum Scalar {
@@ -120,32 +120,22 @@ struct Program {
   var precision: Precision
   /// Elements of the iteration space.
   var count: Int
-  var leaves: [Leaf] = []
+  package var leaves: [Leaf] = []
   var scalars: [Scalar] = []
   var draws: [RandomDraw] = []
   var masks: [Mask] = []
   var splices: [Splice] = []
   var rankings: [Ranking] = []
   var folds: [Fold] = []
-  var instructions: [Instruction] = []
-  var registerCount = 0
+  package var instructions: [Instruction] = []
+  package var registerCount = 0
   /// What was asked for, in order.
-  var roots: [Operand] = []
+  package var roots: [Operand] = []
   /// The positions of those that are registers of bits.
   var bitRoots: Set<Int> = []
-  /// Comparisons of what random numbers or ranks decide: one bit per element, and expensive to recompute.
-  var costlyMasks: [NodeID] = []
-
-  /// Tiles that hold a multiple of this many elements do no work twice.
-  var granularity: Int { max(1, rankings.map(\.row).max() ?? 1) }
-
-  /// Whether leaves are read in another order than they are stored in, which larger tiles make cheaper.
-  var readsScattered: Bool {
-    leaves.contains { leaf in
-      guard case .stored(let stored) = leaf.origin, !(stored.source is MemorySource) else { return false }
-      return !leaf.map.isLinear && stored.count > 65_536
-    }
-  }
+  /// As the outline's.
+  var granularity = 1
+  var readsScattered = false
 }
 
 extension Program {
@@ -189,17 +179,20 @@ extension Program {
   }
 
   /// Calls `body` with every node whose value or result is looked up when the program is launched.
-  func forEachNode(_ body: (NodeID) -> Void) {
+  func forEachNode(_ body: (NodeID) -> Void) { forEachNode { node, _ in body(node) } }
+
+  /// Calls `body` with every node whose value, of scalars, or result is looked up when the program is launched.
+  func forEachNode(_ body: (_ node: NodeID, _ isScalar: Bool) -> Void) {
     for leaf in leaves {
       switch leaf.origin {
-      case .result(let node), .mask(let node): body(node)
+      case .result(let node), .mask(let node): body(node, false)
       case .stored: break
       }
     }
-    for scalar in scalars { if case .node(let node) = scalar { body(node) } }
+    for scalar in scalars { if case .node(let node) = scalar { body(node, true) } }
     for mask in masks {
-      body(mask.selection)
-      body(mask.cut)
+      body(mask.selection, false)
+      body(mask.cut, false)
     }
     for splice in splices { for piece in splice.pieces { piece.forEachNode(body) } }
     for ranking in rankings { ranking.program.forEachNode(body) }

@@ -42,7 +42,9 @@ final class Bench {
 
   func evaluator() -> Evaluator {
     Evaluator(
-      graph: graph, options: Evaluator.Options(threads: threads, tileSize: tileSize, makeScratch: makeScratch)
+      graph: graph,
+      options: Evaluator.Options(
+        threads: threads, verifies: true, tileSize: tileSize, makeScratch: makeScratch)
     )
   }
 
