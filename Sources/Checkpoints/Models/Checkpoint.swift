@@ -39,7 +39,7 @@ package final class Checkpoint: Sendable {
     switch location {
     case .files(let paths):
       for path in paths {
-        let file = try SafetensorsFile(path: path)
+        let file = try SafetensorsFile(path: path, links: path == self.path ? .all : .withinFolder)
         files.append(file)
         tensors += file.tensors
       }

@@ -21,8 +21,8 @@ package struct SafetensorsFile: Sendable {
   /// Opens a file and reads its header, no data.
   ///
   /// Throws `CheckpointError` if the file cannot be read, `SafetensorsError` if it is not valid.
-  package init(path: FilePath) throws {
-    let file = try InputFile(path: path)
+  package init(path: FilePath, links: InputFile.Links = .withinFolder) throws {
+    let file = try InputFile(path: path, links: links)
     let fileByteCount = file.identity.byteCount
     let header: SafetensorsHeader
     do {
