@@ -1,3 +1,4 @@
+import Basics
 import Checkpoints
 import Foundation
 import SystemPackage
@@ -142,6 +143,21 @@ import Testing
       atPath: directory.file("link").string, withDestinationPath: "models--org--name/snapshots/abc")
     #expect(try open("link").names == ["a"])
     #expect(try open("link").config == .object([:]))
+  }
+
+  @Test(arguments: ["model.safetensors", "config.json"])
+  func linksThatLeadOutAreRefused(name: String) throws {
+    try directory.write(safetensors(tensors: "a"), to: "elsewhere/weights")
+    try directory.write(safetensors(tensors: "a"), to: "model/model.safetensors")
+    try? FileManager.default.removeItem(atPath: directory.file("model/\(name)").string)
+    try FileManager.default.createSymbolicLink(
+      atPath: directory.file("model/\(name)").string, withDestinationPath: "../elsewhere/weights")
+    let expected = FileError.linkLeadsOut(
+      path: directory.file("model/\(name)"),
+      target: try DirectoryFiles.realPath(directory.file("elsewhere/weights")))
+    #expect(throws: expected) { _ = try open("model").config }
+    // A link that the user names is theirs.
+    if name == "model.safetensors" { #expect(try open("model/model.safetensors").names == ["a"]) }
   }
 
   @Test func manyShardsAreOpenAtOnce() throws {

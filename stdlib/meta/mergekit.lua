@@ -401,7 +401,8 @@ function model:has_same_names(other) end
 ---@param f fun(tensor: mk.tensor, info: mk.info): mk.tensor
 ---@return mk.model
 function model:map(f) end
---- Computes the model and writes it now.
+--- Computes the model and writes it now, below OUT or a folder of `--allow-write`. `force` replaces what the run itself has
+--- saved there; what was there before, only with `--force`. Python code of the model is not written.
 ---@param path string
 ---@param options { dtype: mk.dtype?, shard_size: string|integer?, force: boolean? }?
 function model:save(path, options) end

@@ -52,17 +52,21 @@ extension ModelFiles {
   }
 }
 
-/// The files in a directory. Symbolic links are followed: a snapshot in the hub's cache is made of them.
+/// The files in a directory. Symbolic links are followed within it and into a hub cache's blobs, of which a snapshot is
+/// made; elsewhere only from a file that the user named.
 package struct ModelDirectory: ModelFiles {
   package let path: FilePath
+  /// The name of the file that the user named, if it was one.
+  private let named: String?
   /// What the paths of the files begin with.
   private let prefix: FilePath
 
-  package init(_ path: FilePath) { (self.path, prefix) = (path, path) }
+  package init(_ path: FilePath) { (self.path, prefix, named) = (path, path, nil) }
 
   /// The directory that a file is in; messages name the file as it was given.
   package init(of file: FilePath) {
     prefix = file.removingLastComponent()
+    named = file.lastComponent?.string
     path = prefix.isEmpty ? "." : prefix
   }
 
@@ -74,7 +78,9 @@ package struct ModelDirectory: ModelFiles {
 
   package func has(_ name: String) -> Bool { isRegularFile(path(of: name)) }
 
-  package func open(_ name: String) throws -> InputFile { try InputFile(path: path(of: name)) }
+  package func open(_ name: String) throws -> InputFile {
+    try InputFile(path: path(of: name), links: name == named ? .all : .withinFolder)
+  }
 }
 
 /// Whether a regular file, or a link to one, stands at a path.
