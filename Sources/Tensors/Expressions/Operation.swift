@@ -76,8 +76,8 @@ enum Operation {
   case topMask
   /// A result of a host function of the scalar inputs.
   case deferred(DeferredCall, output: Int)
-  /// The first input's bytes, once all inputs' bytes are found to be equal.
-  case identical
+  /// The first input's bytes, once all inputs are compared: bytes that differ are an error, or else are said.
+  case identical(isRequired: Bool)
 }
 
 /// What a selection is for, by its name in scripts.

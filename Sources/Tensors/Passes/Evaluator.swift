@@ -33,10 +33,13 @@ package final class Evaluator {
   package struct Target {
     package var sink: any ByteSink
     package var dtype: DType
+    /// What is to be told of the elements that go there; `nil` if nobody asks.
+    package var findings: StoreFindings?
 
-    package init(sink: any ByteSink, dtype: DType) {
+    package init(sink: any ByteSink, dtype: DType, findings: StoreFindings? = nil) {
       self.sink = sink
       self.dtype = dtype
+      self.findings = findings
     }
   }
 
@@ -109,7 +112,14 @@ package final class Evaluator {
     _ node: NodeID, as dtype: DType, to sink: any ByteSink,
     completion: @escaping (Result<Void, any Error>) -> Void
   ) throws {
-    if let copy = try copyWork(node, as: dtype, to: sink) {
+    try store(node, Target(sink: sink, dtype: dtype), completion: completion)
+  }
+
+  /// The same, for a target.
+  package func store(
+    _ node: NodeID, _ target: Target, completion: @escaping (Result<Void, any Error>) -> Void
+  ) throws {
+    if let copy = try copyWork(node, for: target) {
       let job = keep([node], PassPlan(stages: [], awaited: []), targets: [], completion)
       job.outstanding = 1
       pool.submit(
@@ -118,8 +128,8 @@ package final class Evaluator {
         })
       return
     }
-    try requireStorable(node, as: dtype)
-    try start([node], targets: [Target(sink: sink, dtype: dtype)], completion: completion)
+    try requireStorable(node, as: target.dtype)
+    try start([node], targets: [target], completion: completion)
   }
 
   /// Starts to compute several expressions, each for a target of its own, as `store` does one. Those of one
@@ -135,7 +145,7 @@ package final class Evaluator {
     var order: [Space] = []
     var groups: [Space: [(node: NodeID, target: Target)]] = [:]
     for request in requests {
-      if try copyWork(request.node, as: request.target.dtype, to: request.target.sink) != nil {
+      if try copyWork(request.node, for: request.target) != nil {
         singles.append(request)
         continue
       }
@@ -149,7 +159,7 @@ package final class Evaluator {
     let ends = Ends(count: singles.count + order.count, completion)
     do {
       for (node, target) in singles {
-        try store(node, as: target.dtype, to: target.sink, completion: ends.one)
+        try store(node, target, completion: ends.one)
       }
       for space in order {
         let group = groups[space]!
@@ -364,7 +374,8 @@ package final class Evaluator {
     var sinks: [any SweepSink] = []
     var finishers: [() throws -> Void] = []
     for (root, target) in zip(planned.outputs, job.targets) {
-      sinks.append(StoreSink(root: root, dtype: target.dtype, sink: target.sink))
+      sinks.append(
+        StoreSink(root: root, dtype: target.dtype, sink: target.sink, findings: target.findings))
     }
     var keySinks: [Int: KeySink] = [:]
     for barrier in settled {
