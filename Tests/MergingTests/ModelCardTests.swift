@@ -22,6 +22,7 @@ import Testing
         base_model:
         - org/base
         - org/math
+        base_model_relation: merge
         library_name: transformers
         tags:
         - mergekit-lua

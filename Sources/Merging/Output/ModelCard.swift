@@ -102,6 +102,8 @@ package enum ModelCard {
     if !hubModels.isEmpty {
       lines.append("base_model:")
       lines += hubModels.map { "- \(yamlScalar($0.name))" }
+      // What the hub calls a model that is made of others.
+      lines.append("base_model_relation: merge")
     }
     lines += ["library_name: transformers", "tags:", "- mergekit-lua", "- merge", "---"]
     return lines

@@ -5,8 +5,13 @@ import Synchronization
 package final class StoreFindings: Sendable {
   /// Elements that are not finite.
   package struct NonFinite: Sendable, Equatable {
-    package var nans = 0
-    package var infinities = 0
+    package var nans: Int
+    package var infinities: Int
+
+    package init(nans: Int = 0, infinities: Int = 0) {
+      self.nans = nans
+      self.infinities = infinities
+    }
 
     package var isEmpty: Bool { nans + infinities == 0 }
   }
