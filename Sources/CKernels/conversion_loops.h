@@ -48,6 +48,32 @@ TARGET static void LEVEL(store)(conversion_format format, const float *source, v
   }
 }
 
+// The largest magnitude as an integer tells: what is not finite has the largest exponent.
+#define HAS_ABOVE(type, mask, infinity)                                         \
+  do {                                                                          \
+    const type *codes = elements;                                               \
+    type most = 0;                                                              \
+    for (ptrdiff_t i = 0; i < count; i++) {                                     \
+      const type magnitude = codes[i] & (mask);                                 \
+      most = magnitude > most ? magnitude : most;                               \
+    }                                                                           \
+    return most >= (infinity);                                                  \
+  } while (0)
+
+TARGET static bool LEVEL(has_nonfinite)(conversion_format format, const void *elements, ptrdiff_t count) {
+  switch (format) {
+  case conversion_f32: HAS_ABOVE(signed32, 0x7fffffff, 0x7f800000);
+  case conversion_f64: HAS_ABOVE(signed64, INT64_MAX, 0x7ff0000000000000);
+  case conversion_f16: HAS_ABOVE(signed16, 0x7fff, 0x7c00);
+  case conversion_bf16: HAS_ABOVE(signed16, 0x7fff, 0x7f80);
+  case conversion_f8e4m3: HAS_ABOVE(uint8_t, 0x7f, 0x7f);
+  case conversion_f8e5m2: HAS_ABOVE(uint8_t, 0x7f, 0x7c);
+  case conversion_bool: return false;
+  }
+}
+
+#undef HAS_ABOVE
+
 #define AS_F16(value) OF_F16((uint16_t)F16_CODE(value))
 #define AS_BF16(value) of_bits(bf16_code(value) << 16)
 #define AS_F8E4M3(value) OF_F8E4M3((uint8_t)f8e4m3_code(value))

@@ -6,6 +6,9 @@
 
 typedef float __attribute__((aligned(1), may_alias)) stored32;
 typedef double __attribute__((aligned(1), may_alias)) stored64;
+typedef int16_t __attribute__((aligned(1), may_alias)) signed16;
+typedef int32_t __attribute__((aligned(1), may_alias)) signed32;
+typedef int64_t __attribute__((aligned(1), may_alias)) signed64;
 
 INLINE float canonical(float value) { return value == value ? value : NAN; }
 
@@ -131,7 +134,7 @@ conversion_level conversion_best(void) {
 
 conversion_level conversion_best(void) { return conversion_baseline; }
 
-#define AT_LEVEL(name, ...) (void)level, name##_baseline(__VA_ARGS__)
+#define AT_LEVEL(name, ...) return (void)level, name##_baseline(__VA_ARGS__)
 
 #endif
 
@@ -143,6 +146,11 @@ void conversion_load(conversion_level level, conversion_format format, const voi
 void conversion_store(conversion_level level, conversion_format format, const float *source, void *elements,
                       ptrdiff_t count) {
   AT_LEVEL(store, format, source, elements, count);
+}
+
+bool conversion_has_nonfinite(conversion_level level, conversion_format format, const void *elements,
+                              ptrdiff_t count) {
+  AT_LEVEL(has_nonfinite, format, elements, count);
 }
 
 void conversion_round(conversion_level level, conversion_format format, const float *source,

@@ -16,6 +16,8 @@ enum ConfigProblem: Equatable, Sendable {
   // The text.
   case notUTF8(byte: UInt8)
   case syntax(problem: String, context: String?, contextPlace: Place?, isTab: Bool)
+  case codeFence
+  case oddSpace(scalar: UInt32)
   case empty
   case documentNotMapping(found: String)
   case duplicateKey(first: Place, isWarning: Bool)
@@ -41,6 +43,7 @@ enum ConfigProblem: Equatable, Sendable {
   case badChoice(found: String, choices: [String], nearest: String?)
   case notTokenSource
   case tokenTwice
+  case oldTokenizerSource(model: String)
 
   // Settings.
   case mixedList(expected: String, found: String)
@@ -59,7 +62,6 @@ enum ConfigProblem: Equatable, Sendable {
 
   // Layers.
   case layersNegative(Int)
-  case layersEmpty(Int, Int)
   case layersReversed(Int, Int)
   case layersUnequal(count: Int, first: Int)
 
@@ -93,6 +95,10 @@ extension ConfigProblem: CustomStringConvertible {
     case .syntax(let problem, let context, let place, let isTab):
       "this is not valid YAML: \(problem)" + (isTab ? " (a tab; YAML indents with spaces)" : "")
         + (context.map { ", \($0)" } ?? "") + (place.map { " that begins at \($0)" } ?? "")
+    case .codeFence:
+      "a code fence (```) stands around the config; YAML begins without it: take away this line and the last"
+    case .oddSpace(let scalar):
+      "a non-breaking space (U+\(String(scalar, radix: 16, uppercase: true))) stands in the indentation; YAML indents with plain spaces"
     case .empty: "there is no config in the file; expected merge_method, and models, slices or modules"
     case .documentNotMapping(let found):
       "expected keys such as merge_method at the top of the config, found \(found)"
@@ -129,6 +135,7 @@ extension ConfigProblem: CustomStringConvertible {
     case .tokenizerTwice: "tokenizer and tokenizer_source are both given; expected one of them"
     case .badChoice(let found, let choices, let nearest):
       "expected \(choices.joined(separator: " or ")), found \(found)" + suggestion(nearest)
+    case .oldTokenizerSource(let model): "'model:\(model)' is how old versions said it; expected \(model)"
     case .notTokenSource: "expected either token or token_id, found neither"
     case .tokenTwice: "token and token_id are both given; expected one of them"
 
@@ -152,8 +159,6 @@ extension ConfigProblem: CustomStringConvertible {
         + "adapter into it with another tool and name the result"
 
     case .layersNegative(let layer): "layers count from 0, found \(layer)"
-    case .layersEmpty(let first, let end):
-      "[\(first), \(end)] holds no layer: the second number is the layer after the last"
     case .layersReversed(let first, let end): "[\(first), \(end)] is reversed: the first layer comes first"
     case .layersUnequal(let count, let first):
       "\(counted(count, "layer")), but sources[1] has \(first): all sources of a slice have as many"

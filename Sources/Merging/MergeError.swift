@@ -6,7 +6,8 @@ package enum MergeError: Error {
   case noTensor(String, model: String, nearest: String?)
   case duplicateName(String, model: String)
   case tooDeep(Int, most: Int)
-  case quantized(model: String, method: String)
+  /// `mark` says by what it is known.
+  case quantized(model: String, mark: String)
   case noTensors(model: String)
   case shapeChanged(planned: Shape, found: Shape)
   /// An error on the way to one tensor of the output.
@@ -40,8 +41,8 @@ extension MergeError: CustomStringConvertible {
       "model '\(model)' names tensor '\(name)' twice"
     case .tooDeep(let depth, let most):
       "a chain of \(depth) models made of models is too long (Lua's stack has room for \(most)); save one in between"
-    case .quantized(let model, let method):
-      "model '\(model)' is quantized (quantization_config: \(method)); merge the original weights instead"
+    case .quantized(let model, let mark):
+      "model '\(model)' is quantized (\(mark)); merge the original weights instead"
     case .noTensors(let model):
       "model '\(model)' has no tensors to write"
     case .shapeChanged(let planned, let found):

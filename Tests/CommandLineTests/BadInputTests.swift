@@ -138,9 +138,13 @@ import Testing
     try tool.write(safetensors([("a", [1])]), to: "n/model.safetensors")
     #expect(
       try failure(
-        "\n\nreturn mk.merge { method = 'task_arithmetic', base = mk.model 'n', models = { { mk.model 'm', weight = 1 } } }"
+        """
+        local strict = mk.method { name = 'strict', base = 'required', missing = 'error', merge = function(t) return t.base end }
+
+        return mk.merge { method = strict, base = mk.model 'n', models = { mk.model 'm' } }
+        """
       )
-        == "recipe.lua:3: tensor 'b' is missing in model 'n', and method 'task_arithmetic' needs it there")
+        == "recipe.lua:3: tensor 'b' is missing in model 'n', and method 'strict' needs it there")
     try tool.write(safetensors([("a", [1]), ("b", [1])]), to: "n/model.safetensors")
     #expect(
       try failure(

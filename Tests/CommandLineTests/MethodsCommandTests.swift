@@ -10,7 +10,7 @@ import Testing
     slerp (SLERP)
       Interpolates along the arc from the base (t = 0) to the other model (t = 1).
       1 model, needs a base model
-      t (required)
+      t (required), usually from 0 to 1
       https://en.wikipedia.org/wiki/Slerp
 
     """

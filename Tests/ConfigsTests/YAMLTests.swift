@@ -24,6 +24,26 @@ import Testing
         + "spaces), while scanning for the next token"
     ),
     (
+      "```yaml\na: b\n```\n",
+      "1:1: a code fence (```) stands around the config; YAML begins without it: take away this line and the last"
+    ),
+    (
+      "\n  ```\na: b\n```",
+      "2:3: a code fence (```) stands around the config; YAML begins without it: take away this line and the last"
+    ),
+    (
+      "a:\n\u{A0} b: c",
+      "2:1: a non-breaking space (U+A0) stands in the indentation; YAML indents with plain spaces"
+    ),
+    (
+      "a:\n -\u{A0}b: c",
+      "2:2: a non-breaking space (U+A0) stands in the indentation; YAML indents with plain spaces"
+    ),
+    (
+      "a:\n  \u{202F}b: c",
+      "2:3: a non-breaking space (U+202F) stands in the indentation; YAML indents with plain spaces"
+    ),
+    (
       "a: \"b",
       "1:6: this is not valid YAML: found unexpected end of stream, while scanning a quoted scalar that "
         + "begins at 1:4"

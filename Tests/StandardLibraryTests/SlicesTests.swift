@@ -49,6 +49,29 @@ import Testing
     return bench.printed
   }
 
+  /// A slice without layers says where what precedes the layers comes from, or what follows them.
+  @Test func slicesOfNoLayers() throws {
+    func merged(_ slices: String) throws -> [String: Float] {
+      let output = try bench.output("\(models)\nreturn mk.merge { method = 'linear', parameters = { weight = 1 }, slices = { \(slices) } }")
+      return Dictionary(uniqueKeysWithValues: output.map { ($0.name, $0.elements[0]) })
+    }
+    let some = "{ sources = { { p, layers = { 0, 2 } }, { q, layers = { 1, 3 } } } }"
+    let last = try merged("\(some), { sources = { { r, layers = { 4, 4 } } } }")
+    #expect(last["model.norm.weight"] == 200)
+    #expect(last["model.embed_tokens.weight"] == 50)
+    #expect(last["model.layers.0.w"] == 50.5)
+    #expect(last.count == 4)
+    let first = try merged("{ sources = { { r, layers = { 0, 0 } }, { q, layers = { 2, 2 } } } }, \(some)")
+    #expect(first["model.embed_tokens.weight"] == 150)
+    #expect(first["model.norm.weight"] == 50)
+    #expect(bench.warnings.isEmpty)
+    let middle = try merged("\(some), { sources = { { r, layers = { 1, 1 } } } }, \(some)")
+    #expect(middle["model.norm.weight"] == 50)
+    #expect(middle.count == 6)
+    #expect(
+      bench.warnings == ["slices[2]: holds no layer, and is neither the first slice nor the last: it has no effect"])
+  }
+
   @Test func sourcesOfASliceGoTogether() throws {
     let slices = """
       slices = {

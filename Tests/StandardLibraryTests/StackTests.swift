@@ -117,7 +117,8 @@ import Testing
       "{ { p, layers = { 0, 1.5 } } }",
       "stack[1].layers: expected { first, last }, the first layer (from 0) and the one after the last"
     ),
-    ("{ { p, layers = { 2, 2 } } }", "stack[1].layers: { 2, 2 } holds no layer"),
+    ("{ { p, layers = { 2, 1 } } }", "stack[1].layers: { 2, 1 } holds no layer"),
+    ("{ { p, layers = { 2, 2 } }, { q, layers = { 0, 0 } } }", "stack: no slice holds a layer"),
     ("{ { p, layers = { -1, 2 } } }", "stack[1].layers: { -1, 2 } is not within the 3 layers of model 'p'"),
     ("{ { p, layers = { 0, 4 } } }", "stack[1].layers: { 0, 4 } is not within the 3 layers of model 'p'"),
     ("{ p, module = 'vision' }", "stack: module: model 'p' has no module 'vision'"),

@@ -2,6 +2,7 @@
 
 local core = require "mergekit.core"
 local methods = require "mergekit.methods.method"
+local settings = require "mergekit.merge.settings"
 
 local M = {}
 
@@ -10,9 +11,11 @@ local base_words = {
 }
 
 local function parameter_text(parameter)
-  if parameter.required then return parameter.name .. " (required)" end
-  if parameter.default == nil then return parameter.name .. " (optional)" end
-  return ("%s = %s"):format(parameter.name, tostring(parameter.default))
+  local range = parameter.range and ", " .. settings.range_words(parameter.range)
+    or parameter.usual and ", usually " .. settings.range_words(parameter.usual) or ""
+  if parameter.required then return parameter.name .. " (required)" .. range end
+  if parameter.default == nil then return parameter.name .. " (optional)" .. range end
+  return ("%s = %s"):format(parameter.name, tostring(parameter.default)) .. range
 end
 
 local function count_text(method)

@@ -6,6 +6,7 @@ local placement = require "mergekit.merge.placement"
 local presence = require "mergekit.merge.presence"
 local settings = require "mergekit.merge.settings"
 local specification = require "mergekit.merge.specification"
+local sums = require "mergekit.methods.sums"
 
 -- Of `info`, only the layer may be nil.
 local strict_info = methods.strictness("info", { "layer" })
@@ -135,12 +136,17 @@ function M.builder(specify, filter_name, vocabulary)
     local first = found.base or found.inputs[1]
     local aligned = reader(place, first.source.model, first.name or place.name)
     if found.how == "copy" then return tensor_of(first, place, specified, aligned) end
+    if found.how == "mean" and core.is_float(specified.dtype) then
+      local tensors = {}
+      for index, entry in ipairs(found.inputs) do tensors[index] = tensor_of(entry, place, specified, aligned) end
+      return sums.of(tensors) / #tensors
+    end
     if not core.is_float(specified.dtype) then
       local copies = {}
       for index, entry in ipairs(presence.entries(found)) do
         copies[index] = tensor_of(entry, place, specified, aligned)
       end
-      return core.identical(copies)
+      return core.identical(copies, true)
     end
     return merged(place, found, specified, aligned)
   end

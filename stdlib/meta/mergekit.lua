@@ -275,10 +275,12 @@ function mk.bernoulli(p, shape) end
 ---@param dim integer?
 ---@return mk.tensor
 function mk.cat(tensors, dim) end
---- The first tensor's bytes, for any dtype, on condition that all tensors have the same ones.
+--- The first tensor's bytes, for any dtype, on condition that all tensors have the same ones; with `may_differ`, others
+--- are a warning.
 ---@param tensors mk.tensor[]
+---@param may_differ boolean?
 ---@return mk.tensor
-function mk.identical(tensors) end
+function mk.identical(tensors, may_differ) end
 
 --- Runs a function on numbers once they are known, and returns lazy numbers: planning needs no data.
 --- Without `results` there are eight, of which as many are taken as are wanted.
@@ -391,6 +393,13 @@ function model:specification(name) end
 ---@param other mk.model
 ---@return boolean
 function model:has_same_names(other) end
+--- Whether the model's files have a tokenizer, of whatever form.
+---@return boolean
+function model:has_tokenizer() end
+--- Whether both models have tokenizers of a form that is not read, in equal files.
+---@param other mk.model
+---@return boolean
+function model:has_same_unread_tokenizer(other) end
 --- A model whose tensors are what `f` makes of these; of any shape. `f` may run more than once for a
 --- tensor, so it should depend on its arguments only.
 --- ```lua
@@ -739,15 +748,18 @@ mk.required = {}
 ---@field reference string?  a paper's address
 ---@field base "required"|"optional"|"ignored"?  ignored (the default): an input like the others, the last if it
 ---  is not among the models
----@field parameters table<string, any>?  shared: defaults, mk.required, or { default =, type =, required = }
+---@field parameters table<string, any>?  shared: defaults, mk.required, or { default =, type =, required =, range =,
+---  usual = }: values outside of `range`, { lowest, highest }, are errors, and outside of `usual` warnings
 ---@field per_input table<string, any>?   of each input; with { base = true } the base has its own too
 ---@field min_inputs integer?  beside the base; default 1
 ---@field max_inputs integer?
----@field missing "error"|"passthrough_singleton"|"passthrough_base_singleton"|"base_or_skip"?  what becomes of
----  a tensor that not every input has. `passthrough_singleton` copies what one model alone has,
----  `passthrough_base_singleton` what the base alone has; `base_or_skip` copies the base's or leaves the tensor out
----  if too few inputs have it. Else it is merged from those that have it, which must be as many as the method
----  takes, and the base among them if there is one; `error`, the default, has no exception.
+---@field missing "copy_extras"|"error"|"passthrough_singleton"|"passthrough_base_singleton"|"base_or_skip"?  what
+---  becomes of a tensor that not every input has. It is merged from those that have it, if they are as many as the
+---  method takes, and the base is among them if there is one. Else it is copied from the one model that has it, or is
+---  the mean of those that do if the base lacks it, with a warning (`copy_extras`, the default); `error` refuses it.
+---  `passthrough_singleton` copies what one model alone has in any case, `passthrough_base_singleton` what the base
+---  alone has; `base_or_skip` copies the base's or leaves the tensor out if too few inputs have it. Buffers that models
+---  compute anew (`rotary_emb.inv_freq`) are always copied.
 
 --- Makes a merge method; a file that returns one is a method by its name.
 --- ```lua

@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = false, lambda = 1.0 },
-  per_input = { weight = mk.required, density = 1.0, gamma = 0.01 },
+  per_input = { weight = mk.required, density = task_vectors.density, gamma = { default = 0.01, range = { 0, 1 } } },
   merge = function(t) return task_vectors.merge(t, { mask = task_vectors.band }) end,
 }

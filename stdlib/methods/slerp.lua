@@ -16,7 +16,7 @@ return mk.method {
   min_inputs = 1,
   max_inputs = 1,
   missing = "passthrough_singleton",
-  parameters = { t = mk.required },
+  parameters = { t = { required = true, usual = { 0, 1 } } },
   merge = function(t)
     local a, b, fraction = t.base, t.inputs[1].tensor, t.t
     local function length(x)

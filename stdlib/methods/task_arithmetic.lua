@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = false, lambda = 1.0 },
-  per_input = { weight = mk.required, density = 1.0 },
+  per_input = { weight = mk.required, density = task_vectors.density },
   merge = function(t) return task_vectors.merge(t, {}) end,
 }

@@ -3,6 +3,7 @@
 #ifndef MERGEKIT_CONVERSIONS_H
 #define MERGEKIT_CONVERSIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 // The instruction sets that the loops are compiled for. AVX2 is taken with F16C, AVX-512F with BW and VL.
@@ -26,6 +27,9 @@ void conversion_load(conversion_level level, conversion_format format, const voi
                      float *destination, ptrdiff_t count);
 void conversion_store(conversion_level level, conversion_format format, const float *source, void *elements,
                       ptrdiff_t count);
+// Whether one of the elements is not finite; not of bool.
+bool conversion_has_nonfinite(conversion_level level, conversion_format format, const void *elements,
+                              ptrdiff_t count);
 // The values that a store and a load leave; not of bool. The destination is the source or does not overlap
 // it.
 void conversion_round(conversion_level level, conversion_format format, const float *source,

@@ -217,11 +217,6 @@ extension MergeReader {
       if number < 0 { throw error(.layersNegative(number), item, path.item(index + 1)) }
       numbers.append(number)
     }
-    // A module may be one without layers, which is then all of its slice.
-    let isWholeOfModule = numbers == [0, 0] && path.description.hasPrefix("modules.")
-    if numbers[0] == numbers[1], !isWholeOfModule {
-      throw error(.layersEmpty(numbers[0], numbers[1]), node, path)
-    }
     if numbers[0] > numbers[1] { throw error(.layersReversed(numbers[0], numbers[1]), node, path) }
     return numbers[0]..<numbers[1]
   }

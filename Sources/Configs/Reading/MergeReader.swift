@@ -51,7 +51,7 @@ final class MergeReader {
     for entry in node.mapping ?? [] {
       if keys.contains(entry.key) {
         result[entry.key] = entry.value.isNull ? nil : entry.value
-      } else if !entry.value.hasAnchor {
+      } else if !entry.value.containsAnchor {
         let isParameter =
           keys.contains("parameters") && methods.values.contains { $0.parameter(entry.key) != nil }
         let nearest = Self.meantKey(entry.key, among: keys)

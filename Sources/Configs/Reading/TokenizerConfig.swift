@@ -93,9 +93,14 @@ extension MergeReader {
     _ node: YAMLNode, _ path: KeyPath
   ) throws(ConfigError) -> TokenizerConfig.Source {
     switch node.text {
-    case "union": .union
-    case "base": .base
-    default: .model(try model(node, path))
+    case "union": return .union
+    case "base": return .base
+    case let text:
+      let old = "model:"
+      if let text, text.hasPrefix(old) {
+        throw error(.oldTokenizerSource(model: String(text.dropFirst(old.count))), node, path)
+      }
+      return .model(try model(node, path))
     }
   }
 

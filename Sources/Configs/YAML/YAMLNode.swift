@@ -18,8 +18,8 @@ final class YAMLNode: Sendable {
   let content: Content
   /// Where it begins; for an alias, where what it names begins.
   let place: Place
-  /// Whether an anchor names it.
-  let hasAnchor: Bool
+  /// Whether an anchor names it, or something in it.
+  let containsAnchor: Bool
   /// The nodes of the tree from here, where what several aliases name counts as often as it is named.
   let expandedCount: Int
   /// The levels of the tree from here, 1 for a scalar.
@@ -28,13 +28,13 @@ final class YAMLNode: Sendable {
   init(_ content: Content, at place: Place, hasAnchor: Bool) {
     self.content = content
     self.place = place
-    self.hasAnchor = hasAnchor
     var children: [YAMLNode] = []
     switch content {
     case .scalar: break
     case .sequence(let items): children = items
     case .mapping(let entries): children = entries.map(\.value)
     }
+    containsAnchor = hasAnchor || children.contains(where: \.containsAnchor)
     // Entries come from a limited file, so that the sum does not overflow.
     expandedCount = children.reduce(1) { $0 + $1.expandedCount }
     depth = 1 + (children.lazy.map(\.depth).max() ?? 0)

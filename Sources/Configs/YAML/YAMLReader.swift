@@ -25,6 +25,7 @@ struct YAMLReader {
     if let place = firstInvalidUTF8(in: bytes) {
       throw ConfigError(.notUTF8(byte: place.byte), at: place.place, in: file)
     }
+    if let (problem, place) = damageOfCopying(in: bytes) { throw ConfigError(problem, at: place, in: file) }
     var reader = YAMLReader(YAMLEvents(bytes, file: file))
     var documents: [YAMLNode] = []
     while true {
@@ -136,6 +137,31 @@ struct YAMLReader {
     return merged.filter { places[$0.key] == nil } + own
   }
 }
+
+/// What copying a config out of a page or a chat leaves in it: a code fence, or non-breaking spaces as indentation,
+/// which YAML takes as a part of keys.
+private func damageOfCopying(in bytes: [UInt8]) -> (problem: ConfigProblem, place: Place)? {
+  var isFirst = true
+  let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+  for (number, line) in lines.enumerated() {
+    let indented = String(decoding: line, as: UTF8.self).unicodeScalars
+    let rest = indented.drop(while: { [" ", "\t", "\r", "\u{FEFF}"].contains($0) })
+    guard let first = rest.first else { continue }
+    let column = indented.distance(from: indented.startIndex, to: rest.startIndex) + 1
+    let place = Place(line: number + 1, column: column)
+    if isFirst, rest.starts(with: "```".unicodeScalars) { return (.codeFence, place) }
+    isFirst = false
+    // Lines of a text, such as a chat template, may begin as they like.
+    guard line.contains(UInt8(ascii: ":")) else { continue }
+    let content = rest.drop(while: { $0 == "-" || $0 == " " })
+    let starts = [first, content.first ?? first]
+    if let odd = starts.first(where: { oddSpaces.contains($0) }) { return (.oddSpace(scalar: odd.value), place) }
+  }
+  return nil
+}
+
+/// Spaces that look like the plain one, and are none to YAML.
+private let oddSpaces: Set<Unicode.Scalar> = ["\u{A0}", "\u{2007}", "\u{202F}", "\u{3000}"]
 
 /// The first byte that is not UTF-8, and its place.
 private func firstInvalidUTF8(in bytes: [UInt8]) -> (byte: UInt8, place: Place)? {

@@ -72,6 +72,7 @@ package final class CheckpointModel: LazyModel {
   package let warnings: [String]
   package private(set) lazy var aliases = NameAliases(names)
   private let graph: ExpressionGraph
+  private let wrappers: WrapperNames
   private var cached = NodeCache()
 
   /// Opens a checkpoint; reads headers and config.json. The reference is a path, whatever characters it has;
@@ -89,25 +90,31 @@ package final class CheckpointModel: LazyModel {
       notice = ["\(problem)"]
     }
     warnings = checkpoint.warnings + notice
-    names = checkpoint.names
+    wrappers = WrapperNames(checkpoint.names)
+    names = wrappers.names
     config = try checkpoint.config
     architecture = Architecture(names: names, config: config)
     self.graph = graph
-    if let config, let quantization = config["quantization_config"], !quantization.isNull {
-      throw MergeError.quantized(
-        model: reference, method: quantization["quant_method"]?.stringValue ?? "unknown")
+    if let mark = QuantizationMarks.find(
+      config: config, names: checkpoint.names, dtype: { [checkpoint] in checkpoint.tensor(named: $0)?.dtype })
+    {
+      throw MergeError.quantized(model: reference, mark: mark)
     }
   }
 
-  package func has(_ name: String) -> Bool { checkpoint.tensor(named: name) != nil }
+  package func has(_ name: String) -> Bool { tensor(named: name) != nil }
+
+  private func tensor(named name: String) -> StoredTensor? {
+    checkpoint.tensor(named: wrappers.storedName(name))
+  }
 
   package func specification(of name: String) -> TensorSpecification? {
-    checkpoint.tensor(named: name).map { TensorSpecification(shape: Shape($0.shape), dtype: $0.dtype) }
+    tensor(named: name).map { TensorSpecification(shape: Shape($0.shape), dtype: $0.dtype) }
   }
 
   package func expression(for name: String) throws -> NodeID {
     if let node = cached.node(named: name, in: graph) { return node }
-    guard let tensor = checkpoint.tensor(named: name) else {
+    guard let tensor = tensor(named: name) else {
       throw MergeError.noTensor(name, model: label, nearest: nearestName(to: name, among: names))
     }
     let node = try graph.stored(tensor.leaf, shape: Shape(tensor.shape))

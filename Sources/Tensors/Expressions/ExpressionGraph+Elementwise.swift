@@ -97,8 +97,9 @@ extension ExpressionGraph {
       .convert(dtype), .one(input), shape: node.shape, precision: node.precision, dtype: dtype)
   }
 
-  /// The first tensor, for any dtype, on condition that all have the same bytes; else the run fails.
-  package func identical(_ inputs: [NodeID]) throws -> NodeID {
+  /// The first tensor, for any dtype, on condition that all have the same bytes; else the run fails, or, if that is
+  /// not required, says so.
+  package func identical(_ inputs: [NodeID], isRequired: Bool = true) throws -> NodeID {
     guard let first = inputs.first else { throw TensorError.noInputs(operation: "identical") }
     for input in inputs {
       guard self[input].shape == self[first].shape else {
@@ -110,7 +111,7 @@ extension ExpressionGraph {
     }
     if inputs.count == 1 { return another(first) }
     return try add(
-      .identical, Inputs(inputs), shape: self[first].shape, precision: .single, dtype: self[first].dtype)
+      .identical(isRequired: isRequired), Inputs(inputs), shape: self[first].shape, precision: .single, dtype: self[first].dtype)
   }
 
   /// Scalars that a host function computes from the inputs once they are known.

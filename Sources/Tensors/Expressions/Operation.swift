@@ -80,8 +80,8 @@ package enum Operation {
   case element(Int)
   /// What a call has come to.
   case results(CallResults)
-  /// The first input's bytes, once all inputs' bytes are found to be equal.
-  case identical
+  /// The first input's bytes, once all inputs are compared: bytes that differ are an error, or else are said.
+  case identical(isRequired: Bool)
 }
 
 /// What a selection is for, by its name in scripts.

@@ -103,6 +103,13 @@ package enum Conversion {
     conversion_round(level.cValue, format(of: dtype), source, destination, count)
   }
 
+  /// Whether one of `count` elements of `dtype` at `raw` is not finite. `level` is an available one.
+  package static func hasNonFinite(
+    _ raw: UnsafeRawPointer, dtype: DType, count: Int, level: Level = .best
+  ) -> Bool {
+    conversion_has_nonfinite(level.cValue, format(of: dtype), raw, count)
+  }
+
   private static func format(of dtype: DType) -> conversion_format {
     switch dtype {
     case .f32: conversion_f32

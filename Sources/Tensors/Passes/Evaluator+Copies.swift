@@ -1,14 +1,17 @@
 /// Expressions whose stored bytes are all that is asked for.
 extension Evaluator {
   /// The copy that stores `node`, if bytes are all that it needs.
-  func copyWork(_ node: NodeID, as dtype: DType, to sink: any ByteSink) throws -> (
-    partition: Partition, work: CopyWork
-  )? {
+  func copyWork(_ node: NodeID, for target: Target) throws -> (partition: Partition, work: CopyWork)? {
+    let dtype = target.dtype
     guard graph.dtype(of: node) == dtype else { return nil }
     var sources: [NodeID] = [node]
-    if case .identical = graph[node].operation {
+    var mustAgree = true
+    if case .identical(let isRequired) = graph[node].operation {
+      mustAgree = isRequired
       let inputs = graph[node].inputs
-      sources = (0..<inputs.count).map { inputs[$0] }
+      // Nobody would hear of it.
+      let count = isRequired || target.findings != nil ? inputs.count : 1
+      sources = (0..<count).map { inputs[$0] }
     }
     var places: [(source: any ByteSource, offset: Int)] = []
     for source in sources {
@@ -17,7 +20,8 @@ extension Evaluator {
     }
     guard let bytes = dtype.byteCount(graph[node].shape.count) else { return nil }
     let work = CopyWork(
-      source: places[0].source, offset: places[0].offset, others: Array(places.dropFirst()), sink: sink)
+      source: places[0].source, offset: places[0].offset, dtype: dtype, others: Array(places.dropFirst()),
+      mustAgree: mustAgree, sink: target.sink, findings: target.findings)
     return (.linear(count: bytes, size: CopyWork.unitBytes), work)
   }
 

@@ -4,10 +4,13 @@ extension Evaluator {
   package struct Target {
     package var sink: any ByteSink
     package var dtype: DType
+    /// What is to be told of the elements that go there; `nil` if nobody asks.
+    package var findings: StoreFindings?
 
-    package init(sink: any ByteSink, dtype: DType) {
+    package init(sink: any ByteSink, dtype: DType, findings: StoreFindings? = nil) {
       self.sink = sink
       self.dtype = dtype
+      self.findings = findings
     }
   }
 
@@ -24,7 +27,7 @@ extension Evaluator {
     var order: [Space] = []
     var groups: [Space: [(node: NodeID, target: Target)]] = [:]
     for request in requests {
-      if try copyWork(request.node, as: request.target.dtype, to: request.target.sink) != nil {
+      if try copyWork(request.node, for: request.target) != nil {
         singles.append(request)
         continue
       }
@@ -38,7 +41,7 @@ extension Evaluator {
     let ends = Ends(count: singles.count + order.count, completion)
     do {
       for (node, target) in singles {
-        try store(node, as: target.dtype, to: target.sink, completion: ends.one)
+        try store(node, target, completion: ends.one)
       }
       for space in order {
         let group = groups[space]!

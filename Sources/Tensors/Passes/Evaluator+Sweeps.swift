@@ -42,7 +42,8 @@ extension Evaluator {
     var sinks: [any SweepSink] = []
     var finishers: [() throws -> Void] = []
     for (root, target) in zip(planned.outputs, job.targets) {
-      sinks.append(StoreSink(root: root, dtype: target.dtype, sink: target.sink))
+      sinks.append(
+        StoreSink(root: root, dtype: target.dtype, sink: target.sink, findings: target.findings))
     }
     var keySinks: [Int: KeySink] = [:]
     for barrier in settled {

@@ -71,7 +71,14 @@ package final class Evaluator {
     _ node: NodeID, as dtype: DType, to sink: any ByteSink,
     completion: @escaping (Result<Void, any Error>) -> Void
   ) throws {
-    if let copy = try copyWork(node, as: dtype, to: sink) {
+    try store(node, Target(sink: sink, dtype: dtype), completion: completion)
+  }
+
+  /// The same, for a target.
+  package func store(
+    _ node: NodeID, _ target: Target, completion: @escaping (Result<Void, any Error>) -> Void
+  ) throws {
+    if let copy = try copyWork(node, for: target) {
       let job = keep([node], .empty, targets: [], completion)
       job.outstanding = 1
       pool.submit(
@@ -80,8 +87,8 @@ package final class Evaluator {
         })
       return
     }
-    try requireStorable(node, as: dtype)
-    try start([node], targets: [Target(sink: sink, dtype: dtype)], completion: completion)
+    try requireStorable(node, as: target.dtype)
+    try start([node], targets: [target], completion: completion)
   }
 
   func requireStorable(_ node: NodeID, as dtype: DType) throws {

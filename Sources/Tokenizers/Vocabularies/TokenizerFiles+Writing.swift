@@ -21,7 +21,7 @@ extension TokenizerFiles {
       edit(&json, name)
       files.append(File(name: name, text: json.utf8(.pretty, trailingNewline: true)))
     }
-    if form != .tokenizerJSON, !files.contains(where: { $0.name == "added_tokens.json" }) {
+    if writesDecoder, !files.contains(where: { $0.name == "added_tokens.json" }) {
       var json = JSON.object([:])
       edit(&json, "added_tokens.json")
       files.append(File(name: "added_tokens.json", text: json.utf8(.pretty, trailingNewline: true)))
@@ -30,11 +30,23 @@ extension TokenizerFiles {
       for name in ["merges.txt", "vocab.txt"] {
         if let lines = try lines(name) { files.append(File(name: name, text: kept(lines, of: name))) }
       }
-      // SentencePiece's own file cannot be cut.
-      let names = (try? self.files.names) ?? []
-      files += names.filter { $0.hasSuffix(".model") }.map { File(name: $0, text: nil) }
+      files += try sentencePieceNames.map { File(name: $0, text: try cutPieces(of: $0)) }
     }
     return files
+  }
+
+  /// Whether added tokens are written beside the main file: it is none that has them, or SentencePiece's file lies
+  /// beside it, which other tools read with these tables and without tokenizer.json (llama.cpp's converter).
+  private var writesDecoder: Bool { form != .tokenizerJSON || limit == nil && !sentencePieceNames.isEmpty }
+
+  private var sentencePieceNames: [String] {
+    ((try? files.names) ?? []).filter { $0.hasSuffix(".model") }
+  }
+
+  /// SentencePiece's file without the tokens that are gone; `nil` where its places are not known to be the ids.
+  private func cutPieces(of name: String) throws -> [UInt8]? {
+    guard form == .sentencePiece, name == form.fileName, let limit else { return nil }
+    return try SentencePieceFile.cut(files.contents(name), to: limit, path: files.path(of: name))
   }
 
   private static let editable = [
@@ -129,7 +141,7 @@ extension TokenizerFiles {
       var decoder = old.filtered { id, _ in Int(id).map(isKept) ?? false }
       for id in additionIDs { decoder[String(id)] = vocabulary.added[id]!.decoderJSON }
       config["added_tokens_decoder"] = .object(decoder)
-    } else if form != .tokenizerJSON {
+    } else if writesDecoder {
       // added_tokens.json has no settings. With this table transformers no longer reads the older map.
       let map = (try? files.optionalJSON("special_tokens_map.json")) ?? nil
       for (key, value) in map?.objectValue ?? [:] where config[key] == nil {
@@ -174,7 +186,13 @@ extension TokenizerFiles {
     case .tokenizerJSON: []
     case .vocabJSON: Set(mainVocabulary.compactMap(\.value.intValue))
     case .vocabText: Set(0..<(((try? lines("vocab.txt")) ?? nil)?.count ?? 0))
+    case .sentencePiece: Set(0..<pieceCount)
     }
+  }
+
+  private var pieceCount: Int {
+    let name = form.fileName
+    return (try? SentencePieceFile(files.contents(name), path: files.path(of: name)).pieces.count) ?? 0
   }
 
   /// The directory's vocab.json.

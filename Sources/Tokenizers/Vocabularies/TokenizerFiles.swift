@@ -33,6 +33,16 @@ package final class TokenizerFiles: Sendable {
     isChanged = false
   }
 
+  /// Whether two models have tokenizers of a form that is not read, in equal files: then they are one tokenizer.
+  package static func areEqualUnread(_ first: any ModelFiles, _ second: any ModelFiles) -> Bool {
+    guard let name = VocabularyReader.unreadFile(in: first), name == VocabularyReader.unreadFile(in: second) else {
+      return false
+    }
+    return [name, "added_tokens.json"].allSatisfy { name in
+      (try? first.contents(name)) == (try? second.contents(name))
+    }
+  }
+
   private init(_ other: TokenizerFiles, vocabulary: Vocabulary, limit: Int?, additions: [String]) {
     files = other.files
     label = other.label

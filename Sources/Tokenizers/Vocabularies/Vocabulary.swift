@@ -64,7 +64,7 @@ package struct Vocabulary: Sendable {
   }
 
   /// Makes a token an added one. One that is not there is put at the id after the last.
-  mutating func add(_ token: AddedToken) {
+  package mutating func add(_ token: AddedToken) {
     let id = id(of: token.content) ?? end
     if id == end { table.set(token.content, id) }
     added[id] = token

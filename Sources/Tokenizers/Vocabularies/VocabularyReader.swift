@@ -10,12 +10,15 @@ struct VocabularyReader {
     case vocabJSON
     /// vocab.txt, a token a line.
     case vocabText
+    /// SentencePiece's tokenizer.model, whose places are the tokenizer's ids.
+    case sentencePiece
 
     var fileName: String {
       switch self {
       case .tokenizerJSON: "tokenizer.json"
       case .vocabJSON: "vocab.json"
       case .vocabText: "vocab.txt"
+      case .sentencePiece: "tokenizer.model"
       }
     }
   }
@@ -33,12 +36,24 @@ struct VocabularyReader {
       self.form = form
       return
     }
+    if files.has(Form.sentencePiece.fileName), Self.keepsSentencePieceIDs(files) {
+      form = .sentencePiece
+      return
+    }
     let names = (try? files.names) ?? []
     let other = names.first {
       $0 == "tekken.json" || $0.hasSuffix(".tiktoken") || ($0.hasSuffix(".model") && files.has($0))
     }
     guard let other else { return nil }
     throw TokenizerError.unreadForm(directory: files.path, fileName: other)
+  }
+
+  /// The main file of a tokenizer that is of a form that is not read; `nil` if there is none, or one that is read.
+  static func unreadFile(in files: any ModelFiles) -> String? {
+    do {
+      _ = try VocabularyReader(in: files)
+      return nil
+    } catch TokenizerError.unreadForm(_, let name) { return name } catch { return nil }
   }
 
   /// The vocabulary, and those of its added tokens that the main file lacks.
@@ -48,6 +63,7 @@ struct VocabularyReader {
     case .tokenizerJSON: try readTokenizer(path)
     case .vocabJSON: try readVocabulary(path)
     case .vocabText: try readLines(path)
+    case .sentencePiece: try readPieces(path)
     }
     var vocabulary = try Vocabulary(tokens) { first, second, id in
       .sameID(path: path, first: first, second: second, id: id)
@@ -123,6 +139,35 @@ struct VocabularyReader {
       let text = String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
       if !text.isEmpty || id < lines.count - 1 { try add(text, id, path) }
     }
+  }
+
+  private mutating func readPieces(_ path: FilePath) throws {
+    let file = try SentencePieceFile(files.contents(form.fileName), path: path)
+    for (id, piece) in file.pieces.enumerated() {
+      let text = String(decoding: piece.text, as: UTF8.self)
+      try add(text, id, path)
+      // As transformers makes added tokens of them.
+      guard piece.kind == .control || piece.kind == .userDefined else { continue }
+      var token = AddedToken(text, isSpecial: piece.kind == .control)
+      token.isNormalized = false
+      added.append(token)
+    }
+  }
+
+  /// Classes of tokenizers whose ids are the places of SentencePiece's pieces. Others add an offset, or tokens in
+  /// between (XLM-RoBERTa, mBART, NLLB, Pegasus, T5).
+  private static let plainClasses: Set = [
+    "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "InternLMTokenizer", "InternLM2Tokenizer",
+    "BaichuanTokenizer", "OrionTokenizer", "YiTokenizer",
+  ]
+  private static let plainModelTypes: Set = ["llama", "mistral", "mixtral", "gemma", "gemma2", "phi3"]
+
+  private static func keepsSentencePieceIDs(_ files: any ModelFiles) -> Bool {
+    func json(_ name: String) -> JSON? { (try? files.optionalJSON(name)) ?? nil }
+    if let name = json("tokenizer_config.json")?["tokenizer_class"]?.stringValue {
+      return plainClasses.contains(name.hasSuffix("Fast") ? String(name.dropLast(4)) : name)
+    }
+    return json("config.json")?["model_type"]?.stringValue.map(plainModelTypes.contains) ?? false
   }
 
   /// Adds a token that must not have another id.

@@ -3,10 +3,15 @@
 local core = require "mergekit.core"
 local architectures = require "mergekit.merge.architectures"
 local chat = require "mergekit.tokens.chat"
+local companions = require "mergekit.merge.companions"
+local config_checks = require "mergekit.merge.config_checks"
 local expressions = require "mergekit.expressions"
+local heads = require "mergekit.merge.heads"
 local methods = require "mergekit.methods.method"
+local naming = require "mergekit.merge.naming"
 local placement = require "mergekit.merge.placement"
 local presence = require "mergekit.merge.presence"
+local projections = require "mergekit.merge.projections"
 local settings = require "mergekit.merge.settings"
 local slices = require "mergekit.merge.slices"
 local specification = require "mergekit.merge.specification"
@@ -95,13 +100,17 @@ function M.run(spec, who)
   check_type(who, spec, "name", "string")
   local parts, like, scopes = slices.read(spec, who)
   local function fail(path, words) core.fail(("%s: %s"):format(who(path), words)) end
+  local adapted = projections.adapt(parts, like)
   local sources = sources_of(parts)
   if not spec.allow_crimes then architectures.warn_of_mixing(sources) end
-  local vocabulary = tokenizer.plan(spec.tokenizer, sources, spec.base, fail)
+  local vocabulary = tokenizer.plan(spec.tokenizer, sources, spec.base and adapted(spec.base), fail)
   local dtype = methods.check_dtype(spec.dtype, who("dtype"))
   dtype = methods.check_dtype(spec.out_dtype, who("out_dtype")) or dtype
   stored = methods.check_dtype(stored, who("as_stored"))
   local list = placement.place(parts, like, fail)
+  config_checks.check(sources, like, { allows_crimes = spec.allow_crimes, only_text = spec.slices ~= nil }, fail)
+  if not spec.allow_crimes then naming.check(list, parts, fail) end
+  local is_untied = heads.settle(list, parts, like, spec.truncate_embeddings, vocabulary ~= nil)
   presence.warn_of_missing(list)
   local filter_name = architectures.filter_names(like)
   settings.warn_of_unmatched(scopes, placement.each_name(list, filter_name))
@@ -125,23 +134,27 @@ function M.run(spec, who)
     end
     return specifications[name]
   end
+  local files = companions.of_config(like, sources)
   local build = expressions.builder(specify, filter_name, vocabulary)
   local used = methods_of(parts)
+
+  local config = architectures.config_changes(like, names, function(name)
+    local place = list.by_name[name]
+    return place.slice and not place.offset and placement.tie(place)
+  end, spec.truncate_embeddings and specify, vocabulary and vocabulary.rows)
+  if is_untied then config.tie_word_embeddings = false end
 
   return core.define_model {
     label = spec.name or ("merge by %s"):format(used[1].name),
     names = names,
-    like = like,
+    like = files,
     sources = sources,
     dtype = stored or dtype,
     layers = layer_sources(parts),
     methods = used,
     base = spec.base,
-    config = architectures.config_changes(like, names, function(name)
-      local place = list.by_name[name]
-      return place.slice and not place.offset and placement.tie(place)
-    end, spec.truncate_embeddings and specify, vocabulary and vocabulary.rows),
-    tokenizer = vocabulary and vocabulary.vocabulary,
+    config = config,
+    tokenizer = vocabulary and vocabulary.vocabulary or companions.tokenizer(files, sources),
     chat_template = chat.template(spec.chat_template, sources, fail),
     specify = specify,
     build = function(name)

@@ -9,11 +9,15 @@ local LAYER = "{layer}"
 
 local function with_layer(template, layer) return (template:gsub(LAYER, tostring(layer), 1)) end
 
+--- The name that a template gives for a layer.
+M.with_layer = with_layer
+
 --- The name that a model has for what another calls `name`, or nil.
 local function own_name(model, name)
   if model:has(name) then return name end
   return model:resolve(name)
 end
+M.own_name = own_name
 
 --- What the tensor at a place may be tied to in models that lack it, or nil.
 function M.tie(place)

@@ -2,6 +2,7 @@
 
 local core = require "mergekit.core"
 local placement = require "mergekit.merge.placement"
+local recomputed_buffers = require "architectures.recomputed_buffers"
 
 local M = {}
 
@@ -24,9 +25,49 @@ local function everywhere(slice)
   return slice.everywhere
 end
 
+--- Whether a tensor is one that models compute anew when they are loaded.
+local function is_recomputed(place, entry)
+  for _, rule in ipairs(recomputed_buffers) do
+    if place.name:find(rule[1]) then
+      local least = rule[2]
+      return not least or #entry.source.model:specification(entry.name) >= least
+    end
+  end
+  return false
+end
+
+local function fail_of_missing(place, found)
+  core.fail(("tensor '%s' is missing in model '%s', and method '%s' needs it there")
+    :format(place.name, found.lacking.label, place.slice.method.name))
+end
+
+--- What becomes of a tensor that some of the sources lack.
+local function outcome(place, found)
+  local slice = place.slice
+  local policy = slice.method.missing
+  if is_recomputed(place, found.base or found.inputs[1]) then
+    found.is_expected = true
+    return "copy"
+  end
+  local count = #found.inputs + (found.base and 1 or 0)
+  local has_too_few = #found.inputs < slice.method.min_inputs
+  if count == 1 and (policy == "passthrough_singleton" or (policy == "passthrough_base_singleton" and found.base)) then
+    return "copy"
+  end
+  if policy == "base_or_skip" and count < slice.method.min_inputs + (slice.base and 1 or 0) then
+    return found.base and count == 1 and "copy" or "skip"
+  end
+  local lacks_base = slice.base and not found.base
+  if not has_too_few and not lacks_base then return "merge" end
+  if policy == "error" then fail_of_missing(place, found) end
+  if count == 1 then return "copy" end
+  -- Without the base there are no differences from it, and nothing tells these models apart.
+  if lacks_base then return "mean" end
+  fail_of_missing(place, found)
+end
+
 local function find(place)
   local slice = place.slice
-  local method = slice.method
   local found = { inputs = {} }
   local is_plain = true
   local function entry(source)
@@ -43,29 +84,17 @@ local function find(place)
   if not found.lacking then
     if is_plain then return everywhere(slice) end
     found.how = "merge"
-    return found
-  end
-
-  local count = #found.inputs + (found.base and 1 or 0)
-  local policy = method.missing
-  local has_too_few = #found.inputs < method.min_inputs
-  if count == 1 and (policy == "passthrough_singleton" or (policy == "passthrough_base_singleton" and found.base)) then
-    found.how = "copy"
-  elseif policy == "base_or_skip" and count < method.min_inputs + (slice.base and 1 or 0) then
-    found.how = found.base and count == 1 and "copy" or "skip"
-  elseif has_too_few or (slice.base and not found.base) then
-    core.fail(("tensor '%s' is missing in model '%s', and method '%s' needs it there")
-      :format(place.name, found.lacking.label, method.name))
   else
-    found.how = "merge"
+    found.how = outcome(place, found)
   end
   return found
 end
 
 --- What there is for a place: `how`, `base` and `inputs`, and `lacking`, the first source without the tensor.
 --
--- `how` is "merge", "copy" (the one tensor that is there passes through) or "skip", as the policies of mergekit 0.1.5
--- have it. `base` and `inputs` are entries { source =, name = }; an entry without a name has the place's.
+-- `how` is "merge", "copy" (the first tensor that is there passes through), "skip", or "mean" (the base lacks what several
+-- models have). `is_expected` says that nobody needs to hear of it. `base` and `inputs` are entries { source =, name = };
+-- an entry without a name has the place's.
 function M.of(place)
   if place.slice.is_uniform then return everywhere(place.slice) end
   if not place.presence then place.presence = find(place) end
@@ -74,6 +103,7 @@ end
 
 local outcomes = {
   merge = "made of the other models' alone", copy = "taken from the one model that has %s", skip = "left out",
+  mean = "the mean of the models that have %s",
 }
 
 --- Says which tensors are made without some of the models.
@@ -82,7 +112,7 @@ function M.warn_of_missing(list)
   for _, name in ipairs(list) do
     local place = list.by_name[name]
     local found = place.slice and M.of(place)
-    if found and found.lacking then
+    if found and found.lacking and not found.is_expected then
       local key = found.how .. found.lacking.label
       if not counts[key] then
         counts[key] = { count = 0, label = found.lacking.label, how = found.how, first = name }

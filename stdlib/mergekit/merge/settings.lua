@@ -38,6 +38,31 @@ local function as_type(value, kind)
   return nil
 end
 
+--- A bound as messages show it.
+local function bound(number) return number == math.floor(number) and ("%.0f"):format(number) or tostring(number) end
+
+--- A range in words.
+function M.range_words(range)
+  local low, high = table.unpack(range)
+  if high == math.huge then return ("%s or more"):format(bound(low)) end
+  if low == -math.huge then return ("%s or less"):format(bound(high)) end
+  return ("from %s to %s"):format(bound(low), bound(high))
+end
+
+local function is_outside(value, range)
+  return range and type(value) == "number" and not (value >= range[1] and value <= range[2])
+end
+
+--- Fails if a value lies outside of what a parameter may be, and warns if it is outside of what it usually is.
+local function check_range(value, parameter, where)
+  if is_outside(value, parameter.range) then
+    core.fail(("%s: expected a number %s, got %s"):format(where, M.range_words(parameter.range), tostring(value)))
+  end
+  if is_outside(value, parameter.usual) then
+    warn(("%s: %s lies outside of what is usual, %s"):format(where, tostring(value), M.range_words(parameter.usual)))
+  end
+end
+
 --- Fails if a value is not of a parameter's type.
 local function check_type(value, kind, where)
   if value ~= value then core.fail(where .. ": expected a number, got NaN") end
@@ -48,13 +73,18 @@ end
 
 --- Fails if a setting has a form that no setting has, or a value of another type, at the place where it was written.
 -- @param where  words that name the setting, such as "merge: models[2].weight"
--- @param kind  the type of the parameter, or nil if that is not known
+-- @param parameter  what the setting is of, with `type`, `range` and `usual`, or nil if that is not known
 -- @param depth  how many settings it is within
-function M.check(setting, where, kind, depth)
+function M.check(setting, where, parameter, depth)
   depth = depth or 0
+  parameter = parameter or {}
+  local kind = parameter.type
   if depth > 16 then core.fail(where .. ": settings within settings, more than 16 deep") end
   if setting == nil or type(setting) == "function" or core.is_tensor(setting) then return end
-  if is_plain(setting) then return check_type(setting, kind, where) end
+  if is_plain(setting) then
+    check_type(setting, kind, where)
+    return check_range(setting, parameter, where)
+  end
   if type(setting) ~= "table" then
     core.fail(("%s: expected a %s, a list or a function, got %s"):format(where, kind or "number", type(setting)))
   end
@@ -68,7 +98,7 @@ function M.check(setting, where, kind, depth)
     if setting.filter ~= nil and type(setting.filter) ~= "string" then
       core.fail(("%s: filter: expected a string, got %s"):format(where, type(setting.filter)))
     end
-    return M.check(setting.value, where, kind, depth + 1)
+    return M.check(setting.value, where, parameter, depth + 1)
   end
   for key in pairs(setting) do
     if math.type(key) ~= "integer" then
@@ -86,12 +116,13 @@ function M.check(setting, where, kind, depth)
     local here = ("%s[%d]"):format(where, index)
     if type(entry) == "table" then
       if entry.value == nil then core.fail(here .. ": expected { filter =, value = }") end
-      M.check(entry, here, kind, depth + 1)
+      M.check(entry, here, parameter, depth + 1)
     elseif not is_plain(entry) then
       core.fail(("%s: expected a %s, got %s"):format(here, kind or "number", type(entry)))
     elseif type(entry) == form then
       -- A gradient of whole numbers may give one in between, which is checked when it is known.
       check_type(entry, kind == "integer" and "number" or kind, here)
+      check_range(entry, parameter, here)
     end
     if type(entry) ~= form then
       core.fail(("%s: a list of numbers, or of filters, is not mixed (%s and %s)"):format(where, form, type(entry)))
@@ -150,6 +181,8 @@ function M.resolve(parameter, scopes, info, alias, owner)
         core.fail(("%s.%s: expected %s, got %s '%s'")
           :format(scope.path, parameter.name, kind, type(value), tostring(value)))
       end
+      -- What was written out has been checked where it was.
+      if type(setting) == "function" then check_range(typed, parameter, scope.path .. "." .. parameter.name) end
       return typed
     end
     given = given or setting

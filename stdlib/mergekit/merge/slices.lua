@@ -67,7 +67,7 @@ local function read_settings(who, path, given, list, only_inputs, registry)
       end
       fail(who, path, methods.unknown("parameter", key, allowed))
     end
-    settings.check(value, who(join(path, key)), by_name[key].type)
+    settings.check(value, who(join(path, key)), by_name[key])
   end
   if next(given) == nil then return nil end
   local scope = { path = path, settings = given }
@@ -215,7 +215,7 @@ local function read_layers(who, source, module, is_main)
   if math.type(first) ~= "integer" or math.type(last) ~= "integer" then
     fail(who, path, "expected { first, last }, the first layer (from 0) and the one after the last")
   end
-  if first >= last then fail(who, path, ("{ %d, %d } holds no layer"):format(first, last)) end
+  if first > last then fail(who, path, ("{ %d, %d } holds no layer"):format(first, last)) end
   if first < 0 or last > found.num_layers then
     fail(who, path, ("{ %d, %d } is not within the %d layers of model '%s'")
       :format(first, last, found.num_layers, source.label))
@@ -257,6 +257,19 @@ local function read_slice(who, path, entry, context, outer, module, is_main)
   return slice
 end
 
+--- A slice without layers says where the tensors before the layers come from if it is the first, and those after them
+--- if it is the last; between others it says nothing.
+local function check_emptiness(who, path, slices, module)
+  local count = 0
+  for index, slice in ipairs(slices) do
+    count = count + slice.count
+    if slice.count == 0 and index > 1 and index < #slices then
+      warn(("%s: holds no layer, and is neither the first slice nor the last: it has no effect"):format(slice.path))
+    end
+  end
+  if count == 0 and module.num_layers ~= 0 then fail(who, path, "no slice holds a layer") end
+end
+
 local function read_slices(who, path, list, context, outer, module, is_main)
   check_list(who, path, list, "a list of slices")
   if #list == 0 then fail(who, path, "expected at least one slice") end
@@ -264,6 +277,7 @@ local function read_slices(who, path, list, context, outer, module, is_main)
   for index, entry in ipairs(list) do
     slices[index] = read_slice(who, ("%s[%d]"):format(path, index), entry, context, outer, module, is_main)
   end
+  check_emptiness(who, path, slices, module)
   return slices
 end
 

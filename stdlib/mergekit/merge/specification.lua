@@ -26,7 +26,7 @@ local function differ_in_rows(a, b)
   return a[1] ~= b[1]
 end
 
-local function fail_of_vocabularies(a, a_label, b, b_label)
+function M.fail_of_vocabularies(a, a_label, b, b_label)
   core.fail(("the vocabularies differ: %s in model '%s', %s in model '%s': set `tokenizer` to align them; "
     .. "truncate_embeddings (--unsafe-truncate-embeddings) keeps the rows that both have")
     :format(M.shape_text(a), a_label, M.shape_text(b), b_label))
@@ -54,6 +54,13 @@ function M.of_kept(place, vocabulary)
   return { shape = shape, dtype = dtype }
 end
 
+--- Whether the tensors at a place have a row for each token.
+local function has_vocabulary(place, found)
+  local entry = presence.entries(found)[1]
+  local model, name = entry.source.model, entry.name or place.name
+  return architectures.has_token_rows(model, name, model:info(name))
+end
+
 --- The shape and dtype of the tensor at a place, from the models that have it; fails unless they agree.
 --
 -- @param truncates  whether vocabularies may differ, and are cut to the smallest
@@ -70,11 +77,11 @@ function M.of(place, truncates, vocabulary)
       first, first_dtype, first_label, rows = shape, dtype, label, shape[1]
       has_token_rows = vocabulary and not place.offset and vocabulary:is_vocabulary(model, name)
     elseif not M.same_shape(first, shape) then
-      if not (differ_in_rows(first, shape) and architectures.is_vocabulary(model, name, model:info(name))) then
+      if not (differ_in_rows(first, shape) and architectures.has_token_rows(model, name, model:info(name))) then
         core.fail(("shapes differ: %s in model '%s', %s in model '%s'")
           :format(M.shape_text(first), first_label, M.shape_text(shape), label))
       end
-      if not truncates and not has_token_rows then fail_of_vocabularies(first, first_label, shape, label) end
+      if not truncates and not has_token_rows then M.fail_of_vocabularies(first, first_label, shape, label) end
       rows, is_cut = math.min(rows, shape[1]), true
     elseif dtype ~= first_dtype and not (core.is_float(dtype) and core.is_float(first_dtype)) then
       core.fail(("dtypes differ: %s in model '%s', %s in model '%s'")
@@ -85,7 +92,11 @@ function M.of(place, truncates, vocabulary)
       dtypes[#dtypes + 1] = dtype
     end
   end
-  if has_token_rows then rows = vocabulary.rows end
+  if has_token_rows then
+    rows = vocabulary.rows
+  elseif place.most_rows and place.most_rows < rows and has_vocabulary(place, found) then
+    rows, is_cut = place.most_rows, true
+  end
   local shape, dtype = first, first_dtype
   if rows ~= shape[1] then shape = { rows, table.unpack(shape, 2) } end
   if dtypes and found.how == "merge" and core.is_float(dtype) then dtype = core.promote(dtypes) end

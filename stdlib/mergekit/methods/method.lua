@@ -26,9 +26,9 @@ local known_fields = {
 
 local base_policies = { "required", "optional", "ignored" }
 
--- What becomes of a tensor that not every input has, as in mergekit 0.1.5.
+-- What becomes of a tensor that not every input has: the policies of mergekit 0.1.5, and what it is without one.
 local missing_policies = {
-  "error", "passthrough_singleton", "passthrough_base_singleton", "base_or_skip",
+  "copy_extras", "error", "passthrough_singleton", "passthrough_base_singleton", "base_or_skip",
 }
 
 local value_types = { "number", "integer", "boolean", "string" }
@@ -91,7 +91,19 @@ function M.check_dtype(dtype, where)
 end
 
 -- A parameter is declared by its default, by mk.required, or by a table:
--- { default =, type =, required =, base = } where no default means that nil is allowed.
+-- { default =, type =, required =, base =, range =, usual = } where no default means that nil is allowed.
+--- Fails unless a range is { lowest, highest }, and has the default in it.
+local function check_range(where, field, range, default)
+  if range == nil then return end
+  local low, high = table.unpack(type(range) == "table" and range or {})
+  if type(low) ~= "number" or type(high) ~= "number" or low > high or next(range, 2) ~= nil then
+    core.fail(("%s: %s: expected { lowest, highest }"):format(where, field))
+  end
+  if type(default) == "number" and (default < low or default > high) then
+    core.fail(("%s: %s: the default %s is outside of it"):format(where, field, default))
+  end
+end
+
 local function declare(method_name, name, declaration)
   if reserved[name] then
     core.fail(("method '%s': parameter '%s' has a name that the method's argument uses itself"):format(method_name, name))
@@ -104,7 +116,7 @@ local function declare(method_name, name, declaration)
     end
     return { name = name, default = declaration, type = type(declaration) }
   end
-  M.check_keys(declaration, { "default", "type", "required", "base" },
+  M.check_keys(declaration, { "default", "type", "required", "base", "range", "usual" },
     ("method '%s': parameter '%s'"):format(method_name, name))
   local default = declaration.default
   local required = declaration.required or default == M.required
@@ -117,7 +129,13 @@ local function declare(method_name, name, declaration)
     core.fail(("method '%s': the default of parameter '%s' is a %s, expected a %s")
       :format(method_name, name, type(default), kind == "integer" and "whole number" or kind))
   end
-  return { name = name, default = default, required = required, type = kind, base = declaration.base or false }
+  local where = ("method '%s': parameter '%s'"):format(method_name, name)
+  check_range(where, "range", declaration.range, default)
+  check_range(where, "usual", declaration.usual, default)
+  return {
+    name = name, default = default, required = required, type = kind, base = declaration.base or false,
+    range = declaration.range, usual = declaration.usual,
+  }
 end
 
 local function declare_all(method_name, declarations, field)
@@ -164,7 +182,7 @@ function M.define(definition)
   if not contains(base_policies, base) then
     core.fail(where .. ": base: " .. M.unknown("policy", base, base_policies))
   end
-  local missing = definition.missing or "error"
+  local missing = definition.missing or "copy_extras"
   if not contains(missing_policies, missing) then
     core.fail(where .. ": missing: " .. M.unknown("policy", missing, missing_policies))
   end

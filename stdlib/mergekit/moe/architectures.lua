@@ -98,6 +98,10 @@ end
 
 --- Why an architecture does not take what is given, in words; nil if it does.
 local function objection(m, architecture)
+  local kind = m.base_config.model_type
+  if not contains(architecture.inputs, kind) then
+    return ("is made of %s models, and the base is of type %s"):format(table.concat(architecture.inputs, " or "), kind)
+  end
   local least, most = table.unpack(architecture.shared_experts)
   local count = #m.shared_experts
   if count > 0 and most == 0 then return "has no shared experts" end
@@ -114,10 +118,6 @@ local function objection(m, architecture)
     if architecture.shared_gate and m.mode.needs_prompts and #expert.positive_prompts == 0 then
       return ("has a gate for the shared expert, and %s has no positive_prompts for it"):format(expert.path)
     end
-  end
-  local kind = m.base_config.model_type
-  if not contains(architecture.inputs, kind) then
-    return ("is made of %s models, and the base is of type %s"):format(table.concat(architecture.inputs, " or "), kind)
   end
   return architecture.refuses and architecture.refuses(facts(m))
 end

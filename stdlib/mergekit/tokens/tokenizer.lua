@@ -158,6 +158,22 @@ local function warn_of_little_overlap(list)
   end
 end
 
+--- Says how many tokens of each model the result's vocabulary lacks: their rows go into nothing.
+local function warn_of_cut_rows(list, vocabulary)
+  for _, entry in ipairs(list) do
+    local count = entry.vocabulary.count - vocabulary:shared_count(entry.vocabulary)
+    if count > 0 then
+      local names = {}
+      for _, token in ipairs(entry.vocabulary:tokens()) do
+        if #names < 4 and not vocabulary:token_to_id(token) then names[#names + 1] = token end
+      end
+      warn(("tokenizer: %s of '%s' %s not in the result's vocabulary, and %s left out: %s"):format(
+        plural(count, "token"), entry.label, count == 1 and "is" or "are", count == 1 and "its row is" or "their rows are",
+        quoted(names)))
+    end
+  end
+end
+
 local function union_of(vocabularies)
   local union, differing = vocabularies[1]:union({ table.unpack(vocabularies, 2) })
   if #differing > 0 then
@@ -182,6 +198,16 @@ end
 
 -- Plans
 
+--- Whether all models have the base's tokenizer, in equal files of a form that is not read, and nothing asks for more
+--- than that one: then every token has its row already.
+local function keeps_unread(spec, models, base)
+  if spec.source ~= "base" or #spec.tokens > 0 or spec.multiple then return false end
+  for _, model in ipairs(models) do
+    if not base:has_same_unread_tokenizer(model) then return false end
+  end
+  return true
+end
+
 --- What becomes of the vocabulary of a merge; nil if nothing was said of it.
 --
 -- @param given  "union", "base", a model, a vocabulary, or { source =, tokens =, pad_to_multiple_of = }
@@ -192,6 +218,7 @@ end
 function M.plan(given, models, base, fail)
   if given == nil then return nil end
   local spec = read(given, fail)
+  if keeps_unread(spec, models, base or models[1]) then return nil end
   local list = participants(models, base or models[1], fail)
   warn_of_little_overlap(list)
   local vocabulary = output_vocabulary(spec.source, list, fail)
@@ -200,6 +227,7 @@ function M.plan(given, models, base, fail)
     if not vocabulary:token_to_id(token.name) then new[#new + 1] = token.name end
   end
   vocabulary = vocabulary:add(new)
+  if spec.source ~= "union" then warn_of_cut_rows(list, vocabulary) end
   if vocabulary.size == 0 then fail("tokenizer", "the vocabulary has no tokens") end
   if vocabulary.count < vocabulary.size then
     warn(("tokenizer: the ids of the vocabulary leave gaps: %d of %d have no token; their rows are the mean of the "

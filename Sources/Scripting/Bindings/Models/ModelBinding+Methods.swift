@@ -3,6 +3,7 @@ import Lua
 import Merging
 import SystemPackage
 import Tensors
+import Tokenizers
 
 /// Methods of models.
 extension ModelBinding {
@@ -26,6 +27,18 @@ extension ModelBinding {
       },
       "chat_template": { call in
         try call.result(self.model(call, 1).companions.chatTemplate)
+      },
+      // Whether its files have a tokenizer, or it has a new one.
+      "has_tokenizer": { call in
+        let companions = try self.model(call, 1).companions
+        return try call.result(companions.tokenizer != nil || CompanionFiles.hasTokenizer(in: companions.files))
+      },
+      // Whether both have tokenizers that are not read, in equal files.
+      "has_same_unread_tokenizer": { call in
+        let companions = try [1, 2].map { try self.model(call, $0).companions }
+        return try call.result(
+          companions.allSatisfy { $0.tokenizer == nil }
+            && TokenizerFiles.areEqualUnread(companions[0].files, companions[1].files))
       },
       "has_same_names": { call in
         let models = try [1, 2].map { try self.model(call, $0) }

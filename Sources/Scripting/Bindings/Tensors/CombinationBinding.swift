@@ -33,7 +33,10 @@ final class CombinationBinding: Binding {
       "identical": { call in
         try tensors.withList(call, 1) { nodes in
           try tensors.result(
-            graph.scope { try graph.identical(nodes.flatMap { try Self.originals(of: $0, graph) }) }, call)
+            graph.scope {
+              try graph.identical(
+                nodes.flatMap { try Self.originals(of: $0, graph) }, isRequired: !call.lua.isTruthy(at: 2))
+            }, call)
         }
       },
     ]
