@@ -10,6 +10,9 @@ local base_words = {
 }
 
 local function parameter_text(parameter)
+  if parameter.type == "tensor" then
+    return ("%s (a model with tensors for it, %s)"):format(parameter.name, parameter.required and "required" or "optional")
+  end
   if parameter.required then return parameter.name .. " (required)" end
   if parameter.default == nil then return parameter.name .. " (optional)" end
   return ("%s = %s"):format(parameter.name, tostring(parameter.default))

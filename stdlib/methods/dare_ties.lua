@@ -3,7 +3,7 @@
 --- L1 norm instead.
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "dare_ties",
@@ -14,5 +14,5 @@ return mk.method {
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = true, lambda = 1.0 },
   per_input = { weight = mk.required, density = 1.0 },
-  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.random, elects_signs = true }) end,
+  merge = function(t) return parts.merge(t, "dare", true) end,
 }

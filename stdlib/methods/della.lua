@@ -3,7 +3,7 @@
 --- mergekit 0.1.5, `rescale` gives a tensor back its L1 norm instead.
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "della",
@@ -14,5 +14,5 @@ return mk.method {
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = true, rescale = true, lambda = 1.0 },
   per_input = { weight = mk.required, density = 1.0, epsilon = 0.15 },
-  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.by_rank, elects_signs = true }) end,
+  merge = function(t) return parts.merge(t, "della") end,
 }

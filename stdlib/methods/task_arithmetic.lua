@@ -2,7 +2,7 @@
 --- https://arxiv.org/abs/2212.04089
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "task_arithmetic",
@@ -13,5 +13,5 @@ return mk.method {
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = false, lambda = 1.0 },
   per_input = { weight = mk.required, density = 1.0 },
-  merge = function(t) return task_vectors.merge(t, {}) end,
+  merge = function(t) return parts.merge(t, "task_arithmetic") end,
 }
