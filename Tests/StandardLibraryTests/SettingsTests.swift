@@ -126,8 +126,8 @@ import Testing
       local _ = mk.merge { method = method, models = { { m, s = one } } }:tensor 'model.layers.0.self_attn.w'
       """)
     #expect(
-      missing == "recipe.lua:3: tensor 'model.layers.0.self_attn.w': models[1]: parameter 's' is required for model "
-        + "'m': model 'one' has no tensor 'model.layers.0.self_attn.w'")
+      missing == "recipe.lua:3: models[1]: parameter 's' is required for model 'm': model 'one' has no tensor "
+        + "'model.layers.0.self_attn.w'")
   }
 
   @Test(arguments: [

@@ -324,6 +324,13 @@ function model:hidden_states(prompts, options) end
 ---@param prompts integer[][]
 ---@return mk.tensor
 function model:next_token_logits(prompts) end
+--- A statistic of what enters each linear layer of the layers when the model reads the prompts, over all their
+--- positions: a model whose tensors have the names of the weights. `gram` is Σ x·xᵀ, [n, n] for a weight [m, n];
+--- `mean_abs` the mean of |x|, [n]; `sum_squares` the sum of x², [n]. Runs now, as `hidden_states`.
+---@param prompts integer[][]
+---@param options { statistic: "gram"|"mean_abs"|"sum_squares" }
+---@return mk.model
+function model:inputs(prompts, options) end
 ---@param name string
 ---@return mk.tensor
 function model:tensor(name) end
