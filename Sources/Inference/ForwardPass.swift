@@ -46,7 +46,8 @@ package final class ForwardPass {
   private let sines = FloatBuffer()
 
   /// Told of the vectors that enter linear layers, before they do.
-  private var observe: ((_ projections: [DecoderTensors.Projection], _ input: FloatBuffer, _ rows: Int) throws -> Void)?
+  private var observe:
+    ((_ projections: [DecoderTensors.Projection], _ input: FloatBuffer, _ rows: Int) throws -> Void)?
 
   /// Checks that the model can be run: its architecture, settings and tensors. Reads no weights.
   ///
@@ -148,10 +149,8 @@ package final class ForwardPass {
   /// positions. Layer by layer, so that of the activations the residual stream alone is in memory for all prompts, and
   /// of the statistics one.
   ///
-  /// `makeScratch` makes room for a number of bytes. Throws as `hiddenStates` does.
-  package func inputStatistics(
-    of prompts: [[Int]], _ statistic: InputStatistic, makeScratch: (Int) throws -> any ByteSource & ByteSink
-  ) throws -> [InputTensor] {
+  /// Throws as `hiddenStates` does.
+  package func inputStatistics(of prompts: [[Int]], _ statistic: InputStatistic) throws -> [InputTensor] {
     try check(prompts)
     let batches = batches(prompts).map { Array(prompts[$0]) }
     var states = try batches.map { batch in
@@ -179,7 +178,7 @@ package final class ForwardPass {
       }
       for (projections, sums) in sums {
         let shape = statistic.shape(projections[0].inner)
-        let scratch = try makeScratch(shape.count * MemoryLayout<Float>.stride)
+        let scratch = try evaluator.makeScratch(shape.count * MemoryLayout<Float>.stride)
         try sums.write(to: scratch)
         found.append(
           InputTensor(

@@ -72,7 +72,8 @@ final class InputSums: @unchecked Sendable {
       let positions = blocks[block]
       let corner = input.start + positions.lowerBound * size + channels.lowerBound
       BLAS.multiplyTransposed(
-        rows: channels.count, columns: width, inner: positions.count, corner, corner, stride: size, into: products)
+        rows: channels.count, columns: width, inner: positions.count, corner, corner, stride: size,
+        into: products)
       for row in 0..<channels.count {
         let line = sums.baseAddress! + (channels.lowerBound + row) * size + channels.lowerBound
         for i in 0..<width { line[i] += Double(products[row * width + i]) }
@@ -118,7 +119,8 @@ extension BLAS {
   ) {
     inTurn {
       cblas_sgemm(
-        CblasRowMajor, CblasTrans, CblasNoTrans, Int32(rows), Int32(columns), Int32(inner), 1, a, Int32(stride), b,
+        CblasRowMajor, CblasTrans, CblasNoTrans, Int32(rows), Int32(columns), Int32(inner), 1, a,
+        Int32(stride), b,
         Int32(stride), 0, result, Int32(columns))
     }
   }

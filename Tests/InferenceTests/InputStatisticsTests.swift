@@ -19,8 +19,9 @@ import Testing
     let bench = try InferenceBench()
     let model = try bench.model(.named(name))
     let pass = try ForwardPass(
-      model: model, graph: bench.graph, evaluator: bench.evaluator(threads: threads), activationBytes: activationBytes)
-    let tensors = try pass.inputStatistics(of: InferenceCase.prompts, statistic) { MemorySource(byteCount: $0) }
+      model: model, graph: bench.graph, evaluator: bench.evaluator(threads: threads),
+      activationBytes: activationBytes)
+    let tensors = try pass.inputStatistics(of: InferenceCase.prompts, statistic)
     var result: [String: [Float]] = [:]
     for tensor in tensors {
       #expect(tensor.shape.count == tensor.leaf.count)
@@ -52,7 +53,9 @@ import Testing
         #expect(relativeError(try #require(squares[weight]), diagonal) < 2e-6, "\(weight)")
       }
       let prefix = "model.layers.\(layer)."
-      for (part, other) in [("self_attn.k", "self_attn.q"), ("self_attn.v", "self_attn.q"), ("mlp.up", "mlp.gate")] {
+      for (part, other) in [
+        ("self_attn.k", "self_attn.q"), ("self_attn.v", "self_attn.q"), ("mlp.up", "mlp.gate"),
+      ] {
         #expect(grams["\(prefix)\(part)_proj.weight"] == grams["\(prefix)\(other)_proj.weight"])
       }
     }

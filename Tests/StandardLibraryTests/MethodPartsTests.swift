@@ -12,19 +12,41 @@ import Testing
 
   /// Each part and its settings, with the method that is the same on task vectors.
   @Test(arguments: [
-    ("mk.task_arithmetic(v, { weights = { 0.7, 0.4 }, normalize = true })", "task_arithmetic", "normalize = true"),
-    ("mk.ties(v, { density = 0.3, weights = { 0.7, 0.4 }, lambda = 0.9 })", "ties", "density = 0.3, lambda = 0.9"),
-    ("mk.ties(v, { density = { 0.3, 0.3 }, weights = { 0.7, 0.4 }, normalize = false, rescale = true })", "ties",
-      "density = 0.3, normalize = false, rescale = true"),
+    (
+      "mk.task_arithmetic(v, { weights = { 0.7, 0.4 }, normalize = true })", "task_arithmetic",
+      "normalize = true"
+    ),
+    (
+      "mk.ties(v, { density = 0.3, weights = { 0.7, 0.4 }, lambda = 0.9 })", "ties",
+      "density = 0.3, lambda = 0.9"
+    ),
+    (
+      "mk.ties(v, { density = { 0.3, 0.3 }, weights = { 0.7, 0.4 }, normalize = false, rescale = true })",
+      "ties",
+      "density = 0.3, normalize = false, rescale = true"
+    ),
     ("mk.dare(v, { density = 0.3, weights = { 0.7, 0.4 } })", "dare_linear", "density = 0.3"),
-    ("mk.dare(v, { density = 0.3, weights = { 0.7, 0.4 }, elect_signs = true })", "dare_ties", "density = 0.3"),
-    ("mk.della(v, { density = 0.3, epsilon = 0.1, weights = { 0.7, 0.4 } })", "della", "density = 0.3, epsilon = 0.1"),
-    ("mk.della(v, { density = 0.3, weights = { 0.7, 0.4 }, elect_signs = false, normalize = false })", "della_linear",
-      "density = 0.3"),
-    ("mk.breadcrumbs(v, { density = 0.3, gamma = 0.1, weights = { 0.7, 0.4 } })", "breadcrumbs",
-      "density = 0.3, gamma = 0.1"),
-    ("mk.breadcrumbs(v, { density = 0.3, weights = { 0.7, 0.4 }, elect_signs = true })", "breadcrumbs_ties",
-      "density = 0.3"),
+    (
+      "mk.dare(v, { density = 0.3, weights = { 0.7, 0.4 }, elect_signs = true })", "dare_ties",
+      "density = 0.3"
+    ),
+    (
+      "mk.della(v, { density = 0.3, epsilon = 0.1, weights = { 0.7, 0.4 } })", "della",
+      "density = 0.3, epsilon = 0.1"
+    ),
+    (
+      "mk.della(v, { density = 0.3, weights = { 0.7, 0.4 }, elect_signs = false, normalize = false })",
+      "della_linear",
+      "density = 0.3"
+    ),
+    (
+      "mk.breadcrumbs(v, { density = 0.3, gamma = 0.1, weights = { 0.7, 0.4 } })", "breadcrumbs",
+      "density = 0.3, gamma = 0.1"
+    ),
+    (
+      "mk.breadcrumbs(v, { density = 0.3, weights = { 0.7, 0.4 }, elect_signs = true })", "breadcrumbs_ties",
+      "density = 0.3"
+    ),
   ])
   func partsAreTheMethods(part: String, method: String, parameters: String) throws {
     let models = "models = { { b, weight = 0.7 }, { c, weight = 0.4 } }"
@@ -41,7 +63,9 @@ import Testing
 
   @Test func partsGiveATensorWhateverIsKept() throws {
     #expect(
-      try bench.bench.elements("mk.ties({ mk.tensor { 1, 2 }, mk.tensor { 3, 4 } }, { density = 0 })") == [0, 0])
+      try bench.bench.elements("mk.ties({ mk.tensor { 1, 2 }, mk.tensor { 3, 4 } }, { density = 0 })") == [
+        0, 0,
+      ])
   }
 
   @Test func emrElectsOneVectorForAll() throws {
@@ -62,12 +86,15 @@ import Testing
     ("mk.ties({ x }, { densty = 1 })", "ties: unknown field 'densty' (did you mean 'density'?)"),
     ("mk.ties({ x }, 1)", "ties: expected a table of settings, got number"),
     ("mk.ties({ x, x }, { density = { 1 } })", "ties: density: 1 values for 2 vectors"),
-    ("mk.ties({ x }, { weights = 'x' })", "ties: weights: expected a number or a list of numbers, got string"),
+    (
+      "mk.ties({ x }, { weights = 'x' })", "ties: weights: expected a number or a list of numbers, got string"
+    ),
     ("mk.ties({ x }, { weights = { true } })", "ties: weights[1]: expected a number, got boolean"),
     ("mk.dare({ x }, { rescale = 1 })", "dare: rescale: expected a boolean, got number"),
     ("mk.emr { 1 }", "emr: vectors[1]: expected a tensor, got number"),
   ])
   func badInput(expression: String, expected: String) {
-    #expect(bench.bench.error("local x = mk.zeros { 4, 4 }\n_ = \(expression)") == "recipe.lua:2: " + expected)
+    #expect(
+      bench.bench.error("local x = mk.zeros { 4, 4 }\n_ = \(expression)") == "recipe.lua:2: " + expected)
   }
 }

@@ -117,7 +117,8 @@ import Testing
   @Test func modelsAreNoNumbers() throws {
     #expect(
       bench.error(
-        "local m = mk.model(here .. 'm')\nlocal _ = mk.merge { method = 'linear', models = { { m, weight = m } } }")
+        "local m = mk.model(here .. 'm')\nlocal _ = mk.merge { method = 'linear', models = { { m, weight = m } } }"
+      )
         == "recipe.lua:2: merge: models[1].weight: expected a number, got model 'm'")
     let missing = bench.error(
       """
@@ -126,7 +127,8 @@ import Testing
       local _ = mk.merge { method = method, models = { { m, s = one } } }:tensor 'model.layers.0.self_attn.w'
       """)
     #expect(
-      missing == "recipe.lua:3: models[1]: parameter 's' is required for model 'm': model 'one' has no tensor "
+      missing
+        == "recipe.lua:3: models[1]: parameter 's' is required for model 'm': model 'one' has no tensor "
         + "'model.layers.0.self_attn.w'")
   }
 
