@@ -118,6 +118,32 @@ def run(config, tensors, prompts):
     return {"last": last, "mean": mean, "logits": logits}
 
 
+def inputs(config, tensors, prompts):
+    """What enters linear layers, over all positions of all prompts: Gram matrices, and mean magnitudes."""
+    loaded = AutoConfig.for_model(**json.loads(json.dumps(config)))
+    model = AutoModelForCausalLM.from_config(loaded, attn_implementation="eager", dtype=torch.float32)
+    model.load_state_dict({name: tensors[name].float() for name in model.state_dict()})
+    model.eval().double()
+    seen = {}
+    for name, module in model.named_modules():
+        if name.endswith(("q_proj", "o_proj", "gate_proj", "down_proj")):
+            module.register_forward_pre_hook(
+                lambda module, given, name=name: seen.setdefault(f"{name}.weight", []).append(given[0][0]))
+    for prompt in prompts:
+        with torch.no_grad():
+            model(torch.tensor([prompt]), use_cache=False)
+    found = {}
+    for name, states in seen.items():
+        states = torch.cat(states)
+        found[f"gram/{name}"] = (states.T @ states).float()
+        found[f"mean_abs/{name}"] = states.abs().mean(0).float()
+    return found
+
+
+# Of these cases, what enters linear layers.
+INPUTS = ("llama", "qwen3")
+
+
 def main():
     generator = torch.Generator().manual_seed(20)
     FIXTURES.mkdir(parents=True, exist_ok=True)
@@ -128,7 +154,7 @@ def main():
     prompts = [
         torch.randint(VOCABULARY, (length,), generator=generator).tolist() for length in (1, 5, 33)
     ]
-    cases = []
+    cases, entering = [], {}
     for name, (shape, model_type, settings) in CASES.items():
         config = {
             "model_type": model_type, "vocab_size": VOCABULARY, "num_hidden_layers": LAYERS,
@@ -136,6 +162,10 @@ def main():
             **SHAPES[shape], **settings,
         }
         cases.append({"name": name, "weights": shape, "config": config, **run(config, sets[shape], prompts)})
+        if name in INPUTS:
+            entering |= {f"{name}/{key}": value for key, value in inputs(config, sets[shape], prompts).items()}
+    save_file(entering, FIXTURES / "inputs.safetensors", metadata={"format": "pt"})
+    (FIXTURES / "inputs.safetensors").chmod(0o644)
     text = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
     (FIXTURES / "cases.json").write_text(
         f'{{"prompts":{json.dumps(prompts)},"cases":[\n{text}\n]}}\n')

@@ -15,11 +15,15 @@ enum BLAS {
     _ b: UnsafePointer<Float>, stride bStride: Int, isTransposed: Bool,
     into result: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    func multiply() {
+    inTurn {
       cblas_sgemm(
         CblasRowMajor, CblasNoTrans, isTransposed ? CblasTrans : CblasNoTrans, Int32(rows), Int32(columns),
         Int32(inner), scale, a, Int32(aStride), b, Int32(bStride), 0, result, Int32(stride))
     }
-    if takesTurns { turn.withLock { _ in multiply() } } else { multiply() }
+  }
+
+  /// Calls the library, alone where it must be.
+  static func inTurn(_ call: () -> Void) {
+    if takesTurns { turn.withLock { _ in call() } } else { call() }
   }
 }

@@ -21,6 +21,19 @@ final class FloatBuffer: ByteSink, @unchecked Sendable {
     floats = Self.room(count)
   }
 
+  /// A buffer with the first `count` numbers of this one.
+  func copy(count: Int) -> FloatBuffer {
+    let copy = FloatBuffer(count: count)
+    copy.start.update(from: start, count: count)
+    return copy
+  }
+
+  /// Takes over all numbers of another.
+  func fill(from other: FloatBuffer) {
+    ensure(other.floats.count)
+    start.update(from: other.start, count: other.floats.count)
+  }
+
   func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) {
     let bytes = UnsafeMutableRawBufferPointer(floats)
     UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]).copyMemory(from: buffer)

@@ -45,6 +45,10 @@ package final class ForwardPass {
   private let cosines = FloatBuffer()
   private let sines = FloatBuffer()
 
+  /// Told of the vectors that enter linear layers, before they do.
+  private var observe:
+    ((_ projections: [DecoderTensors.Projection], _ input: FloatBuffer, _ rows: Int) throws -> Void)?
+
   /// Checks that the model can be run: its architecture, settings and tensors. Reads no weights.
   ///
   /// - Parameters:
@@ -141,6 +145,50 @@ package final class ForwardPass {
     return logits
   }
 
+  /// A statistic of what enters each linear layer of the layers when the model reads the prompts, over all their
+  /// positions. Layer by layer, so that of the activations the residual stream alone is in memory for all prompts, and
+  /// of the statistics one.
+  ///
+  /// Throws as `hiddenStates` does.
+  package func inputStatistics(of prompts: [[Int]], _ statistic: InputStatistic) throws -> [InputTensor] {
+    try check(prompts)
+    let batches = batches(prompts).map { Array(prompts[$0]) }
+    var states = try batches.map { batch in
+      let positions = try begin(batch)
+      return hidden.copy(count: positions.last!.upperBound * hiddenSize)
+    }
+    defer { observe = nil }
+    var found: [InputTensor] = []
+    for layer in 0..<config.layers {
+      var sums: [(projections: [DecoderTensors.Projection], sums: InputSums)] = []
+      observe = { [evaluator, operation] projections, input, rows in
+        var own = sums.first { $0.projections[0].weight.name == projections[0].weight.name }?.sums
+        if own == nil {
+          own = InputSums(statistic, size: projections[0].inner)
+          sums.append((projections, own!))
+        }
+        try own!.add(input, rows: rows, on: evaluator, for: operation)
+      }
+      for (number, batch) in batches.enumerated() {
+        let positions = places(of: batch)
+        makeRoom(for: positions)
+        hidden.fill(from: states[number])
+        try run(layer, positions, isLast: layer + 1 == config.layers)
+        states[number] = hidden.copy(count: positions.last!.upperBound * hiddenSize)
+      }
+      for (projections, sums) in sums {
+        let shape = statistic.shape(projections[0].inner)
+        let scratch = try evaluator.makeScratch(shape.count * MemoryLayout<Float>.stride)
+        try sums.write(to: scratch)
+        found.append(
+          InputTensor(
+            names: try projections.map { try weights.ownName(of: $0.weight.name) },
+            leaf: StoredLeaf(source: scratch, dtype: .f32, count: shape.count), shape: shape))
+      }
+    }
+    return found
+  }
+
   /// The output layer's name: the embedding's if they are one.
   private func headName() throws -> String {
     if model.architecture.tiesEmbeddings { return tensors.embedding }
@@ -183,13 +231,27 @@ package final class ForwardPass {
     return batches + [first..<prompts.count]
   }
 
-  /// Puts the embeddings of prompts into `hidden`; gives the rows of each.
-  private func begin(_ prompts: [[Int]]) throws -> [Range<Int>] {
+  /// The rows of each prompt.
+  private func places(of prompts: [[Int]]) -> [Range<Int>] {
     var positions: [Range<Int>] = []
     for prompt in prompts {
       let start = positions.last?.upperBound ?? 0
       positions.append(start..<start + prompt.count)
     }
+    return positions
+  }
+
+  /// Puts the embeddings of prompts into `hidden`; gives the rows of each.
+  private func begin(_ prompts: [[Int]]) throws -> [Range<Int>] {
+    let positions = places(of: prompts)
+    makeRoom(for: positions)
+    try weights.prepare(tensors.layer(0).parameters)
+    try weights.read(rows: prompts.flatMap { $0 }, of: tensors.embedding, into: hidden)
+    return positions
+  }
+
+  /// Makes room for activations, and finds how positions turn heads.
+  private func makeRoom(for positions: [Range<Int>]) {
     let count = positions.last!.upperBound
     let (queryCount, keyCount) = (config.heads * config.headSize, config.keyHeads * config.headSize)
     // Attention's result and what the MLP adds pass through `normed`.
@@ -200,9 +262,6 @@ package final class ForwardPass {
     gates.ensure(count * config.intermediateSize)
     ups.ensure(count * config.intermediateSize)
     prepareRotation(positions)
-    try weights.prepare(tensors.layer(0).parameters)
-    try weights.read(rows: prompts.flatMap { $0 }, of: tensors.embedding, into: hidden)
-    return positions
   }
 
   private func prepareRotation(_ positions: [Range<Int>]) {
@@ -229,6 +288,7 @@ package final class ForwardPass {
     let count = positions.last!.upperBound
 
     try normalise(layer.attentionNorm, count)
+    try observe?([layer.query, layer.key, layer.value], normed, count)
     try project(normed, layer.query, count, into: queries)
     try project(normed, layer.key, count, into: keys)
     try project(normed, layer.value, count, into: values)
@@ -239,9 +299,11 @@ package final class ForwardPass {
       queries: queries, keys: keys, values: values, result: normed)
     let units = Attention.units(prompts: positions, heads: config.heads)
     try evaluator.perform(units: units.count, for: operation) { attention.run(units[$0]) }
+    try observe?([layer.output], normed, count)
     try project(normed, layer.output, count, into: queries, addingTo: hidden)
 
     try normalise(layer.mlpNorm, count)
+    try observe?([layer.gate, layer.up], normed, count)
     try project(normed, layer.gate, count, into: gates)
     try project(normed, layer.up, count, into: ups)
     let (gates, ups) = (gates, ups)
@@ -249,6 +311,7 @@ package final class ForwardPass {
     try performRows(count) { row in
       activation.apply(gates.start + row * size, times: ups.start + row * size, count: size)
     }
+    try observe?([layer.down], gates, count)
     try project(gates, layer.down, count, into: normed, addingTo: hidden)
   }
 

@@ -22,7 +22,7 @@ final class WeightReader {
   deinit { ahead.values.forEach(graph.release) }
 
   /// The model's own name of a tensor that must be there.
-  private func resolved(_ name: String) throws -> String {
+  func ownName(of name: String) throws -> String {
     if let own = model.resolve(name) { return own }
     throw InferenceError.missingTensor(
       name, model: model.label, nearest: nearestName(to: name, among: model.names))
@@ -32,7 +32,7 @@ final class WeightReader {
 
   /// The sizes of a tensor that must be there.
   func shape(of name: String) throws -> Shape {
-    try model.requireSpecification(of: resolved(name)).shape
+    try model.requireSpecification(of: ownName(of: name)).shape
   }
 
   /// Throws unless the tensor is there and has the shape.
@@ -55,7 +55,7 @@ final class WeightReader {
 
   private func expression(for name: String) throws -> NodeID {
     if let node = ahead.removeValue(forKey: name) { return node }
-    return try model.expression(for: resolved(name))
+    return try model.expression(for: ownName(of: name))
   }
 
   /// A tensor's elements; `buffer` grows to hold them.

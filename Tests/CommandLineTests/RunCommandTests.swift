@@ -314,7 +314,7 @@ import Testing
     // Of several results, the last.
     let folder = name == "mega_merge.lua" ? "out/final" : "out"
     let (base, out) = (try checkpoint("models/base"), try checkpoint(folder))
-    let layers = ["frankenmerge.lua", "slices.lua"].contains(name) ? 6 : 4
+    let layers = ["dus.lua", "frankenmerge.lua", "slices.lua"].contains(name) ? 6 : 4
     #expect(out.names.count == 3 + 9 * layers)
     for tensor in out.tensors {
       let source = tensor.name.replacing(/layers\.[45]\./, with: "layers.0.")

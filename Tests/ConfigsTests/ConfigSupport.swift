@@ -19,6 +19,9 @@ let methods: [String: MethodDeclaration] = {
       parameters: [normalize, weight, density, Parameter(name: "epsilon", type: .number, isPerInput: true)]),
     MethodDeclaration(name: "linear", base: .ignored, parameters: [normalize, weight]),
     MethodDeclaration(
+      name: "fisher", base: .ignored, parameters: [Parameter(name: "fisher", type: .tensor, isPerInput: true)]
+    ),
+    MethodDeclaration(
       name: "slerp", base: .required, maxInputs: 1,
       parameters: [Parameter(name: "t", type: .number, isRequired: true)]),
     MethodDeclaration(

@@ -44,6 +44,17 @@ import Testing
         + "found '\(text)'")
   }
 
+  @Test func tensorsAreModels() throws {
+    let config = "merge_method: fisher\nmodels: [{model: a, parameters: {fisher: %}}]"
+    let recipe = try translate(config.replacing("%", with: "grams/a")).recipe
+    #expect(recipe.contains(#"{ a, fisher = mk.model "grams/a" }"#), "\(recipe)")
+    let filtered = try translate(config.replacing("%", with: "[{filter: mlp, value: grams/a}]")).recipe
+    #expect(filtered.contains(#"{ filter = "mlp", value = mk.model "grams/a" }"#), "\(filtered)")
+    #expect(
+      message(config.replacing("%", with: "[]")).hasSuffix(
+        "models[1].parameters.fisher: the list is empty; expected paths of models"))
+  }
+
   /// The Lua text of a global parameter of a method.
   private func parameter(_ name: String, _ yaml: String, of method: String) throws -> String {
     let recipe = try translate(

@@ -84,12 +84,50 @@ import Testing
     #expect(
       error("hidden_states({ { 1 } }, { pol = 'mean' })")
         == "\(start)2 to 'hidden_states' (unknown option 'pol', expected pool)")
+    #expect(
+      error("inputs { { 1 } }")
+        == "\(start)2 to 'inputs' (statistic: 'gram', 'mean_abs' or 'sum_squares' expected, got nothing)")
+    #expect(
+      error("inputs({ { 1 } }, { statistic = 'grm' })")
+        == "\(start)2 to 'inputs' (statistic: 'gram', 'mean_abs' or 'sum_squares' expected, got 'grm' (did you mean 'gram'?))"
+    )
+    #expect(
+      error("inputs({}, { statistic = 'gram' })") == "recipe.lua:1: inputs: expected at least one prompt")
     #expect(error("hidden_states {}") == "recipe.lua:1: hidden_states: expected at least one prompt")
     #expect(error("hidden_states { { 1 }, {} }") == "recipe.lua:1: hidden_states: prompt 2 has no tokens")
     #expect(
       error("next_token_logits { { 1, 40 } }")
         == "recipe.lua:1: next_token_logits: prompt 1: token 2 is 40, expected 0 to 39, the vocabulary of model 'base'"
     )
+  }
+
+  /// What enters linear layers is a model with the weights' names, which can be saved and be a setting.
+  @Test func inputsAreModels() throws {
+    let lines = try bench.lines(
+      """
+      local m = mk.model(here .. "base")
+      local prompts = { { 1, 2, 3, 4, 5 }, { 6, 7 } }
+      local gram = m:inputs(prompts, { statistic = "gram" })
+      local squares = m:inputs(prompts, { statistic = "sum_squares" })
+      print(gram, #gram:names(), gram.num_layers == m.num_layers, gram:has "model.norm.weight")
+      gram:save(here .. "grams")
+      local saved = mk.model(here .. "grams")
+      for _, part in ipairs { "self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj" } do
+        local name = ("model.layers.1.%s.weight"):format(part)
+        local g, width = gram:tensor(name), m:tensor(name).shape[2]
+        local rank = mk.zeros { 1, width }:rank(2)
+        local diagonal = (g * rank:eq(rank:transpose())):sum(1):reshape { width }
+        print(
+          g.shape[1] == width and g.shape[2] == width, (g - saved:tensor(name)):abs():max():item(),
+          (g - g:transpose()):abs():max():item(), (diagonal / squares:tensor(name) - 1):abs():max():item() < 1e-6)
+      end
+      local magnitudes = m:inputs(prompts, { statistic = "mean_abs" })
+      local aim = mk.merge { method = "aim", base = m, models = { gram.name and m }, parameters = { activations = magnitudes } }
+      print((aim:tensor "model.norm.weight" - m:tensor "model.norm.weight"):abs():max():item())
+      """)
+    #expect(
+      lines.dropFirst() == [String](repeating: "true\t0.0\t0.0\ttrue", count: 3)[...] + ["0.0"])
+    #expect(lines.first?.hasSuffix("\t21\ttrue\tfalse") == true, "\(lines)")
   }
 
   @Test func modelsThatCannotBeRunAreNamed() throws {

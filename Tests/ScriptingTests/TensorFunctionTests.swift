@@ -210,7 +210,7 @@ import Testing
         == "float16\ttrue\tfalse")
     #expect(
       try bench.shown("table.concat(mk.method_names(), ' ')").contains(
-        "linear model_stock multislerp nearswap nuslerp passthrough"))
+        "model_stock multislerp nearswap nuslerp passthrough"))
     #expect(bench.error("local x = 1\nmk.fail('words')") == "recipe.lua:2: words")
   }
 

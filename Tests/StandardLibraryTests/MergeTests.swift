@@ -158,7 +158,7 @@ import Testing
     ),
     (
       "{ method = 'linear', models = { { a, weight = a } } }",
-      "merge: models[1].weight: expected a number, a list or a function, got userdata"
+      "merge: models[1].weight: expected a number, got model 'a'"
     ),
   ])
   func badSpecifications(spec: String, expected: String) {

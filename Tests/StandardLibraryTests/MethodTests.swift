@@ -42,7 +42,7 @@ import Testing
     ),
     (
       "{ name = 'm', merge = print, parameters = { p = { type = 'int' } } }",
-      "method 'm': parameter 'p': unknown type 'int' (expected one of number, integer, boolean, string)"
+      "method 'm': parameter 'p': unknown type 'int' (expected one of number, integer, boolean, string, tensor)"
     ),
     (
       "{ name = 'm', merge = print, parameters = { p = { default = 1, type = 'string' } } }",

@@ -76,6 +76,62 @@ import Testing
     #expect(try values("function(i) return m:tensor(i.name):norm() end").hasPrefix("lazy number"))
   }
 
+  @Test func modelsAreTensorsOfTheNameThatIsMerged() throws {
+    try bench.makeModel("stats", [TestTensor("model.layers.0.self_attn.w", .f32, [1], [3])])
+    let sums = """
+      local m, stats = mk.model(here .. "m"), mk.model(here .. "stats")
+      local method = mk.method { name = "t", per_input = { s = { type = "tensor" } }, merge = function(t)
+        return t.inputs[1].s or t.inputs[1].tensor
+      end }
+      for _, setting in ipairs {
+        stats, function() return stats end, { { filter = "mlp", value = m }, { value = stats } },
+        function(info) return stats:has(info.name) and stats:tensor(info.name) or nil end,
+      } do
+        local merged = mk.merge { method = method, models = { { m, s = setting } } }
+        local numbers = {}
+        for layer = 0, 1 do
+          table.insert(numbers, ("%g"):format(merged:tensor("model.layers." .. layer .. ".self_attn.w"):sum():item()))
+        end
+        print(table.concat(numbers, " "))
+      end
+      """
+    #expect(try bench.lines(sums) == ["3 1", "3 1", "3 1", "3 1"])
+  }
+
+  @Test(arguments: [
+    ("3", "recipe.lua:7: merge: models[1].s: expected a model or a tensor, got number '3'"),
+    (
+      "{ m }",
+      "recipe.lua:7: merge: models[1].s: expected a model or a tensor, or a list of { filter =, value = }, got a list of other things"
+    ),
+    (
+      "function() return 'x' end",
+      "recipe.lua:8: tensor 'model.layers.0.self_attn.w': models[1].s: expected a model or a tensor, got string 'x'"
+    ),
+  ])
+  func tensorsAreNoPlainValues(setting: String, expected: String) {
+    let error = #expect(throws: LuaError.self) { try values(setting, kind: "tensor") }
+    #expect(error.map { "\($0)" } == expected)
+  }
+
+  @Test func modelsAreNoNumbers() throws {
+    #expect(
+      bench.error(
+        "local m = mk.model(here .. 'm')\nlocal _ = mk.merge { method = 'linear', models = { { m, weight = m } } }"
+      )
+        == "recipe.lua:2: merge: models[1].weight: expected a number, got model 'm'")
+    let missing = bench.error(
+      """
+      local m, one = mk.model(here .. 'm'), mk.model(here .. 'one')
+      local method = mk.method { name = 't', per_input = { s = { type = 'tensor', required = true } }, merge = print }
+      local _ = mk.merge { method = method, models = { { m, s = one } } }:tensor 'model.layers.0.self_attn.w'
+      """)
+    #expect(
+      missing
+        == "recipe.lua:3: models[1]: parameter 's' is required for model 'm': model 'one' has no tensor "
+        + "'model.layers.0.self_attn.w'")
+  }
+
   @Test(arguments: [
     ("print", "no error"),
     ("{}", "recipe.lua:2: merge: models[1].weight: an empty list"),

@@ -11,6 +11,9 @@ local base_words = {
 }
 
 local function parameter_text(parameter)
+  if parameter.type == "tensor" then
+    return ("%s (a model with tensors for it, %s)"):format(parameter.name, parameter.required and "required" or "optional")
+  end
   local range = parameter.range and ", " .. settings.range_words(parameter.range)
     or parameter.usual and ", usually " .. settings.range_words(parameter.usual) or ""
   if parameter.required then return parameter.name .. " (required)" .. range end

@@ -370,6 +370,13 @@ function model:hidden_states(prompts, options) end
 ---@param prompts integer[][]
 ---@return mk.tensor
 function model:next_token_logits(prompts) end
+--- A statistic of what enters each linear layer of the layers when the model reads the prompts, over all their
+--- positions: a model whose tensors have the names of the weights. `gram` is Σ x·xᵀ, [n, n] for a weight [m, n];
+--- `mean_abs` the mean of |x|, [n]; `sum_squares` the sum of x², [n]. Runs now, as `hidden_states`.
+---@param prompts integer[][]
+---@param options { statistic: "gram"|"mean_abs"|"sum_squares" }
+---@return mk.model
+function model:inputs(prompts, options) end
 ---@param name string
 ---@return mk.tensor
 function model:tensor(name) end
@@ -494,8 +501,10 @@ function mk.define_model(definition) end
 
 --- A value that may differ from tensor to tensor: a number, boolean or string; a list of numbers (a
 --- gradient over the layers); a list of { filter =, value = } of which the first whose filter is part of
---- the tensor's name counts; or a function.
----@alias mk.setting number|boolean|string|number[]|mk.filtered[]|fun(info: mk.info): any
+--- the tensor's name counts; or a function. Where the parameter is a tensor, `{ type = "tensor" }`, it is a tensor or
+--- a model, which stands for its tensor of the name that is merged (the input's own name for settings of inputs), or for
+--- nil if it has none: `{ a, gram = mk.model "grams/a" }`.
+---@alias mk.setting number|boolean|string|number[]|mk.model|mk.tensor|mk.filtered[]|fun(info: mk.info): any
 
 ---@class mk.filtered
 ---@field filter string?
@@ -749,7 +758,8 @@ mk.required = {}
 ---@field base "required"|"optional"|"ignored"?  ignored (the default): an input like the others, the last if it
 ---  is not among the models
 ---@field parameters table<string, any>?  shared: defaults, mk.required, or { default =, type =, required =, range =,
----  usual = }: values outside of `range`, { lowest, highest }, are errors, and outside of `usual` warnings
+---  usual = }, where the type is "number", "integer", "boolean", "string" or "tensor"; values outside of `range`,
+---  { lowest, highest }, are errors, and outside of `usual` warnings
 ---@field per_input table<string, any>?   of each input; with { base = true } the base has its own too
 ---@field min_inputs integer?  beside the base; default 1
 ---@field max_inputs integer?
@@ -781,6 +791,73 @@ mk.required = {}
 ---@param definition mk.method_definition
 ---@return mk.method
 function mk.method(definition) end
+
+------------------------------------------------------------------------------------------------
+-- Parts of methods, on lists of tensors
+--
+-- What the built-in methods do with task vectors, for vectors of one's own: differences of models, or what they are in
+-- another basis. All of one shape; the result has it too.
+--
+--   local vectors = { a:tensor(name) - base:tensor(name), b:tensor(name) - base:tensor(name) }
+--   local merged = base:tensor(name) + mk.ties(vectors, { density = 0.3, weights = { 0.6, 0.4 } })
+
+--- A number for all vectors, or a list with one for each.
+---@alias mk.vector_setting mk.operand|mk.operand[]
+
+---@class mk.part_options
+---@field weights mk.vector_setting?  default 1
+---@field normalize boolean?    divides by the sum of the weights, with signs elected by that of those that agree
+---@field rescale boolean?      gives what is kept of a vector the L1 norm that it had
+---@field lambda number?        scales the result; default 1
+
+--- The weighted sum; `normalize` and `rescale` are false.
+---@param vectors mk.tensor[]
+---@param options mk.part_options?
+---@return mk.tensor
+function mk.task_arithmetic(vectors, options) end
+
+---@class mk.sparse_options: mk.part_options
+---@field density mk.vector_setting?  the part of a vector that is kept; default 1
+---@field elect_signs boolean?  leaves out elements against the sign of the sum
+
+--- Keeps the largest magnitudes, elects signs and averages: `normalize` and `elect_signs` are true, `rescale` is false.
+---@param vectors mk.tensor[]
+---@param options mk.sparse_options?
+---@return mk.tensor
+function mk.ties(vectors, options) end
+
+--- Keeps elements at random and sums: `rescale` is true, `normalize` and `elect_signs` are false.
+---@param vectors mk.tensor[]
+---@param options mk.sparse_options?
+---@return mk.tensor
+function mk.dare(vectors, options) end
+
+---@class mk.della_options: mk.sparse_options
+---@field epsilon mk.vector_setting?  how far from density the probabilities of a row's ranks go; default 0.15
+
+--- Keeps elements at random, large ones sooner, elects signs and averages: `normalize`, `rescale` and `elect_signs` are
+--- true.
+---@param vectors mk.tensor[]
+---@param options mk.della_options?
+---@return mk.tensor
+function mk.della(vectors, options) end
+
+---@class mk.breadcrumbs_options: mk.sparse_options
+---@field gamma mk.vector_setting?  the part of the largest magnitudes that is left out; default 0.01
+
+--- Keeps large magnitudes but for the outliers, and sums: `normalize`, `rescale` and `elect_signs` are false.
+---@param vectors mk.tensor[]
+---@param options mk.breadcrumbs_options?
+---@return mk.tensor
+function mk.breadcrumbs(vectors, options) end
+
+--- EMR's vector that stands for all, a mask for each of the elements on whose sign it agrees, and the factor that gives
+--- the masked one its L1 norm.
+---@param vectors mk.tensor[]
+---@return mk.tensor unified
+---@return mk.tensor[] masks
+---@return mk.tensor[] rescalers  lazy numbers
+function mk.emr(vectors) end
 
 ------------------------------------------------------------------------------------------------
 -- For libraries

@@ -2,7 +2,7 @@
 --- TIES, Yadav et al. 2023
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "breadcrumbs_ties",
@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = false, lambda = 1.0 },
-  per_input = { weight = mk.required, density = task_vectors.density, gamma = { default = 0.01, range = { 0, 1 } } },
-  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.band, elects_signs = true }) end,
+  per_input = { weight = mk.required, density = parts.density, gamma = { default = 0.01, range = { 0, 1 } } },
+  merge = function(t) return parts.merge(t, "breadcrumbs", true) end,
 }

@@ -3,7 +3,7 @@
 --- mergekit 0.1.5, `rescale` gives a tensor back its L1 norm instead.
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "dare_linear",
@@ -13,6 +13,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = true, lambda = 1.0 },
-  per_input = { weight = mk.required, density = task_vectors.density },
-  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.random }) end,
+  per_input = { weight = mk.required, density = parts.density },
+  merge = function(t) return parts.merge(t, "dare") end,
 }

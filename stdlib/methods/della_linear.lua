@@ -2,7 +2,7 @@
 --- what is kept by its probability; as in mergekit 0.1.5, `rescale` gives a tensor back its L1 norm instead.
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "della_linear",
@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = true, lambda = 1.0 },
-  per_input = { weight = mk.required, density = task_vectors.density, epsilon = { default = 0.15, range = { 0, 1 } } },
-  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.by_rank }) end,
+  per_input = { weight = mk.required, density = parts.density, epsilon = { default = 0.15, range = { 0, 1 } } },
+  merge = function(t) return parts.merge(t, "della", false) end,
 }

@@ -2,7 +2,7 @@
 --- https://arxiv.org/abs/2212.04089
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "task_arithmetic",
@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = false, lambda = 1.0 },
-  per_input = { weight = mk.required, density = task_vectors.density },
-  merge = function(t) return task_vectors.merge(t, {}) end,
+  per_input = { weight = mk.required, density = parts.density },
+  merge = function(t) return parts.merge(t, "task_arithmetic") end,
 }

@@ -2,7 +2,7 @@
 --- https://arxiv.org/abs/2306.01708
 
 local mk = require "mergekit"
-local task_vectors = require "mergekit.methods.task_vectors"
+local parts = require "mergekit.methods.parts"
 
 return mk.method {
   name = "ties",
@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = true, rescale = false, lambda = 1.0 },
-  per_input = { weight = mk.required, density = task_vectors.density },
-  merge = function(t) return task_vectors.merge(t, { mask = task_vectors.largest, elects_signs = true }) end,
+  per_input = { weight = mk.required, density = parts.density },
+  merge = function(t) return parts.merge(t, "ties") end,
 }

@@ -15,6 +15,8 @@ package struct MethodDeclaration: Sendable, Equatable {
     /// What values may be.
     package enum ValueType: String, Sendable {
       case number, integer, boolean, string
+      /// Tensors, which a config gives as the path of a model that has them.
+      case tensor
     }
 
     /// What recipes and configs call it.

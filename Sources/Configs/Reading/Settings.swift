@@ -151,6 +151,7 @@ extension MergeReader {
       case .integer: node.number?.integer.map(String.init)
       case .boolean: node.boolean.map(String.init)
       case .string: node.text.map(luaString)
+      case .tensor: node.text.map { "mk.model " + luaString($0) }
       }
     guard let value else {
       throw error(
@@ -168,6 +169,7 @@ extension MethodDeclaration.Parameter.ValueType {
     case .integer: "a whole number"
     case .boolean: "true or false"
     case .string: "text"
+    case .tensor: "the path of a model"
     }
   }
 
@@ -177,9 +179,13 @@ extension MethodDeclaration.Parameter.ValueType {
     case .integer: "whole numbers"
     case .boolean: "true and false"
     case .string: "texts"
+    case .tensor: "paths of models"
     }
   }
 
   /// What a setting may be, in words.
-  var expectedSetting: String { "\(expectedValue), a list of them, filters or {lua: …}" }
+  var expectedSetting: String {
+    let list = self == .tensor ? "" : " a list of them,"
+    return "\(expectedValue),\(list) filters or {lua: …}"
+  }
 }

@@ -1,7 +1,8 @@
 --- Settings: values of parameters that may differ from tensor to tensor.
 --
 -- A setting is a number, boolean or string; a list of numbers (a gradient over the layers); a list of
--- { filter =, value = } tried in order; or a function of `info`. Their meaning is mergekit's (0.1.5).
+-- { filter =, value = } tried in order; or a function of `info`. Their meaning is mergekit's (0.1.5). Where a
+-- parameter is a tensor, a model stands for its tensor of the name that is merged, or for none.
 
 local core = require "mergekit.core"
 
@@ -33,6 +34,8 @@ local function as_type(value, kind)
     -- A gradient of whole numbers may miss one by the error of its arithmetic.
     local nearest = type(value) == "number" and math.floor(value + 0.5)
     return nearest and math.abs(value - nearest) < 1e-9 and math.tointeger(nearest) or nil
+  elseif kind == "tensor" then
+    return core.is_tensor(value) and value or nil
   end
   if type(value) == kind then return value end
   return nil
@@ -63,12 +66,23 @@ local function check_range(value, parameter, where)
   end
 end
 
+--- What a value of a type is called.
+local function words(kind)
+  if kind == "tensor" then return "a model or a tensor" end
+  return kind == "integer" and "an integer" or "a " .. kind
+end
+
+--- What a value is, as messages show it.
+local function shown(value)
+  if core.is_model(value) then return ("model '%s'"):format(value.name) end
+  return ("%s '%s'"):format(type(value), tostring(value))
+end
+
 --- Fails if a value is not of a parameter's type.
 local function check_type(value, kind, where)
   if value ~= value then core.fail(where .. ": expected a number, got NaN") end
   if kind == nil or as_type(value, kind) ~= nil then return end
-  core.fail(("%s: expected %s, got %s '%s'"):format(
-    where, kind == "integer" and "an integer" or "a " .. kind, type(value), tostring(value)))
+  core.fail(("%s: expected %s, got %s"):format(where, words(kind), shown(value)))
 end
 
 --- Fails if a setting has a form that no setting has, or a value of another type, at the place where it was written.
@@ -81,6 +95,12 @@ function M.check(setting, where, parameter, depth)
   local kind = parameter.type
   if depth > 16 then core.fail(where .. ": settings within settings, more than 16 deep") end
   if setting == nil or type(setting) == "function" or core.is_tensor(setting) then return end
+  if core.is_model(setting) then
+    if kind ~= nil and kind ~= "tensor" then
+      core.fail(("%s: expected %s, got %s"):format(where, words(kind), shown(setting)))
+    end
+    return
+  end
   if is_plain(setting) then
     check_type(setting, kind, where)
     return check_range(setting, parameter, where)
@@ -111,7 +131,10 @@ function M.check(setting, where, parameter, depth)
     if key < 1 or key > count then core.fail(("%s[%d] is nil"):format(where, count + 1)) end
   end
   if count == 0 then core.fail(where .. ": an empty list") end
-  local form = type(setting[1]) == "table" and "table" or type(setting[1])
+  local form = type(setting[1])
+  if kind == "tensor" and form ~= "table" then
+    core.fail(where .. ": expected a model or a tensor, or a list of { filter =, value = }, got a list of other things")
+  end
   for index, entry in ipairs(setting) do
     local here = ("%s[%d]"):format(where, index)
     if type(entry) == "table" then
@@ -151,11 +174,13 @@ function M.evaluate(setting, info, alias)
   if setting == nil or is_plain(setting) then return setting end
   if type(setting) == "function" then
     local value = setting(info)
-    if type(value) == "table" then
-      M.check(value, "the function's value")
-      return M.evaluate(value, info, alias)
-    end
+    if type(value) == "table" then M.check(value, "the function's value") end
+    if type(value) == "table" or core.is_model(value) then return M.evaluate(value, info, alias) end
     return value
+  end
+  if core.is_model(setting) then
+    local name = setting:resolve(info.name)
+    return name and setting:tensor(name)
   end
   if core.is_tensor(setting) then return setting end
   if setting.value ~= nil then setting = { setting } end
@@ -177,9 +202,7 @@ function M.resolve(parameter, scopes, info, alias, owner)
     if value ~= nil then
       local typed = as_type(value, parameter.type)
       if typed == nil then
-        local kind = parameter.type == "integer" and "an integer" or "a " .. parameter.type
-        core.fail(("%s.%s: expected %s, got %s '%s'")
-          :format(scope.path, parameter.name, kind, type(value), tostring(value)))
+        core.fail(("%s.%s: expected %s, got %s"):format(scope.path, parameter.name, words(parameter.type), shown(value)))
       end
       -- What was written out has been checked where it was.
       if type(setting) == "function" then check_range(typed, parameter, scope.path .. "." .. parameter.name) end
@@ -191,6 +214,8 @@ function M.resolve(parameter, scopes, info, alias, owner)
   local why = ""
   if type(given) == "function" then
     why = ": its function returned nil"
+  elseif core.is_model(given) then
+    why = (": model '%s' has no tensor '%s'"):format(given.name, info.name)
   elseif given ~= nil then
     why = ": no filter of its setting matches"
   end

@@ -31,7 +31,8 @@ local missing_policies = {
   "copy_extras", "error", "passthrough_singleton", "passthrough_base_singleton", "base_or_skip",
 }
 
-local value_types = { "number", "integer", "boolean", "string" }
+-- A tensor has no default; what is given is a tensor, or a model that has one of the name that is merged.
+local value_types = { "number", "integer", "boolean", "string", "tensor" }
 
 -- Whether a value is of a parameter's type.
 local function is_of_type(value, kind)

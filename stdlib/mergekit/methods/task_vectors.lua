@@ -128,32 +128,30 @@ local function masked(delta, mask, rescale)
   return kept, core.where(after:lt(LEAST_NORM), 1, before / after)
 end
 
---- The base plus the weighted sum of the masked task vectors, for a `t` with the parameters `normalize`,
---- `rescale` and `lambda`, and `weight` per input. `int8_mask` would choose how masks are held in memory, and
---- none is held.
--- @param options.mask         gives a mask for a task vector and its input; without it all is kept
--- @param options.elects_signs  whether elements against the majority's sign are left out
-function M.merge(t, options)
+--- The weighted sum of masked task vectors; 0 where nothing of them is kept.
+-- @param settings  lists `weights` and what the mask asks for, an entry for each vector; `normalize`, `rescale`,
+--   `lambda` and `elect_signs`, whether elements against the majority's sign are left out
+-- @param mask_of  gives a mask for a vector and its settings; without it all is kept
+function M.combine(deltas, settings, mask_of)
   local vectors, weights, factors, total = {}, {}, {}, 0
-  for _, input in ipairs(t.inputs) do
-    total = total + input.weight
-    local delta = input.tensor - t.base
-    local mask = options.mask and options.mask(delta, input) or 1
+  for index, delta in ipairs(deltas) do
+    total = total + settings.weights[index]
+    local mask = mask_of and mask_of(delta, settings.own[index]) or 1
     if mask ~= 0 then
-      local index = #vectors + 1
-      vectors[index], factors[index] = masked(delta, mask, t.rescale)
-      weights[index] = input.weight
+      local kept = #vectors + 1
+      vectors[kept], factors[kept] = masked(delta, mask, settings.rescale)
+      weights[kept] = settings.weights[index]
     end
   end
-  if #vectors == 0 then return t.base end
+  if #vectors == 0 then return 0 end
 
-  if not options.elects_signs then
-    local scale = t.lambda
-    if t.normalize then scale = scale / core.where(core.lt(core.abs(total), LEAST_WEIGHT), 1, total) end
+  if not settings.elect_signs then
+    local scale = settings.lambda
+    if settings.normalize then scale = scale / core.where(core.lt(core.abs(total), LEAST_WEIGHT), 1, total) end
     for index, vector in ipairs(vectors) do
       vectors[index] = vector * (weights[index] * factors[index] * scale)
     end
-    return t.base + sums.of(vectors)
+    return sums.of(vectors)
   end
 
   for index, vector in ipairs(vectors) do vectors[index] = vector * (weights[index] * factors[index]) end
@@ -162,12 +160,19 @@ function M.merge(t, options)
     vectors[index], shares[index] = vectors[index] * mask, mask * weights[index]
   end
   local sum = sums.of(vectors)
-  if t.normalize then
+  if settings.normalize then
     -- Where nothing agrees, and where the weights of what does cancel, the divisor is 1.
     local divisor = sums.of(shares)
     sum = sum / (divisor + divisor:eq(0))
   end
-  return t.base + sum * t.lambda
+  return sum * settings.lambda
+end
+
+--- The task vectors of a method's argument.
+function M.of(t)
+  local vectors = {}
+  for index, input in ipairs(t.inputs) do vectors[index] = input.tensor - t.base end
+  return vectors
 end
 
 return M

@@ -18,7 +18,7 @@ final class InferenceBinding: Binding {
     return [
       "hidden_states": { call in
         let prompts = try Self.prompts(call, 2)
-        let pooling = try Self.pooling(call, 3)
+        let pooling: ForwardPass.Pooling = try Self.option("pool", call, 3) ?? .last
         return try Self.running(call, models) { pass in
           let states = try pass.hiddenStates(of: prompts, pooling: pooling)
           let shape = Shape([prompts.count, pass.hiddenSize])
@@ -37,7 +37,33 @@ final class InferenceBinding: Binding {
           try tensors.push(graph.values(logits, shape: shape), to: call.lua)
         }
       },
+      "inputs": { call in
+        let prompts = try Self.prompts(call, 2)
+        guard let statistic: InputStatistic = try Self.option("statistic", call, 3) else {
+          throw call.argumentError(
+            3, "statistic: \(Self.alternatives(of: InputStatistic.self)) expected, got nothing")
+        }
+        let model = try models.model(call, 1)
+        return try Self.running(call, models) { pass in
+          let tensors = try pass.inputStatistics(of: prompts, statistic)
+          try models.push(Self.model(of: tensors, enteringLayersOf: model, graph), to: call.lua)
+        }
+      },
     ]
+  }
+
+  /// Statistics as a model with the names of the weights.
+  private static func model(
+    of tensors: [InputTensor], enteringLayersOf model: any LazyModel, _ graph: ExpressionGraph
+  ) throws -> DerivedModel {
+    var known: [String: InputTensor] = [:]
+    for tensor in tensors { for name in tensor.names { known[name] = tensor } }
+    return try DerivedModel(
+      DerivedModel.Definition(
+        label: "inputs of \(model.label)", names: model.names.filter { known[$0] != nil }, like: model,
+        sources: [model], dtype: .f32,
+        specify: { known[$0].map { TensorSpecification(shape: $0.shape, dtype: .f32) } }
+      ) { name in try graph.stored(known[name]!.leaf, shape: known[name]!.shape) }, graph: graph)
   }
 
   /// Pushes one result of a forward pass of the model that is called on.
@@ -88,27 +114,39 @@ final class InferenceBinding: Binding {
     return prompts
   }
 
-  /// `{ pool = "last" }` or `{ pool = "mean" }`; the last position's where nothing is said.
-  private static func pooling(_ call: LuaCall, _ argument: Int) throws -> ForwardPass.Pooling {
-    var pooling = ForwardPass.Pooling.last
-    guard !call.isAbsent(argument) else { return pooling }
+  /// The value of the one option in a table of options, if there is one.
+  private static func option<Value: RawRepresentable<String> & CaseIterable>(
+    _ name: String, _ call: LuaCall, _ argument: Int
+  ) throws -> Value? {
+    guard !call.isAbsent(argument) else { return nil }
     try call.table(argument)
+    var found: Value?
     try call.lua.forEachPair(at: argument) {
-      guard let key = call.lua.string(at: -2), key == "pool" else {
+      guard let key = call.lua.string(at: -2), key == name else {
         throw call.argumentError(
-          argument, "unknown option '\(call.lua.string(at: -2) ?? "?")', expected pool")
+          argument, "unknown option '\(call.lua.string(at: -2) ?? "?")', expected \(name)")
       }
-      guard let name = call.lua.string(at: -1) else {
-        throw call.argumentError(argument, "pool: string expected, got \(call.lua.typeName(at: -1))")
+      guard let text = call.lua.string(at: -1) else {
+        throw call.argumentError(argument, "\(name): string expected, got \(call.lua.typeName(at: -1))")
       }
-      guard let known = ForwardPass.Pooling(rawValue: name) else {
+      guard let value = Value(rawValue: text) else {
         let hint =
-          nearestName(to: name, among: ForwardPass.Pooling.allCases.map(\.rawValue))
-          .map { " (did you mean '\($0)'?)" } ?? ""
-        throw call.argumentError(argument, "pool: 'last' or 'mean' expected, got '\(name)'\(hint)")
+          nearestName(to: text, among: Value.allCases.map(\.rawValue)).map { " (did you mean '\($0)'?)" }
+          ?? ""
+        throw call.argumentError(
+          argument, "\(name): \(alternatives(of: Value.self)) expected, got '\(text)'\(hint)")
       }
-      pooling = known
+      found = value
     }
-    return pooling
+    return found
+  }
+
+  /// The values of an option in words: `'last' or 'mean'`.
+  private static func alternatives<Value: RawRepresentable<String> & CaseIterable>(of type: Value.Type)
+    -> String
+  {
+    let names = type.allCases.map { "'\($0.rawValue)'" }
+    return names.count < 3
+      ? names.joined(separator: " or ") : names.dropLast().joined(separator: ", ") + " or " + names.last!
   }
 }
