@@ -47,6 +47,7 @@ enum DerivedModelBinding {
     let definition = DerivedModel.Definition(
       label: try lua.field("label", at: 1).string ?? "a model", names: try names("names"), like: like,
       sources: try models("sources"), dtype: dtype, layers: try layers(lua, context),
+      rules: try rules(lua),
       methods: try methods(lua),
       base: try base(lua, context), vocabulary: try vocabulary(lua),
       configValues: try configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
@@ -75,7 +76,11 @@ enum DerivedModelBinding {
           }
         }
       })
-    try ModelBinding.push(DerivedModel(definition, graph: context.graph), to: lua, context)
+    let model = try DerivedModel(definition, graph: context.graph)
+    if try !definition.layers.isEmpty && lua.field("any_layers", at: 1).boolean != true {
+      try model.checkLayers()
+    }
+    try ModelBinding.push(model, to: lua, context)
     return 1
   }
 
@@ -83,6 +88,14 @@ enum DerivedModelBinding {
     try lua.pushField(key, at: 1)
     defer { lua.pop() }
     return lua.typeName(at: -1)
+  }
+
+  /// `rules`, the table of `stdlib/architectures/layer_keys.lua`.
+  private static func rules(_ lua: LuaState) throws -> LayerRules {
+    try lua.withBalancedStack {
+      guard try lua.pushField("rules", at: 1) == .table else { return .none }
+      return LayerRules(try lua.json(at: -1, path: "rules"))
+    }
   }
 
   /// `layers = { module = { {model, layer}, … } }`.
@@ -182,42 +195,10 @@ enum DerivedModelBinding {
         guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
           throw LuaError("config_values: names as keys expected, got a list")
         }
-        values.append((key, try json(at: -1, lua, "config_values.\(key)", depth: 0)))
+        values.append((key, try lua.json(at: -1, path: "config_values.\(key)")))
       }
     }
     return values
-  }
-
-  /// A Lua value as JSON: a table with elements is an array, any other an object.
-  private static func json(at index: Int, _ lua: LuaState, _ path: String, depth: Int) throws -> JSON {
-    guard depth < 32 else { throw LuaError("\(path): tables nest more than 32 deep") }
-    switch lua.kind(at: index) {
-    case .boolean: return .bool(lua.isTruthy(at: index))
-    case .string: return .string(lua.string(at: index) ?? "")
-    case .number:
-      if case .integer(let value) = try lua.value(at: index) { return JSON(value) }
-      let value = lua.number(at: index) ?? .nan
-      guard value.isFinite else { throw LuaError("\(path): finite number expected, got \(value)") }
-      return JSON(value)
-    case .table:
-      let table = lua.absolute(index)
-      if lua.length(at: table) > 0 {
-        var elements: [JSON] = []
-        try lua.forEachElement(at: table) {
-          elements.append(try json(at: -1, lua, "\(path)[\($0)]", depth: depth + 1))
-        }
-        return .array(elements)
-      }
-      var object = JSONObject()
-      try lua.forEachPair(at: table) {
-        guard lua.kind(at: -2) == .string, let key = lua.string(at: -2) else {
-          throw LuaError("\(path): names as keys expected")
-        }
-        object[key] = try json(at: -1, lua, "\(path).\(key)", depth: depth + 1)
-      }
-      return .object(object)
-    default: throw LuaError("\(path): a value of JSON expected, got \(lua.typeName(at: index))")
-    }
   }
 
   private static func specification(_ lua: LuaState) throws -> TensorSpecification? {
