@@ -117,7 +117,7 @@ let package = Package(
     .testTarget(
       name: "ArchitecturesTests",
       dependencies: [
-        "Basics", "Architectures", "Tensors",
+        "Basics", "Architectures", "Tensors", "Lua",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     .testTarget(

@@ -107,7 +107,7 @@ import Testing
     let names =
       (0..<4).map { "model.layers.\($0).mlp.up.weight" }
       + (0..<8).flatMap {
-        ["embeddings.\($0).weight", "aligner.layers.\($0).weight", "conv.\($0).a.b.weight"]
+        ["embeddings.\($0).weight", "aligner.layers.\($0).weight", "conv.\(2 * $0).a.b.weight"]
       }
     let architecture = Architecture(names: names)
     #expect(architecture.modules.map(\.name) == ["default"])

@@ -1,5 +1,7 @@
 import Architectures
 import Basics
+import Foundation
+import Lua
 import Tensors
 import Testing
 
@@ -144,7 +146,8 @@ import Testing
     let vision = try #require(architecture.module(named: "vision_tower"))
     let sources = [1, 0, 1].map { OutputConfig.LayerSource(config: config, module: vision, layer: $0) }
     let output = OutputConfig.derive(
-      from: config, architecture: architecture, dtype: nil, layers: ["vision_tower": sources])
+      from: config, architecture: architecture, dtype: nil, layers: ["vision_tower": sources],
+      rules: try .standard())
     #expect(
       output.json.text(.compact)
         == #"{"text_config":{"num_hidden_layers":3},"vision_config":{"num_hidden_layers":3,"#
@@ -168,6 +171,67 @@ import Testing
     let output = OutputConfig.derive(
       from: config, architecture: architecture, dtype: nil, layers: [module: [source]])
     #expect(output.json.text(.compact) == expected)
+  }
+
+  @Test(arguments: [
+    // Nested objects have keys of their own, found by the words of the prefix.
+    (
+      "language_model.model.decoder.layers", "vision_model.encoder.layers",
+      #"{"text_config":{"num_hidden_layers":3},"vision_config":{"num_hidden_layers":3},"num_hidden_layers":3}"#,
+      #"{"text_config":{"num_hidden_layers":5},"vision_config":{"num_hidden_layers":3},"num_hidden_layers":5}"#
+    ),
+    (
+      "decoder.layers", "encoder.layers",
+      #"{"decoder":{"num_hidden_layers":3},"encoder":{"num_hidden_layers":3}}"#,
+      #"{"decoder":{"num_hidden_layers":5},"encoder":{"num_hidden_layers":3}}"#
+    ),
+    (
+      "model.decoder.layers", "model.encoder.layers",
+      #"{"decoder_num_hidden_layers":3,"encoder_num_hidden_layers":3}"#,
+      #"{"decoder_num_hidden_layers":5,"encoder_num_hidden_layers":3}"#
+    ),
+    (
+      "decoder.layer", "encoder.encoder.layer",
+      #"{"text_config":{"num_layers":3},"vision_config":{"num_hidden_layers":3}}"#,
+      #"{"text_config":{"num_layers":5},"vision_config":{"num_hidden_layers":3}}"#
+    ),
+    (
+      "language_model.model.layers", "encoder.layers",
+      #"{"text_config":{"num_hidden_layers":3},"encoder_config":{"num_layers":3}}"#,
+      #"{"text_config":{"num_hidden_layers":5},"encoder_config":{"num_layers":3}}"#
+    ),
+  ])
+  func onlyTheKeysOfTheStackedModuleChange(main: String, other: String, text: String, expected: String) throws
+  {
+    let config = try json(text)
+    let architecture = Architecture(
+      names: SampleModel.layerNames(main, 3, ["a.q.weight"])
+        + SampleModel.layerNames(other, 3, ["a.q.weight"]),
+      config: config)
+    #expect(architecture.main.layerPrefix == main)
+    let sources = [0, 1, 2, 1, 2].map {
+      OutputConfig.LayerSource(config: config, module: architecture.main, layer: $0)
+    }
+    let output = OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil, layers: [architecture.main.name: sources],
+      rules: try .standard())
+    #expect(output.json.text(.compact) == expected)
+    #expect(output.remarks == [])
+  }
+
+  /// A count that differs from the number of layers may be right.
+  @Test(arguments: [
+    (#"{"num_hidden_layers":6}"#, [0, 2, 2], #"{"num_hidden_layers":6}"#, 0),
+    (#"{"num_hidden_layers":6}"#, [0, 1], #"{"num_hidden_layers":4}"#, 0),
+    (
+      #"{"num_layers_per_stack":3,"num_hidden_layers":24}"#, [0, 1],
+      #"{"num_layers_per_stack":2,"num_hidden_layers":16}"#, 0
+    ),
+  ])
+  func countsAreScaled(text: String, layers: [Int], expected: String, errors: Int) throws {
+    let output = try StackModel(try json(text)).stack(layers)
+    #expect(output.json.text(.compact) == expected)
+    #expect(output.errors.count == errors)
   }
 
   @Test func bothStacksOfAnEncoderDecoder() throws {
@@ -220,6 +284,16 @@ import Testing
     ("attn_layer_indices", "[0]", "[0]"),
     ("moe_layers", "[0,2]", "[0,3]"),
     ("moe_layers", "[false,true]", "[false,true]"),
+    ("per_layer_config", #"{"1":{"a":8},"2":{"a":9}}"#, #"{"1":{"a":8},"2":{"a":8},"3":{"a":9}}"#),
+    (
+      "linear_attn_config", #"{"kda_layers":[1,3],"full_attn_layers":[2]}"#,
+      #"{"kda_layers":[1,4],"full_attn_layers":[2,3]}"#
+    ),
+    ("ple_layer_ids", "[2]", "[2,3]"),
+    ("block_types", #"["r","a"]"#, #"["r","a","a","r"]"#),
+    ("kv_source_layers", "[0,1,1]", "[0,1,2,2]"),
+    ("target_layer_ids", "[0,-1]", "[0,-1]"),
+    ("target_layer_ids", "[1,2]", "[2,3]"),
     // No list with an entry a layer.
     ("layer_types", #"["a","b"]"#, #"["a","b"]"#),
     ("architectures", #"["a","b","c"]"#, #"["a","b","c"]"#),
@@ -251,7 +325,7 @@ import Testing
         {"text_config":{"num_hidden_layers":4,"layer_types":["b","c","d","e"],"full_attn_idxs":[2],
          "hybrid_override_pattern":"bcde"}}
         """), layers: 4)
-    let output = base.derive([base.source(0), base.source(2), other.source(2), other.source(3)])
+    let output = try base.derive([base.source(0), base.source(2), other.source(2), other.source(3)])
     #expect(
       output.json.text(.compact)
         == #"{"num_hidden_layers":4,"layer_types":["a","a","d","e"],"full_attn_idxs":[0,2],"#
@@ -262,9 +336,9 @@ import Testing
     let text = #"{"num_hidden_layers":3,"layer_types":["a","b","c"],"mlp_only_layers":[1]}"#
     let base = StackModel(try json(text))
     let other = StackModel(try json(#"{"num_hidden_layers":5}"#), layers: 5)
-    let output = base.derive([base.source(0), other.source(1), other.source(2)])
+    let output = try base.derive([base.source(0), other.source(1), other.source(2)])
     #expect(output.json.text(.compact) == text)
-    let beyond = base.derive([base.source(0), other.source(4)])
+    let beyond = try base.derive([base.source(0), other.source(4)])
     #expect(beyond.json.text(.compact) == #"{"num_hidden_layers":2,"mlp_only_layers":[]}"#)
     #expect(
       beyond.warnings == [
@@ -299,24 +373,53 @@ import Testing
 
   @Test(arguments: [
     (
-      #""first_k_dense_replace":1"#, [0, 1, 0],
-      "config.json: first_k_dense_replace counts layers from the first on and cannot say that layers after 1"
-        + " are of that kind"
-    ),
-    (
       #""num_kv_shared_layers":1"#, [0, 2, 1],
       "config.json: num_kv_shared_layers counts layers from the last back and cannot say that layers before 3"
         + " are of that kind"
     ),
     (
-      #""decoder_sparse_step":2"#, [0, 0, 1],
-      "config.json: by decoder_sparse_step = 2, layer 1 of the output may be of another kind than layer 0,"
-        + " which it comes from"
+      #""sliding_window_pattern":2"#, [0, 0, 1],
+      "config.json: sliding_window_pattern = 2 makes layer 1 of the output another kind than layer 0, which it"
+        + " comes from"
+    ),
+    (
+      #""moe_layer_start_index":1,"moe_layer_end_index":-1"#, [1, 0, 2],
+      "config.json: moe_layer_start_index and moe_layer_end_index say one run of layers and cannot leave some out"
+    ),
+    (
+      #""n_input_layers":1,"n_recurrent_layers":1,"n_output_layers":1"#, [0, 2, 1],
+      "config.json: n_input_layers and what stands beside it count runs of layers, whose order the slices change"
+    ),
+    (
+      #""kv_source_layers":[0,0,2]"#, [2, 1, 0],
+      "config.json: kv_source_layers says that layer 1 takes from layer 0, which is not among the layers before it"
+    ),
+    (
+      #""target_layer_ids":[0,2]"#, [0, 1],
+      "config.json: target_layer_ids takes the output of layer 2, which no slice has"
     ),
   ])
-  func whatCannotBeSaidIsAWarning(entry: String, layers: [Int], warning: String) throws {
-    let model = StackModel(try json("{\"num_hidden_layers\":3,\(entry)}"))
-    #expect(try model.stack(layers).warnings == [warning])
+  func whatCannotBeSaidIsAnError(entry: String, layers: [Int], error: String) throws {
+    let output = try StackModel(try json("{\"num_hidden_layers\":3,\(entry)}")).stack(layers)
+    #expect(output.errors == [error])
+    #expect(output.warnings == [])
+  }
+
+  /// Where layers differ in their tensors, comparing these shows it.
+  @Test(arguments: [
+    (#""first_k_dense_replace":1"#, [0, 1, 0]), (#""decoder_sparse_step":2"#, [0, 0, 1]),
+    (#""max_window_layers":1"#, [1, 0]),
+  ])
+  func keysThatSayNothingOrAreSeenInTensorsAreNoErrors(entry: String, layers: [Int]) throws {
+    let output = try StackModel(try json("{\"num_hidden_layers\":3,\(entry)}")).stack(layers)
+    #expect(output.errors == [] && output.warnings == [])
+  }
+
+  @Test(arguments: ["diffllama", "beam"])
+  func behaviourByNumberIsAWarning(kind: String) throws {
+    let model = StackModel(try json(#"{"num_hidden_layers":3,"model_type":"\#(kind)"}"#))
+    #expect(try model.stack([0, 1, 2, 2]).warnings.count == 1)
+    #expect(try model.stack([0, 1, 2]).warnings == [])
   }
 
   // MARK: Types by rule
@@ -365,9 +468,24 @@ private struct StackModel {
     OutputConfig.LayerSource(config: config, module: architecture.main, layer: layer)
   }
 
-  func derive(_ sources: [OutputConfig.LayerSource]) -> OutputConfig {
-    OutputConfig.derive(from: config, architecture: architecture, dtype: nil, layers: ["default": sources])
+  func derive(_ sources: [OutputConfig.LayerSource]) throws -> OutputConfig {
+    OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil, layers: ["default": sources],
+      rules: try .standard())
   }
 
-  func stack(_ layers: [Int]) throws -> OutputConfig { derive(layers.map(source)) }
+  func stack(_ layers: [Int]) throws -> OutputConfig { try derive(layers.map(source)) }
+}
+
+extension LayerRules {
+  /// Those of the standard library.
+  static func standard() throws -> LayerRules {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let path = root.appending(path: "stdlib/architectures/layer_keys.lua").path
+    let lua = LuaState()
+    try lua.load(try ScriptFile.read(path), name: "layer_keys.lua")
+    try lua.call(arguments: 0, results: 1)
+    return LayerRules(try lua.json(at: -1, path: "layer_keys"))
+  }
 }

@@ -14,19 +14,47 @@ package struct OutputConfig: Sendable {
     package let module: Architecture.Module
     /// The layer's number there.
     package let layer: Int
+    /// What messages call that model.
+    package let model: String
+    /// Which model that is, so that the layers of one can be told from those of others.
+    package let identity: ObjectIdentifier?
 
-    package init(config: JSON, module: Architecture.Module, layer: Int) {
+    package init(
+      config: JSON, module: Architecture.Module, layer: Int, model: String = "",
+      identity: ObjectIdentifier? = nil
+    ) {
       self.config = config
       self.module = module
       self.layer = layer
+      self.model = model
+      self.identity = identity
+    }
+  }
+
+  /// Something that a config says otherwise than the layers were, or that it cannot say.
+  package struct Remark: Sendable, Equatable {
+    /// One sentence.
+    package let words: String
+    /// Whether the output would not be the layers that the slices name.
+    package let isError: Bool
+
+    package init(_ words: String, isError: Bool = false) {
+      self.words = words
+      self.isError = isError
     }
   }
 
   /// The config.
   package var json: JSON
 
-  /// What the config cannot say of the output, one sentence each.
-  package var warnings: [String]
+  /// What is to be said of it.
+  package var remarks: [Remark]
+
+  /// What the config says otherwise of the output, one sentence each.
+  package var warnings: [String] { remarks.filter { !$0.isError }.map(\.words) }
+
+  /// What the config cannot say of the output, so that transformers would build other layers.
+  package var errors: [String] { remarks.filter(\.isError).map(\.words) }
 
   /// Derives the config of an output.
   ///
@@ -36,47 +64,30 @@ package struct OutputConfig: Sendable {
   ///   - dtype: The dtype of the output's weights; `nil` leaves what the config says.
   ///   - layers: The origin of each layer of a module, by the module's name; a module that is not named
   ///     keeps the layers of the base.
+  ///   - rules: How keys depend on the layers.
   ///   - vocabulary: What is decided of the vocabulary.
   ///   - values: What is said otherwise at the top, in order; `nil` takes a key away.
   package static func derive(
     from base: JSON, architecture: Architecture, dtype: DType?, layers: [String: [LayerSource]] = [:],
-    vocabulary: Vocabulary = Vocabulary(), values: [(key: String, value: JSON?)] = []
+    rules: LayerRules = .none, vocabulary: Vocabulary = Vocabulary(),
+    values: [(key: String, value: JSON?)] = []
   ) -> OutputConfig {
-    guard base.objectValue != nil else { return OutputConfig(json: base, warnings: []) }
+    guard base.objectValue != nil else { return OutputConfig(json: base, remarks: []) }
     var config = base
-    var warnings: [String] = []
+    var remarks: [Remark] = []
     for module in architecture.modules {
       guard let sources = layers[module.name], module.layerPrefix != nil else { continue }
-      var rewriter = LayerConfigRewriter(base: base, module: module, sources: sources)
+      var rewriter = LayerConfigRewriter(base: base, module: module, sources: sources, rules: rules)
       rewriter.rewrite(&config)
-      warnings += rewriter.warnings
+      remarks += rewriter.remarks
     }
-    setLayerCounts(&config, architecture: architecture, layers: layers)
+    var counts = LayerCountWriter(base: base, architecture: architecture, rules: rules)
+    counts.write(layers.mapValues(\.count), to: &config)
+    remarks += counts.remarks
     set(vocabulary, in: &config, architecture: architecture)
     if let dtype { setDType(&config, dtype) }
     for (key, value) in values { config[path: [key]] = value }
-    return OutputConfig(json: config, warnings: warnings)
-  }
-
-  // MARK: The number of layers
-
-  private static func setLayerCounts(
-    _ config: inout JSON, architecture: Architecture, layers: [String: [LayerSource]]
-  ) {
-    func newCount(_ module: Architecture.Module) -> Int { layers[module.name]?.count ?? module.numLayers }
-    let encoder = architecture.modules.first { $0.role == .encoder }
-    for module in architecture.modules where module.layerPrefix != nil {
-      let count = newCount(module)
-      if layers[module.name] != nil {
-        for key in module.layerCountKeys { config[path: key] = JSON(count) }
-      }
-      guard module.layerCountKeys.isEmpty, let section = module.configSections.last else { continue }
-      // T5's decoder has as many layers as the encoder if nothing else is said.
-      let implied = module.role == .decoder ? encoder.map(newCount) ?? module.numLayers : module.numLayers
-      if count != implied {
-        config[path: section + [ArchitectureConfig.defaultLayerCountKey(for: module.role)]] = JSON(count)
-      }
-    }
+    return OutputConfig(json: config, remarks: remarks)
   }
 
   // MARK: The dtype

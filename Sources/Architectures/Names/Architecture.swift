@@ -24,6 +24,9 @@ package struct Architecture: Sendable {
   package struct TensorInfo: Sendable, Equatable {
     /// The layer, from 0; `nil` for a tensor outside of its module's layers.
     package let layer: Int?
+    /// The position that gradients use: 0 to 1 over the layers, or over the entries of another list of modules;
+    /// 1 in a module of one layer, 0 elsewhere.
+    package let depth: Double
     /// The name of the module that it belongs to.
     package let module: String
     package let kind: Kind
@@ -53,6 +56,12 @@ package struct Architecture: Sendable {
     /// The key paths of config.json that hold the number of layers.
     package let layerCountKeys: [[String]]
 
+    /// The words of the layers' prefix and of the module's part, by which keys of config.json are its own.
+    let words: ModuleWords
+    /// How the number in config.json relates to the number of layers.
+    let countScale: LayerCountScale
+    /// Further lists that are parts of the same layers, as XLM has them (`ffns` beside `attentions`).
+    let furtherPrefixes: [String]
     /// What part the module plays.
     let role: ModuleRole
     /// The tensors outside of the layers whose names begin with this belong to it.
@@ -70,6 +79,8 @@ package struct Architecture: Sendable {
   package let vocabularySize: Int?
 
   private let modulesByPrefix: [String: Int]
+  /// The numbers of entries of lists of modules beside the layers, such as an adapter for each of some layers.
+  private let minorLists: [String: Int]
   private let projector: Int?
   private let shared: Int?
 
@@ -86,21 +97,24 @@ package struct Architecture: Sendable {
   ///   - config: Its config.json, if there is one; a value that is no object says nothing.
   package init(names: some Collection<String>, config: JSON? = nil) {
     let reader = ArchitectureConfig(config ?? .null)
-    let (stacks, places) = ModuleRole.assign(to: LayerStack.find(in: names))
+    let found = LayerStack.find(in: names)
+    let (stacks, places) = ModuleRole.assign(to: found.filter { !$0.isMinor })
     var modules = zip(stacks, places).map { stack, place in
-      let facts = reader.facts(for: place.role, stack: stack, isOnly: stacks.count == 1)
+      let words = ModuleWords(prefix: stack.prefix, role: place.role, among: places.map(\.role))
+      let facts = reader.facts(for: place.role, stack: stack, words: words, isOnly: stacks.count == 1)
       return Module(
         name: place.name, layerPrefix: stack.prefix,
         numLayers: stack.count - facts.predictionLayers,
         numPredictionLayers: facts.predictionLayers,
-        configSections: facts.sections, layerCountKeys: facts.layerCountKeys,
+        configSections: facts.sections, layerCountKeys: facts.layerCountKeys, words: words,
+        countScale: facts.scale, furtherPrefixes: stack.furtherPrefixes,
         role: place.role, root: place.root)
     }
     if modules.isEmpty {
       modules.append(.withoutLayers("default", role: .text, sections: [[]]))
     }
 
-    let prefixes = Set(stacks.map(\.prefix))
+    let prefixes = Set(stacks.flatMap { [$0.prefix] + $0.furtherPrefixes })
     let loose = names.filter { name in
       !NumberedComponents(name).contains { prefixes.contains(String($0.prefix)) }
     }
@@ -120,11 +134,16 @@ package struct Architecture: Sendable {
         modules.append(.withoutLayers("shared", role: .other, sections: []))
       }
     }
+    minorLists = Dictionary(
+      found.filter(\.isMinor).map { ($0.prefix, $0.count) }, uniquingKeysWith: { first, _ in first })
     self.modules = modules
     self.projector = projector
     self.shared = shared
     modulesByPrefix = Dictionary(
-      modules.enumerated().compactMap { index, module in module.layerPrefix.map { ($0, index) } },
+      modules.enumerated().flatMap { index, module in
+        (module.layerPrefix.map { [$0] } ?? []).map { ($0, index) }
+          + module.furtherPrefixes.map { ($0, index) }
+      },
       uniquingKeysWith: { first, _ in first })
     let vocabularySize = reader.vocabularySize(sections: modules[0].configSections)
     self.vocabularySize = vocabularySize
@@ -147,15 +166,30 @@ package struct Architecture: Sendable {
       let module = modules[place.module]
       let isLayer = place.number < module.numLayers
       return TensorInfo(
-        layer: isLayer ? place.number : nil, module: module.name,
+        layer: isLayer ? place.number : nil,
+        depth: isLayer ? Self.depth(place.number, of: module.numLayers) : 0, module: module.name,
         kind: TensorKind.of(name, inLayer: true, shape: shape, vocabularySize: vocabularySize),
         template: place.template,
         predictionLayer: isLayer ? nil : place.number - module.numLayers)
     }
     return TensorInfo(
-      layer: nil, module: modules[looseModule(name)].name,
+      layer: nil, depth: minorDepth(name), module: modules[looseModule(name)].name,
       kind: TensorKind.of(name, inLayer: false, shape: shape, vocabularySize: vocabularySize),
       template: name, predictionLayer: nil)
+  }
+
+  private static func depth(_ number: Int, of count: Int) -> Double {
+    count > 1 ? Double(number) / Double(count - 1) : 1
+  }
+
+  /// The position of a tensor in a list beside the layers; 0 in none.
+  private func minorDepth(_ name: String) -> Double {
+    if minorLists.isEmpty { return 0 }
+    for number in NumberedComponents(name) {
+      guard let count = minorLists[String(number.prefix)], number.value < count else { continue }
+      return Self.depth(number.value, of: count)
+    }
+    return 0
   }
 
   /// The module's name and the layer of a tensor; `nil` outside of layers.
@@ -206,7 +240,25 @@ extension Architecture.Module {
   static func withoutLayers(_ name: String, role: ModuleRole, sections: [[String]]) -> Self {
     Self(
       name: name, layerPrefix: nil, numLayers: 0, numPredictionLayers: 0, configSections: sections,
-      layerCountKeys: [], role: role, root: "")
+      layerCountKeys: [], words: ModuleWords(prefix: "", role: role, among: [role]), countScale: .exact,
+      furtherPrefixes: [], role: role, root: "")
+  }
+
+  /// The object of config.json that has the number of layers.
+  var countSection: [String]? { layerCountKeys.last.map { Array($0.dropLast()) } }
+
+  /// How many layers config.json counts for each.
+  var layerCountFactor: Int {
+    if case .times(let factor) = countScale { factor } else { 1 }
+  }
+
+  /// The number that stands in config.json for a number of layers; `nil` if none does.
+  func configCount(for count: Int) -> Int? {
+    switch countScale {
+    case .exact: count
+    case .times(let factor): count * factor
+    case .per(let layers): count % layers == 0 ? count / layers : nil
+    }
   }
 
   func isRoot(of name: String) -> Bool {

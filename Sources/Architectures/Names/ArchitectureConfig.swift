@@ -6,7 +6,8 @@ struct ArchitectureConfig {
   struct Facts {
     var sections: [[String]]
     var layerCountKeys: [[String]]
-    var predictionLayers: Int
+    var predictionLayers = 0
+    var scale = LayerCountScale.exact
   }
 
   private let config: JSON
@@ -28,31 +29,30 @@ struct ArchitectureConfig {
 
   /// What the config says of a stack's module.
   ///
-  /// A key of the number of layers is one with a known name in the module's sections, whose value is the
-  /// number found in the tensor names. Where no value is, a wrong config is assumed, and it is every key
-  /// with a known name in the first section that has one.
-  func facts(for role: ModuleRole, stack: LayerStack, isOnly: Bool) -> Facts {
+  /// A key of the number of layers is one whose name says so, in an object that describes the module, and
+  /// whose value is the number found in the tensor names, or a multiple or part of it. Where no value is, a
+  /// wrong config is assumed, and it is every key with a general name in the first section that has one.
+  func facts(for role: ModuleRole, stack: LayerStack, words: ModuleWords, isOnly: Bool) -> Facts {
     let sections = sections(for: role, prefix: stack.prefix, isOnly: isOnly)
-    let keys = Self.layerCountKeys(for: role, isOnly: isOnly)
-    let present = sections.map { section in
-      keys.map { section + [$0] }.filter { config[path: $0]?.intValue != nil }
+    let candidates = countCandidates(words).filter {
+      role == .text || $0.rank > 0 || isOwn($0, role, sections)
     }
-    func matching(_ count: Int) -> [[String]] {
-      present.joined().filter { config[path: $0]?.intValue == count }
-    }
-    let exact = matching(stack.count)
-    if !exact.isEmpty { return Facts(sections: sections, layerCountKeys: exact, predictionLayers: 0) }
-    for section in sections {
-      guard let further = config[path: section + ["num_nextn_predict_layers"]]?.intValue,
-        (1..<stack.count).contains(further)
-      else { continue }
-      let keys = matching(stack.count - further)
+    for further in [0] + predictionLayers(sections, below: stack.count) {
+      let keys = countKeys(candidates.filter { $0.value == stack.count - further }, role, isOnly: isOnly)
       if !keys.isEmpty {
-        return Facts(sections: sections, layerCountKeys: keys, predictionLayers: further)
+        return Facts(
+          sections: extended(sections, by: keys), layerCountKeys: keys, predictionLayers: further)
       }
     }
-    return Facts(
-      sections: sections, layerCountKeys: present.first { !$0.isEmpty } ?? [], predictionLayers: 0)
+    for candidate in candidates.sorted(by: { $0.rank > $1.rank }) where candidate.value > 1 {
+      guard let scale = LayerCountScale(count: stack.count, value: candidate.value) else { continue }
+      let keys = countKeys(candidates.filter { $0.value == candidate.value }, role, isOnly: isOnly)
+      return Facts(sections: extended(sections, by: keys), layerCountKeys: keys, scale: scale)
+    }
+    let present = sections.lazy.map { section in
+      candidates.map(\.path).filter { $0.dropLast() == section[...] }
+    }
+    return Facts(sections: sections, layerCountKeys: present.first { !$0.isEmpty } ?? [])
   }
 
   /// The key that says the number of layers where none does.
@@ -66,21 +66,69 @@ struct ArchitectureConfig {
 
   // MARK: Keys
 
-  private static func layerCountKeys(for role: ModuleRole, isOnly: Bool) -> [String] {
-    let general = [
-      "num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_transformer_layers", "depth",
-      "layers", "num_blocks", "n_blocks", "num_hidden_groups",
-    ]
-    let decoder = ["decoder_layers", "num_decoder_layers"]
-    let encoder = ["encoder_layers", "num_encoder_layers"]
-    switch role {
-    // Beside a decoder's own key, `num_layers` and `num_hidden_layers` mean the encoder (T5, Whisper).
-    case .decoder: return decoder
-    case .encoder: return encoder + general
-    case .text where isOnly: return general + decoder + encoder
-    case .audio: return general + encoder
-    default: return general
+  /// A key that may say the number of layers of a module.
+  private struct Candidate {
+    let path: [String]
+    let value: Int
+    /// How well the words of the objects and the key are those of the module.
+    let rank: Int
+    /// Whether the key's own name has no word of any module.
+    let isGeneral: Bool
+  }
+
+  /// All keys whose names and objects do not speak of other modules.
+  private func countCandidates(_ words: ModuleWords) -> [Candidate] {
+    var found: [Candidate] = []
+    func search(_ value: JSON, _ path: [String], _ rank: Int) {
+      guard let object = value.objectValue, path.count < 5 else { return }
+      for (key, child) in object {
+        if let count = child.intValue, ModuleWords.isLayerCount(key) {
+          guard let own = words.rank(of: key) else { continue }
+          found.append(Candidate(path: path + [key], value: count, rank: rank + own, isGeneral: own == 0))
+        } else if child.objectValue != nil, let own = words.rank(of: key) {
+          search(child, path + [key], rank + own)
+        }
+      }
     }
+    search(config, [], 0)
+    return found
+  }
+
+  /// Whether a general key is that of an encoder, or of the model's only stack.
+  private func isOwn(_ candidate: Candidate, _ role: ModuleRole, _ sections: [[String]]) -> Bool {
+    role != .decoder && role != .other && sections.contains(Array(candidate.path.dropLast()))
+  }
+
+  /// Of keys with the right value those that are the module's: the best, and general ones beside or, for the
+  /// text, above them. Outermost first.
+  private func countKeys(_ candidates: [Candidate], _ role: ModuleRole, isOnly: Bool) -> [[String]] {
+    guard let best = candidates.max(by: { ($0.rank, $1.path.count) < ($1.rank, $0.path.count) }) else {
+      return []
+    }
+    let section = best.path.dropLast()
+    return candidates.filter { candidate in
+      let own = candidate.path.dropLast()
+      if candidate.rank == best.rank, own == section { return true }
+      guard candidate.isGeneral else { return false }
+      // Beside a key of its own, `num_layers` and `num_hidden_layers` mean the encoder (T5, Whisper), unless the
+      // model has nothing else.
+      if own == section { return isOnly || role == .encoder || best.isGeneral }
+      return role == .text && section.starts(with: own)
+    }.map(\.path).sorted { $0.count < $1.count }
+  }
+
+  private func predictionLayers(_ sections: [[String]], below count: Int) -> [Int] {
+    sections.compactMap { config[path: $0 + ["num_nextn_predict_layers"]]?.intValue }.filter {
+      (1..<max(count, 2)).contains($0)
+    }
+  }
+
+  /// The sections with that of the number of layers.
+  private func extended(_ sections: [[String]], by keys: [[String]]) -> [[String]] {
+    guard let section = keys.last.map({ Array($0.dropLast()) }), !sections.contains(section) else {
+      return sections
+    }
+    return sections.filter { section.starts(with: $0) } + [section]
   }
 
   // MARK: Sections
@@ -104,7 +152,7 @@ struct ArchitectureConfig {
     case .vision, .audio:
       let own = nested.filter { role == .vision ? Self.isVision($0.last) : Self.isAudio($0.last) }
       // A model of vision alone describes itself at the top.
-      return isOnly ? [outer] + own : own
+      return isOnly || own.isEmpty ? [outer] + own : own
     case .other: return outer.isEmpty ? [] : [outer] + nested.filter { Self.isText($0.last) }
     }
   }

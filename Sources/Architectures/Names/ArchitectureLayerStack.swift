@@ -4,12 +4,17 @@ struct LayerStack {
   let prefix: String
   /// The largest number and one.
   let count: Int
+  /// Further lists of as many entries that are parts of the same layers.
+  var furtherPrefixes: [String] = []
+  /// Whether it is a list of modules beside the model's layers: graded as layers are, and never the model's own.
+  var isMinor = false
 
   /// What model code calls its list of layers. The entries of other numbered lists (experts, the parts of
   /// a `Sequential`) are no layers.
   private static let listNames: Set<Substring> = [
     "layers", "layer", "h", "block", "blocks", "resblocks", "hidden_layers", "encoder_layers",
     "decoder_layers", "transformer_layers", "transformer_blocks", "mamba_layers", "albert_layer_groups",
+    "conformer_layers",
   ]
 
   /// Stacks beside the model's own that it runs without: predictors of further tokens.
@@ -23,43 +28,89 @@ struct LayerStack {
   /// A stack is a numbered list with a known name, whose entries are modules with parts of their own
   /// (`layers.0.mlp.weight`, and not the `layers.0.weight` of a projector); the outermost, where one lies
   /// in another. Where a model has none, it is the largest list of modules that is numbered without gaps,
-  /// or else the known names without regard to the parts.
+  /// with those of as many entries beside it (XLM's `attentions` and `ffns`), or else the known names without
+  /// regard to the parts. All other lists of modules without gaps are minor stacks.
   static func find(in names: some Collection<String>) -> [LayerStack] {
+    let lists = Lists(names)
+    let others = lists.unknown.filter { $0.value.isContiguous }
+    if !lists.nested.isEmpty {
+      // BLT's `cross_attn_layers` are parts of the `layers` beside them.
+      var found = stacks(lists.nested)
+      var minor = others
+      for (prefix, candidate) in others where prefix.hasSuffix("layers") {
+        let index = found.firstIndex {
+          $0.count == candidate.largest + 1 && parent(of: $0.prefix) == parent(of: prefix)
+        }
+        guard let index else { continue }
+        found[index].furtherPrefixes = (found[index].furtherPrefixes + [prefix]).sorted()
+        minor[prefix] = nil
+      }
+      return found + stacks(minor, areMinor: true)
+    }
+    guard
+      let largest = others.max(by: { ($0.value.tensors, $1.key) < ($1.value.tensors, $0.key) })
+    else { return stacks(lists.flat) }
+    func isBeside(_ key: String, _ candidate: Candidate) -> Bool {
+      key != largest.key && candidate.largest == largest.value.largest
+        && parent(of: key) == parent(of: largest.key)
+    }
+    let further = others.merging(lists.unknownFlat.filter { $0.value.isContiguous }) { first, _ in first }
+      .filter { isBeside($0.key, $0.value) }.keys.sorted()
+    let main = LayerStack(
+      prefix: largest.key, count: largest.value.largest + 1, furtherPrefixes: further)
+    return [main]
+      + stacks(others.filter { $0.key != largest.key && !further.contains($0.key) }, areMinor: true)
+  }
+
+  private static func stacks(_ lists: [String: Candidate], areMinor: Bool = false) -> [LayerStack] {
+    lists.map { LayerStack(prefix: $0.key, count: $0.value.largest + 1, isMinor: areMinor) }
+      .sorted { $0.prefix < $1.prefix }
+  }
+
+  private static func parent(of prefix: String) -> Substring {
+    prefix.utf8.lastIndex(of: UInt8(ascii: ".")).map { prefix[..<$0] } ?? ""
+  }
+
+  /// The numbered lists in the names of tensors.
+  private struct Lists {
+    /// Those with known names, of modules with parts and of others.
     var nested: [String: Candidate] = [:]
     var flat: [String: Candidate] = [:]
+    /// The outermost of those in names that have no known one, likewise.
     var unknown: [String: Candidate] = [:]
-    for name in names {
+    var unknownFlat: [String: Candidate] = [:]
+
+    init(_ names: some Collection<String>) {
+      for name in names { add(name) }
+      for (prefix, candidate) in flat { nested[prefix]?.add(candidate) }
+      for (prefix, candidate) in unknownFlat { unknown[prefix]?.add(candidate) }
+    }
+
+    private mutating func add(_ name: String) {
       var outermost: NumberedComponent?
-      var isKnown = false
       for number in NumberedComponents(name) where number.value <= largestNumber {
         outermost = outermost ?? number
         guard listNames.contains(number.list), !isAuxiliary(number.prefix) else { continue }
         let key = String(number.prefix)
-        if number.rest.utf8.contains(UInt8(ascii: ".")) {
+        if hasParts(number) {
           nested[key, default: Candidate()].add(number)
         } else {
           flat[key, default: Candidate()].add(number)
         }
-        isKnown = true
-        break
+        return
       }
-      if !isKnown, let outermost, outermost.rest.utf8.contains(UInt8(ascii: ".")),
-        !isAuxiliary(outermost.prefix)
-      {
-        unknown[String(outermost.prefix), default: Candidate()].add(outermost)
+      guard let outermost, !isAuxiliary(outermost.prefix) else { return }
+      let key = String(outermost.prefix)
+      if hasParts(outermost) {
+        unknown[key, default: Candidate()].add(outermost)
+      } else {
+        unknownFlat[key, default: Candidate()].add(outermost)
       }
     }
-    for (prefix, candidate) in flat { nested[prefix]?.add(candidate) }
-    let found: [String: Candidate]
-    if !nested.isEmpty {
-      found = nested
-    } else {
-      let lists = unknown.filter { $0.value.isContiguous }
-      let largest = lists.max { ($0.value.tensors, $1.key) < ($1.value.tensors, $0.key) }
-      found = largest.map { [$0.key: $0.value] } ?? flat
+
+    private func hasParts(_ number: NumberedComponent) -> Bool {
+      number.rest.utf8.contains(UInt8(ascii: "."))
     }
-    return found.map { LayerStack(prefix: $0.key, count: $0.value.largest + 1) }
-      .sorted { $0.prefix < $1.prefix }
   }
 
   private static func isAuxiliary(_ prefix: Substring) -> Bool {

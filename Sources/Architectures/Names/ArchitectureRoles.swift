@@ -1,5 +1,5 @@
 /// The part that a module plays in its model.
-enum ModuleRole: Sendable, Hashable {
+enum ModuleRole: Sendable, Hashable, CaseIterable {
   case text
   case encoder
   case decoder
@@ -24,9 +24,12 @@ enum ModuleRole: Sendable, Hashable {
         roles[index] = .text
       }
     }
+    let ranks = stacks.indices.map { rank(of: stacks[$0].prefix, role: roles[$0]) }
+    // `layers` are a text's rather than `blocks`.
+    let lists = stacks.map { $0.prefix.hasSuffix("layers") ? 0 : 1 }
     let order = stacks.indices.sorted { left, right in
-      let (leftRank, rightRank) = (roles[left].rank, roles[right].rank)
-      return (leftRank, -stacks[left].count, left) < (rightRank, -stacks[right].count, right)
+      (ranks[left], -stacks[left].count, lists[left], left)
+        < (ranks[right], -stacks[right].count, lists[right], right)
     }
     let isOnly = stacks.count == 1
     var places = order.map { index in
@@ -55,6 +58,27 @@ enum ModuleRole: Sendable, Hashable {
     "projector", "modality_projection", "merger", "connector", "aligner", "embed_vision", "embed_audio",
   ]
 
+  /// What else modules of this role are called.
+  var synonyms: [String] {
+    switch self {
+    case .text: ["text", "language", "llm", "lm"]
+    case .decoder: ["decoder", "text", "language", "llm", "lm"]
+    case .encoder: ["encoder"]
+    case .vision: ["vision", "visual", "image", "vit"]
+    case .audio: ["audio", "speech", "sound"]
+    case .other: []
+    }
+  }
+
+  /// The main stack has the lowest rank. Of several text stacks it is one that is called so, and an encoder
+  /// only if there is no other.
+  private static func rank(of prefix: String, role: ModuleRole) -> Double {
+    guard role == .text else { return Double(role.rank) }
+    let words = Set(ModuleWords.words(of: prefix))
+    if !words.isDisjoint(with: ["language", "text", "llm", "lm"]) { return -0.5 }
+    return words.contains("encoder") ? 0.5 : 0
+  }
+
   private var rank: Int {
     switch self {
     case .text: 0
@@ -75,15 +99,25 @@ enum ModuleRole: Sendable, Hashable {
 
   private static func role(ofComponent component: Substring) -> ModuleRole? {
     let component = component.lowercased()
-    if component == "encoder" { return .encoder }
-    if component == "decoder" { return .decoder }
+    let words = ModuleWords.words(of: component)
     if ["vision", "visual", "image"].contains(where: { component.contains($0) }) || component == "vit" {
       return .vision
     }
     if component.contains("audio") || component.hasPrefix("speech_") { return .audio }
-    if ["talker", "code2wav", "token2wav"].contains(component) { return .other }
+    if !otherParts.isDisjoint(with: words) { return .other }
+    // `text_encoder` and `text_decoder` are text.
+    if words.contains("text") || words.contains("layers") { return nil }
+    if words.contains("encoder") { return .encoder }
+    if words.contains("decoder") { return .decoder }
     return nil
   }
+
+  /// Parts beside the text's own model: what speaks, codecs, and action heads.
+  private static let otherParts: Set<String> = [
+    "talker", "code2wav", "token2wav", "codec", "vocoder", "dit", "qformer", "tokenizer", "quantizer",
+    "patcher",
+    "subsampling",
+  ]
 
   private static func name(for role: ModuleRole, components: [Substring]) -> String {
     switch role {

@@ -32,6 +32,8 @@ package final class DerivedModel: LazyModel {
     package var dtype: DType?
     /// The layers of each module; a module that is not named keeps those of `like`.
     package var layers: [String: [Layer]]
+    /// How keys of config.json depend on the layers.
+    package var rules: LayerRules
     /// The methods that made it.
     package var methods: [ModelCard.Method]
     /// The model whose differences to the others are merged, for the model card.
@@ -53,7 +55,8 @@ package final class DerivedModel: LazyModel {
 
     package init(
       label: String, names: [String], like: any LazyModel, sources: [any LazyModel], dtype: DType? = nil,
-      layers: [String: [Layer]] = [:], methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
+      layers: [String: [Layer]] = [:], rules: LayerRules = .none,
+      methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
       vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(),
       configValues: [(key: String, value: JSON?)] = [], tokenizer: TokenizerFiles? = nil,
       tokenIDs: TokenIDs? = nil, chatTemplate: String? = nil,
@@ -66,6 +69,7 @@ package final class DerivedModel: LazyModel {
       self.sources = sources
       self.dtype = dtype
       self.layers = layers
+      self.rules = rules
       self.methods = methods
       self.base = base
       self.vocabulary = vocabulary
@@ -78,7 +82,7 @@ package final class DerivedModel: LazyModel {
     }
   }
 
-  private let definition: Definition
+  let definition: Definition
   private let graph: ExpressionGraph
   private let known: Set<String>
   private var cached = NodeCache()
@@ -201,22 +205,14 @@ package final class DerivedModel: LazyModel {
   private func derivedConfig() throws -> OutputConfig? {
     guard let base = try definition.like.config else { return nil }
     var layers: [String: [OutputConfig.LayerSource]] = [:]
-    for (module, sources) in definition.layers {
-      layers[module] = try sources.compactMap { layer in
-        guard let config = try layer.model.config,
-          let module = layer.model.architecture.module(named: layer.module)
-        else { return nil }
-        return OutputConfig.LayerSource(config: config, module: module, layer: layer.index)
-      }
-      if layers[module]?.count != sources.count { layers[module] = nil }
-    }
+    for (module, sources) in definition.layers { layers[module] = try layerSources(sources) }
     var derived = OutputConfig.derive(
       from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers,
-      vocabulary: definition.vocabulary, values: definition.configValues)
+      rules: definition.rules, vocabulary: definition.vocabulary, values: definition.configValues)
     if let ids = definition.tokenIDs {
       let (json, warnings) = ids.mapped(derived.json, of: "config.json")
       derived.json = json
-      derived.warnings += warnings
+      derived.remarks += warnings.map { OutputConfig.Remark($0) }
     }
     return derived
   }

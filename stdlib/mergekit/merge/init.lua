@@ -1,6 +1,7 @@
 --- `mk.merge`: a lazy model whose tensors methods make of those of other models.
 
 local core = require "mergekit.core"
+local layer_keys = require "architectures.layer_keys"
 local architectures = require "mergekit.merge.architectures"
 local chat = require "mergekit.tokens.chat"
 local companions = require "mergekit.merge.companions"
@@ -151,6 +152,8 @@ function M.run(spec, who)
     sources = sources,
     dtype = stored or dtype,
     layers = layer_sources(parts),
+    rules = layer_keys,
+    any_layers = spec.allow_crimes,
     methods = used,
     base = spec.base,
     config = config,

@@ -57,7 +57,7 @@ final class DerivedModelBinding: Binding {
     let newTokenizer = try tokenizer(lua)
     let definition = DerivedModel.Definition(
       label: try lua.field("label", at: 1).string ?? "a model", names: try names("names"), like: like,
-      sources: try sources("sources"), dtype: dtype, layers: try layers(lua),
+      sources: try sources("sources"), dtype: dtype, layers: try layers(lua), rules: try Self.rules(lua),
       methods: try Self.methods(lua),
       base: try base(lua), vocabulary: try Self.vocabulary(lua),
       configValues: try Self.configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
@@ -91,7 +91,11 @@ final class DerivedModelBinding: Binding {
           }
         }
       })
-    try models.push(DerivedModel(definition, graph: models.context.graph), to: lua)
+    let model = try DerivedModel(definition, graph: models.context.graph)
+    if try !definition.layers.isEmpty && lua.field("any_layers", at: 1).boolean != true {
+      try model.checkLayers()
+    }
+    try models.push(model, to: lua)
     return 1
   }
 
@@ -99,6 +103,14 @@ final class DerivedModelBinding: Binding {
     try lua.pushField(key, at: 1)
     defer { lua.pop() }
     return lua.typeName(at: -1)
+  }
+
+  /// `rules`, the table of `stdlib/architectures/layer_keys.lua`.
+  private static func rules(_ lua: LuaState) throws -> LayerRules {
+    try lua.withBalancedStack {
+      guard try lua.pushField("rules", at: 1) == .table else { return .none }
+      return LayerRules(try lua.json(at: -1, "rules"))
+    }
   }
 
   /// `layers = { module = { {model, layer}, … } }`.

@@ -121,7 +121,6 @@ extension ModelBinding {
     try lua.setField("template", to: info.template, at: -1)
     try lua.setField("num_layers", to: layers, at: -1)
     try lua.setField("layer", to: info.layer, at: -1)
-    let depth = info.layer.map { layers > 1 ? Double($0) / Double(layers - 1) : 1 } ?? 0
-    try lua.setField("depth", to: depth, at: -1)
+    try lua.setField("depth", to: info.depth, at: -1)
   }
 }

@@ -1,0 +1,108 @@
+import Basics
+
+/// Writes how many layers the modules of an output have wherever the base's config says it.
+///
+/// Only the modules that are stacked are touched.
+struct LayerCountWriter {
+  private let base: JSON
+  private let architecture: Architecture
+  private let rules: LayerRules
+  private(set) var remarks: [OutputConfig.Remark] = []
+
+  init(base: JSON, architecture: Architecture, rules: LayerRules) {
+    self.base = base
+    self.architecture = architecture
+    self.rules = rules
+  }
+
+  /// - Parameter counts: The new number of layers by the module's name.
+  mutating func write(_ counts: [String: Int], to config: inout JSON) {
+    for module in architecture.modules where module.layerPrefix != nil {
+      guard let count = counts[module.name] else { continue }
+      if module.layerCountKeys.isEmpty {
+        addKey(module, count, counts, &config)
+        continue
+      }
+      for key in module.layerCountKeys { set(key, module, count, &config) }
+      if count != module.numLayers { checkSharing(module, counts) }
+    }
+    keepImpliedCounts(counts, &config)
+  }
+
+  private mutating func set(
+    _ key: [String], _ module: Architecture.Module, _ count: Int, _ config: inout JSON
+  ) {
+    // A count that differs from the number of layers may be right: it is touched only if it must change.
+    if count == module.numLayers { return }
+    let old = base[path: key]?.intValue ?? 0
+    guard let scaled = module.configCount(for: count) else {
+      remarks.append(
+        OutputConfig.Remark(
+          "config.json: \(key.joined(separator: ".")) = \(old) stands for \(module.numLayers) layers of"
+            + " \(module.name) and cannot say \(count)", isError: true))
+      return
+    }
+    config[path: key] = JSON(scaled)
+    // A total that is so many times this one.
+    let section = Array(key.dropLast())
+    for (other, value) in base[path: section]?.objectValue ?? JSONObject() {
+      guard rules.unit(of: other) == key.last, let total = value.intValue, old > 0, total % old == 0 else {
+        continue
+      }
+      config[path: section + [other]] = JSON(total / old * scaled)
+    }
+  }
+
+  /// Two modules whose number one key says cannot have different ones.
+  private mutating func checkSharing(_ module: Architecture.Module, _ counts: [String: Int]) {
+    for other in architecture.modules where other.name != module.name && other.layerPrefix != nil {
+      guard let key = other.layerCountKeys.first(where: module.layerCountKeys.contains),
+        (counts[other.name] ?? other.numLayers) != counts[module.name], other.role != .decoder
+      else { continue }
+      remarks.append(
+        OutputConfig.Remark(
+          "config.json: \(key.joined(separator: ".")) says the number of layers of both \(module.name) and"
+            + " \(other.name), which must have as many", isError: true))
+      return
+    }
+  }
+
+  /// The count is written where transformers looks for it, if that is known for certain.
+  private mutating func addKey(
+    _ module: Architecture.Module, _ count: Int, _ counts: [String: Int], _ config: inout JSON
+  ) {
+    guard count != impliedCount(module, counts) else { return }
+    guard module.role != .other, let section = module.configSections.last else {
+      remarks.append(
+        OutputConfig.Remark(
+          "config.json says nowhere how many layers \(module.name) has, and cannot say \(count)",
+          isError: true))
+      return
+    }
+    let key = section + [ArchitectureConfig.defaultLayerCountKey(for: module.role)]
+    config[path: key] = JSON(count)
+    remarks.append(
+      OutputConfig.Remark(
+        "config.json: \(key.joined(separator: ".")) is added, as nothing says how many layers"
+          + " \(module.name) has"))
+  }
+
+  /// T5's decoder has as many layers as the encoder if nothing else is said.
+  private func impliedCount(_ module: Architecture.Module, _ counts: [String: Int]) -> Int {
+    guard module.role == .decoder, let encoder = architecture.modules.first(where: { $0.role == .encoder })
+    else { return module.numLayers }
+    return counts[encoder.name] ?? encoder.numLayers
+  }
+
+  /// Writes out the number of a decoder that is not stacked where it followed that of the encoder.
+  private mutating func keepImpliedCounts(_ counts: [String: Int], _ config: inout JSON) {
+    for module in architecture.modules
+    where module.role == .decoder && module.layerCountKeys.isEmpty && counts[module.name] == nil {
+      guard let section = module.configSections.last, module.numLayers != impliedCount(module, counts) else {
+        continue
+      }
+      let key = ArchitectureConfig.defaultLayerCountKey(for: .decoder)
+      config[path: section + [key]] = JSON(module.numLayers)
+    }
+  }
+}
