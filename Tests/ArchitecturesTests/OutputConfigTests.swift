@@ -486,6 +486,6 @@ extension LayerRules {
     let lua = LuaState()
     try lua.load(try ScriptFile.read(path), name: "layer_keys.lua")
     try lua.call(arguments: 0, results: 1)
-    return LayerRules(try lua.json(at: -1, path: "layer_keys"))
+    return LayerRules(try lua.json(at: -1, "layer_keys"))
   }
 }
