@@ -71,10 +71,17 @@ package struct StageFingerprint {
 
   /// The files of a model, as they are now.
   private static func inputs(of reference: String) throws -> [Input] {
-    let checkpoint = try Checkpoint(path: FilePath(reference))
+    let parts = ModelReference(parsing: reference) { DirectoryFiles.exists(FilePath($0)) }
+    let base = try Checkpoint(path: FilePath(parts.base.text))
+    let adapters = try parts.adapters.map { try Checkpoint(adapter: FilePath($0.text)) }
+    return try inputs(of: base, "config.json")
+      + adapters.flatMap { try inputs(of: $0, "adapter_config.json") }
+  }
+
+  private static func inputs(of checkpoint: Checkpoint, _ configName: String) throws -> [Input] {
     var files = checkpoint.files.map(\.path)
     let modelFiles = checkpoint.modelFiles
-    files += (["config.json"] + (try CompanionFiles(in: modelFiles).names)).map(modelFiles.path(of:))
+    files += ([configName] + (try CompanionFiles(in: modelFiles).names)).map(modelFiles.path(of:))
     return files.compactMap { path in
       guard let state = try? path.stat() else { return nil }
       return Input(path: path.string, bytes: Int(state.size), modified: modified(state))

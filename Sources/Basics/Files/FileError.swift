@@ -15,7 +15,8 @@ package enum FileError: Equatable, DiagnosableError {
     case .system(let action, let path, let errno):
       Diagnostic("cannot \(words: action) \(path): \(errno)")
     case .tooManyOpenFiles(let path, let limit):
-      Diagnostic("cannot open \(path): the limit of \(limit) open files is reached; raise it with `ulimit -n`")
+      Diagnostic(
+        "cannot open \(path): the limit of \(limit) open files is reached; raise it with `ulimit -n`")
     case .notRegularFile(let path): Diagnostic(expected: "a regular file").inFile(path.string)
     case .invalidJSON(let path, let error): error.diagnostic(inFile: path.string)
     case .tooLarge(let path, let byteCount, let limit):

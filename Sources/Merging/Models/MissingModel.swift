@@ -1,11 +1,9 @@
 import Basics
 import SystemPackage
 
-/// A reference that is no path to anything, and looks like one that other tools know: of an adapter, of a
-/// revision, or of a model on a hub.
+/// A reference that is no path to anything, and looks like one that other tools know: of a revision, or of a model on
+/// a hub.
 package enum MissingModel: Error, Equatable {
-  /// `model+lora`.
-  case adapter(String)
   /// `path@revision` where the path itself exists.
   case revision(String, path: String, revision: String)
   /// `org/name` or `org/name@revision`.
@@ -13,11 +11,8 @@ package enum MissingModel: Error, Equatable {
 
   /// What a reference looks like that does not exist as a path; `nil` if like a path.
   init?(_ text: String) {
-    let reference = ModelReference(parsing: text, exists: Self.exists)
-    let base = reference.base
-    if !reference.adapters.isEmpty {
-      self = .adapter(text)
-    } else if let revision = base.revision, Self.exists(base.name) {
+    let base = ModelReference.Location(splitting: text)
+    if let revision = base.revision, Self.exists(base.name) {
       self = .revision(text, path: base.name, revision: "@" + revision)
     } else if base.isHubName, base.revision != nil || !Self.isBelowFolder(base.name) {
       self = .onHub(text, name: base.name)
@@ -37,9 +32,6 @@ package enum MissingModel: Error, Equatable {
 extension MissingModel: CustomStringConvertible {
   package var description: String {
     switch self {
-    case .adapter(let reference):
-      "\(reference): no such file or directory, and adapters ('+lora') cannot be merged yet: merge the "
-        + "adapter into its model with another tool and name the result"
     case .revision(let reference, let path, let revision):
       "\(reference): \(path) is on disk, where '\(revision)' has no meaning, and is taken as it is"
     case .onHub(let reference, let name):
