@@ -21,11 +21,18 @@ extension ConfigRecipe {
   /// The folder that the paths of source files begin at.
   package var root: FilePath { FilePath(path).removingLastComponent() }
 
-  /// The files of a model, as they are now.
+  /// The files of a model and of the adapters on it, as they are now.
   private static func inputs(of reference: String) throws -> [RunRecord.InputFile] {
-    let checkpoint = try Checkpoint(path: FilePath(reference))
+    let parts = ModelReference(parsing: reference) { DirectoryFiles.exists(FilePath($0)) }
+    let base = try Checkpoint(path: FilePath(parts.base.text))
+    let adapters = try parts.adapters.map { try Checkpoint(adapter: FilePath($0.text)) }
+    return try inputs(of: base, "config.json")
+      + adapters.flatMap { try inputs(of: $0, "adapter_config.json") }
+  }
+
+  private static func inputs(of checkpoint: Checkpoint, _ configName: String) throws -> [RunRecord.InputFile] {
     let modelFiles = checkpoint.modelFiles
-    let names = ["config.json"] + (try CompanionFiles(in: modelFiles).names)
+    let names = [configName] + (try CompanionFiles(in: modelFiles).names)
     let files = checkpoint.files.map(\.path) + names.map(modelFiles.path(of:))
     return files.compactMap(RunRecord.InputFile.init)
   }

@@ -22,7 +22,9 @@ extension ConfigRecipe {
     for reference in translation.references where !reference.isMerge {
       let text = reference.text
       let meant = ModelReference(parsing: text, exists: Self.exists)
-      guard meant == ModelReference(base: .init(name: text)), !text.contains("/"), !Self.exists(text) else { continue }
+      guard meant == ModelReference(base: .init(name: text)), !text.contains("/"), !Self.exists(text) else {
+        continue
+      }
       let hint = nearestName(to: text, among: names).map { " (did you mean '\($0)'?)" } ?? ""
       throw LuaError("\(reference.place): no merge has the name '\(text)', and there is no such path\(hint)")
     }

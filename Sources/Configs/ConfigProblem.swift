@@ -57,7 +57,6 @@ enum ConfigProblem: Equatable, Sendable {
   case ruleUnknownName(String, nearest: String?)
 
   // Models.
-  case adapter
   case adapterOnMerge(String)
 
   // Layers.
@@ -151,12 +150,9 @@ extension ConfigProblem: CustomStringConvertible {
     case .ruleNotExpression(let token): "a rule is one expression, found '\(token)'"
     case .ruleUnknownName(let name, let nearest): "variable '\(name)' is not defined" + suggestion(nearest)
 
-    case .adapter:
-      "adapters ('+lora') cannot be merged yet: merge the adapter into its model with another tool and name "
-        + "the result"
     case .adapterOnMerge(let name):
-      "adapters ('+lora') cannot be merged yet, onto the merge '\(name)' neither: write that first, merge the "
-        + "adapter into it with another tool and name the result"
+      "an adapter on '\(name)', a merge of this file, is for recipes: `mergekit-lua translate` makes one of the "
+        + "config, and there the model has `with_lora`"
 
     case .layersNegative(let layer): "layers count from 0, found \(layer)"
     case .layersReversed(let first, let end): "[\(first), \(end)] is reversed: the first layer comes first"

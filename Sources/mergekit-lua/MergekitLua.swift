@@ -14,16 +14,19 @@ struct MergekitLua: ParsableCommand {
     usage: """
       mergekit-lua [run] FILE OUT [options]
       mergekit-lua translate CONFIG [-o FILE]
+      mergekit-lua convert MODEL OUT [options]
       mergekit-lua inspect MODEL [--stats] [--json]
       mergekit-lua methods [NAME [--source]]
       """,
     version: Self.version,
-    subcommands: [RunCommand.self, TranslateCommand.self, InspectCommand.self, MethodsCommand.self],
+    subcommands: [
+      RunCommand.self, TranslateCommand.self, ConvertCommand.self, InspectCommand.self, MethodsCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   /// Commands of mergekit, whose place the program takes under their names.
   private static let dropIns: [any ParsableCommand.Type] = [
-    MergekitYaml.self, MergekitMega.self, MergekitMulti.self, MergekitMoe.self,
+    MergekitYaml.self, MergekitMega.self, MergekitMulti.self, MergekitMoe.self, MergekitPyTorch.self,
   ]
 
   static func main() {

@@ -19,7 +19,8 @@ import Testing
       #expect(!isRegularFile(path(name)))
     }
     #expect(try fileContents(path("folder/file")) == [0x78])
-    #expect(message { try fileContents(path("none")) } == "cannot read \(path("none")): No such file or directory")
+    #expect(
+      message { try fileContents(path("none")) } == "cannot read \(path("none")): No such file or directory")
   }
 
   @Test func limits() throws {

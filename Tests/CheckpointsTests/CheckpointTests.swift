@@ -211,7 +211,8 @@ import Testing
     #expect(
       rejection() == "DIR: has only weights in a format that is not read, such as \(name); convert them to "
         + "safetensors")
-    #expect(rejection(name) == "DIR/\(name): weights in a format that is not read; convert them to safetensors")
+    #expect(
+      rejection(name) == "DIR/\(name): weights in a format that is not read; convert them to safetensors")
   }
 
   @Test func noWeights() throws {
@@ -219,7 +220,9 @@ import Testing
     #expect(
       rejection() == "DIR: no weights in this directory; expected model.safetensors, "
         + "model.safetensors.index.json or other .safetensors files")
-    #expect(rejection("training_args.bin") == "DIR/training_args.bin: this is no archive as `torch.save` writes them")
+    #expect(
+      rejection("training_args.bin")
+        == "DIR/training_args.bin: this is no archive as `torch.save` writes them")
     try directory.write("x", to: "notes.txt")
     #expect(
       rejection("notes.txt") == "DIR/notes.txt: not a checkpoint; expected a directory, or a .safetensors or "

@@ -18,12 +18,13 @@ import Testing
 
   @Test func ofTheProgram() throws { try check(tool.run("--help"), "mergekit-lua") }
 
-  @Test(arguments: ["run", "translate", "inspect", "methods"]) func ofACommand(name: String) throws {
+  @Test(arguments: ["run", "translate", "convert", "inspect", "methods"]) func ofACommand(name: String) throws
+  {
     try check(tool.run(name, "--help"), name)
     #expect(try tool.run("help", name) == tool.run(name, "-h"))
   }
 
-  @Test(arguments: ["mergekit-yaml", "mergekit-mega", "mergekit-multi", "mergekit-moe"])
+  @Test(arguments: ["mergekit-yaml", "mergekit-mega", "mergekit-multi", "mergekit-moe", "mergekit-pytorch"])
   func ofADropIn(name: String) throws {
     let link = tool.path(name)
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: Tool.binary)

@@ -100,11 +100,6 @@ import Testing
 
   @Test(arguments: [
     (
-      "{model: a, lora: b}",
-      "1:63: models[1].model.lora: adapters ('+lora') cannot be merged yet: merge the "
-        + "adapter into its model with another tool and name the result"
-    ),
-    (
       "{model: a, lora: {path: b, revision: [c]}}",
       "1:83: models[1].model.lora.revision: expected a branch, tag or commit, found a list"
     ),

@@ -84,10 +84,6 @@ import Testing
       "3:8: dtype: 'int8' is not a dtype that models are written in; expected float16, bfloat16, float32, float64, float8_e4m3fn, float8_e5m2"
     ),
     (
-      "base_model: a\nexperts: [{source_model: {model: b, lora: c}}]",
-      "2:43: experts[1].source_model.lora: adapters ('+lora') cannot be merged yet: merge the adapter into its model with another tool and name the result"
-    ),
-    (
       "base_model: a\nexperts: [{source_model: b}]\n---\nbase_model: c\nmodels: []",
       "2:1: experts: a mixture of experts cannot be one of several documents"
     ),

@@ -136,8 +136,8 @@ import Testing
   @Test func adaptersOnMerges() {
     #expect(
       message(file(merge("a", "x"), merge(nil, "a+lora")))
-        == "config.yml:7:18: adapters ('+lora') cannot be merged yet, onto the merge 'a' neither: write that first, "
-        + "merge the adapter into it with another tool and name the result")
+        == "config.yml:7:18: an adapter on 'a', a merge of this file, is for recipes: `mergekit-lua translate` makes "
+        + "one of the config, and there the model has `with_lora`")
   }
 
   /// With strictness, which of several is the result is the user's to say.

@@ -54,7 +54,8 @@ import Tokenizers
     _ tensors: [GoldenTensor], _ golden: GoldenCase, _ directory: String
   ) throws -> [GoldenTensor] {
     guard let tokens = try golden.tokens() else { return tensors }
-    let vocabulary = try #require(try TokenizerFiles(in: ModelDirectory(FilePath(directory)), label: "out")).vocabulary
+    let vocabulary = try #require(try TokenizerFiles(in: ModelDirectory(FilePath(directory)), label: "out"))
+      .vocabulary
     #expect(Set(tokens) == Set(vocabulary.texts))
     let ids = try tokens.map { try #require(vocabulary.id(of: $0)) }
     let rows = try JSON(contentsOf: FilePath("\(directory)/config.json"))["vocab_size"]?.intValue

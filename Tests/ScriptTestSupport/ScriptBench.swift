@@ -39,6 +39,11 @@ package final class ScriptBench {
     try directory.write(TestTensor.file(tensors), to: "\(name)/model.safetensors")
   }
 
+  /// Writes a file of tensors.
+  package func writeTensors(_ tensors: [TestTensor], to name: String) throws {
+    try directory.write(TestTensor.file(tensors), to: name)
+  }
+
   package func bytes(_ name: String) throws -> [UInt8] { try directory.bytes(name) }
 
   package func text(_ name: String) throws -> String { String(decoding: try bytes(name), as: UTF8.self) }

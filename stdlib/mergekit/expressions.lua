@@ -39,6 +39,7 @@ local function shared_info(place, found, specified)
   info.name, info.dtype = place.name, specified.dtype
   -- Methods and rules get a table of their own.
   if specified.is_cut then info.shape = { table.unpack(specified.shape) } end
+  if place.slice.bare then info.layer, info.depth = nil, 0 end
   if place.offset then
     info.layer, info.depth, info.num_layers = place.layer, place.depth, place.slice.part.count
     info.template = place.template

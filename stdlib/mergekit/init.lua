@@ -4,11 +4,15 @@
 -- merge means, as one table. Nothing here is out of a user script's reach.
 
 local core = require "mergekit.core"
+local adapters = require "mergekit.adapters"
 local method = require "mergekit.methods.method"
+
+core.add_model_method("with_lora", core.entry(adapters.with_lora))
 
 local mk = {}
 for name, value in pairs(core) do mk[name] = value end
 
+mk.model = core.entry(adapters.model)
 mk.method = core.entry(method.define)
 mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)

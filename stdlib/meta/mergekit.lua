@@ -417,13 +417,20 @@ function model:has_same_unread_tokenizer(other) end
 ---@param f fun(tensor: mk.tensor, info: mk.info): mk.tensor
 ---@return mk.model
 function model:map(f) end
+--- The model with an adapter of PEFT's on it: a LoRA or DoRA, whose directory, or file of weights beside its
+--- adapter_config.json, is named. Adapters stack: `m:with_lora("a"):with_lora("b", { scale = 0.5 })`.
+---@param adapter string
+---@param options { scale: number? }?  multiplies the adapter's own scale
+---@return mk.model
+function model:with_lora(adapter, options) end
 --- Computes the model and writes it now, below OUT or a folder of `--allow-write`. `force` replaces what the run itself has
 --- saved there; what was there before, only with `--force`. Python code of the model is not written.
 ---@param path string
 ---@param options { dtype: mk.dtype?, shard_size: string|integer?, force: boolean? }?
 function model:save(path, options) end
 
---- Opens a checkpoint: a directory, a .safetensors file or an index; relative to the working directory.
+--- Opens a checkpoint: a directory, a file of weights (.safetensors, or PyTorch's .bin, .pt, .pth and .ckpt) or an
+--- index; relative to the working directory. `base+adapter` puts an adapter on it.
 --- ```lua
 --- local base = mk.model "models/base"
 --- print(base.num_layers, #base:names(), base.config.model_type)
@@ -545,6 +552,8 @@ function mk.define_model(definition) end
 ---  had been written and read again
 ---@field truncate_embeddings boolean?  cuts vocabularies of different sizes to the smallest; token ids must agree
 ---@field allow_crimes boolean?  models of different architectures are meant
+---@field bare "all"|"union"|"intersection"|nil  the models are named tensors and nothing else: every tensor must be in
+---  all of them, or those that have it are merged, or those that not all have are left out; there are no layers
 ---@field tokenizer mk.tokenizer_source|mk.tokenizer_definition|nil  brings the models' embeddings and output layers into the order of one vocabulary
 ---@field chat_template string?  "auto" for what most models have, "alpaca", "chatml", "exaone", "llama3", "mistral", or Jinja
 ---@field name string?         what messages call it

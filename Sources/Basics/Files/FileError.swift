@@ -17,7 +17,8 @@ package enum FileError: Equatable, DiagnosableError {
     case .system(let action, let path, let errno):
       Diagnostic("cannot \(words: action) \(path): \(errno)")
     case .tooManyOpenFiles(let path, let limit):
-      Diagnostic("cannot open \(path): the limit of \(limit) open files is reached; raise it with `ulimit -n`")
+      Diagnostic(
+        "cannot open \(path): the limit of \(limit) open files is reached; raise it with `ulimit -n`")
     case .notRegularFile(let path): Diagnostic(expected: "a regular file").inFile(path.string)
     case .linkLeadsOut(let path, let target):
       Diagnostic("this link leads out of its folder, to \(name: target.string); copy the file to use it")

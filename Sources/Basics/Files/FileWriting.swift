@@ -28,7 +28,8 @@ extension InputFile {
 
 private func withNewFile(_ path: FilePath, _ body: (FileDescriptor) throws -> Void) throws {
   let file = try FileDescriptor.open(
-    path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: FilePermissions(rawValue: 0o666))
+    path, .writeOnly, options: [.create, .truncate, .closeOnExec],
+    permissions: FilePermissions(rawValue: 0o666))
   // An error of closing is one of writing.
   try file.closeAfter { try body(file) }
 }

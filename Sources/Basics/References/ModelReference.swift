@@ -27,10 +27,11 @@ package struct ModelReference: Hashable, Sendable {
     /// Whether a text is `org/name` by the hub's rules.
     package static func isHubName(_ text: String) -> Bool {
       let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-      return parts.count == 2 && parts.allSatisfy { part in
-        guard let first = part.first, !".-~".contains(first) else { return false }
-        return part.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
-      }
+      return parts.count == 2
+        && parts.allSatisfy { part in
+          guard let first = part.first, !".-~".contains(first) else { return false }
+          return part.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
+        }
     }
   }
 
@@ -83,7 +84,11 @@ package struct ModelReference: Hashable, Sendable {
     var parts: [String] = [""]
     for (index, character) in zip(text.indices, text) {
       let isLast = text.index(after: index) == text.endIndex
-      if character == "+", parts.last != "", !isLast { parts.append("") } else { parts[parts.count - 1].append(character) }
+      if character == "+", parts.last != "", !isLast {
+        parts.append("")
+      } else {
+        parts[parts.count - 1].append(character)
+      }
     }
     let locations = parts.map(Location.init(splitting:))
     return ModelReference(base: locations[0], adapters: Array(locations.dropFirst()))

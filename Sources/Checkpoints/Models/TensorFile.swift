@@ -59,7 +59,8 @@ package struct StoredTensor: Sendable {
   package let path: FilePath
 
   package init(
-    name: String, shape: [Int], format: StorageFormat, storedByteCount: Int, source: any ByteSource, path: FilePath
+    name: String, shape: [Int], format: StorageFormat, storedByteCount: Int, source: any ByteSource,
+    path: FilePath
   ) {
     self.name = name
     self.shape = shape

@@ -49,7 +49,9 @@ package enum PickleProblem: Equatable, DiagnosableError {
 
   package var diagnostic: Diagnostic {
     if case .badTensor(let name, let reason) = self { return Diagnostic(reason).inTensor(name) }
-    if case .notStateDict(let found) = self { return Diagnostic(expected: "a dict of tensors", found: "\(words: found)") }
+    if case .notStateDict(let found) = self {
+      return Diagnostic(expected: "a dict of tensors", found: "\(words: found)")
+    }
     return Diagnostic(message)
   }
 

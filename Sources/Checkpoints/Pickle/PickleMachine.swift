@@ -98,7 +98,9 @@ struct PickleMachine {
   private mutating func runContainer(_ opcode: UInt8) throws -> Bool {
     switch opcode {
     case UInt8(ascii: "("):
-      guard marks.count < Self.mostMarks else { throw PickleProblem.tooComplex(limit: "\(Self.mostMarks) open marks") }
+      guard marks.count < Self.mostMarks else {
+        throw PickleProblem.tooComplex(limit: "\(Self.mostMarks) open marks")
+      }
       marks.append(stack.count)
     case UInt8(ascii: ")"): try push(makeTuple([]))
     case 0x85: try pushTuple(of: 1, "TUPLE1")
@@ -142,7 +144,8 @@ struct PickleMachine {
     0x28: "MARK", 0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x46: "FLOAT", 0x49: "INT", 0x4c: "LONG",
     0x50: "PERSID", 0x53: "STRING", 0x56: "UNICODE", 0x67: "GET", 0x70: "PUT", 0x64: "DICT", 0x6c: "LIST",
     0x69: "INST", 0x6f: "OBJ", 0x81: "NEWOBJ", 0x92: "NEWOBJ_EX", 0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4",
-    0x80: "PROTO", 0x8b: "LONG4", 0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x8e: "BINBYTES8", 0x8f: "EMPTY_SET",
+    0x80: "PROTO", 0x8b: "LONG4", 0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x8e: "BINBYTES8",
+    0x8f: "EMPTY_SET",
     0x90: "ADDITEMS", 0x91: "FROZENSET", 0x96: "BYTEARRAY8", 0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
   ]
 
@@ -158,12 +161,16 @@ struct PickleMachine {
     let width = MemoryLayout<Number>.size
     guard bytes.count - position >= width else { throw PickleProblem.endsEarly(at: position) }
     defer { position += width }
-    return bytes.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: type)) }
+    return bytes.withUnsafeBytes {
+      Number(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: type))
+    }
   }
 
   /// A line of text, without its end.
   private mutating func line() throws -> String {
-    guard let end = bytes[position...].firstIndex(of: 0x0a) else { throw PickleProblem.endsEarly(at: bytes.count) }
+    guard let end = bytes[position...].firstIndex(of: 0x0a) else {
+      throw PickleProblem.endsEarly(at: bytes.count)
+    }
     defer { position = end + 1 }
     return String(decoding: bytes[position..<end], as: UTF8.self)
   }
@@ -225,7 +232,9 @@ struct PickleMachine {
   }
 
   private mutating func memoize(at index: Int, _ opcode: String) throws {
-    guard let value = stack.last, stack.count > marks.last ?? 0 else { throw bad(opcode, "a value on the stack") }
+    guard let value = stack.last, stack.count > marks.last ?? 0 else {
+      throw bad(opcode, "a value on the stack")
+    }
     if index < memo.count {
       memo[index] = value
     } else {
@@ -267,7 +276,9 @@ struct PickleMachine {
   }
 
   private mutating func append(_ values: [PickleValue], _ opcode: String) throws {
-    guard case .list(let number)? = stack.last, stack.count > marks.last ?? 0 else { throw bad(opcode, "a list") }
+    guard case .list(let number)? = stack.last, stack.count > marks.last ?? 0 else {
+      throw bad(opcode, "a list")
+    }
     try keep(values.count)
     lists[Int(number)] += values
   }
@@ -289,7 +300,9 @@ struct PickleMachine {
     if let global = PickleGlobal(module: module, name: name) { return try push(.global(global)) }
     let full = "\(module).\(name)"
     if module == "torch._utils" || module == "torch" {
-      for (word, kind) in [("sparse", "sparse tensors"), ("qtensor", "quantised tensors"), ("QInt", "quantised tensors")]
+      for (word, kind) in [
+        ("sparse", "sparse tensors"), ("qtensor", "quantised tensors"), ("QInt", "quantised tensors"),
+      ]
       where name.contains(word) { throw PickleProblem.unsupportedTensor(full, kind: kind) }
       if name == "ComplexDoubleStorage" || name == "complex128" {
         throw PickleProblem.unsupportedTensor(full, kind: "complex numbers of 128 bits")
@@ -303,7 +316,7 @@ struct PickleMachine {
 
   /// `('storage', torch.FloatStorage, '0', 'cpu', 6)`: which device it was on means nothing.
   private mutating func storage(_ id: PickleValue) throws -> PickleValue {
-    guard let parts = tuple(id).map(Array.init), parts.count == 5, text(parts[0]) == "storage",
+    guard let parts = tuple(id).map({ Array($0) }), parts.count == 5, text(parts[0]) == "storage",
       case .global(let global) = parts[1], let key = text(parts[2]), text(parts[3]) != nil,
       case .int(let count) = parts[4], count >= 0
     else { throw bad("BINPERSID", "the place of a storage") }
@@ -328,7 +341,7 @@ struct PickleMachine {
 
   private mutating func reduce() throws {
     let operands = try pop("REDUCE", 2)
-    guard case .global(let global) = operands[0], let arguments = tuple(operands[1]).map(Array.init) else {
+    guard case .global(let global) = operands[0], let arguments = tuple(operands[1]).map({ Array($0) }) else {
       throw bad("REDUCE", "a global and its arguments")
     }
     switch global {
@@ -336,10 +349,14 @@ struct PickleMachine {
       guard arguments.isEmpty else { throw bad("REDUCE", "collections.OrderedDict without arguments") }
       try push(makeDictionary())
     case .size:
-      guard arguments.count == 1, tuple(arguments[0]) != nil else { throw bad("REDUCE", "the sizes of torch.Size") }
+      guard arguments.count == 1, tuple(arguments[0]) != nil else {
+        throw bad("REDUCE", "the sizes of torch.Size")
+      }
       try push(arguments[0])
     case .rebuildParameter:
-      guard arguments.count == 3, case .tensor = arguments[0] else { throw bad("REDUCE", "the tensor of a parameter") }
+      guard arguments.count == 3, case .tensor = arguments[0] else {
+        throw bad("REDUCE", "the tensor of a parameter")
+      }
       try push(arguments[0])
     case .rebuildTensor, .rebuildTensorWithDType:
       try push(tensor(arguments, hasDType: global == .rebuildTensorWithDType))
@@ -351,13 +368,17 @@ struct PickleMachine {
   /// `storage, offset, size, stride, requires_grad, hooks`, then the dtype where there is one, then metadata.
   private mutating func tensor(_ arguments: [PickleValue], hasDType: Bool) throws -> PickleValue {
     let fields = hasDType ? 7 : 6
-    guard arguments.count == fields || arguments.count == fields + 1, case .storage(let number) = arguments[0],
-      case .int(let offset) = arguments[1], let shape = integers(arguments[2]), let strides = integers(arguments[3]),
+    guard arguments.count == fields || arguments.count == fields + 1,
+      case .storage(let number) = arguments[0],
+      case .int(let offset) = arguments[1], let shape = integers(arguments[2]),
+      let strides = integers(arguments[3]),
       shape.count == strides.count, shape.count <= 64, offset >= 0, (shape + strides).allSatisfy({ $0 >= 0 })
     else { throw bad("REDUCE", "storage, offset, sizes and strides of a tensor") }
     var dtype = storages[Int(number)].dtype
     if hasDType {
-      guard case .global(.dtype(let found)) = arguments[6] else { throw bad("REDUCE", "the dtype of a tensor") }
+      guard case .global(.dtype(let found)) = arguments[6] else {
+        throw bad("REDUCE", "the dtype of a tensor")
+      }
       dtype = found
     }
     guard let dtype else { throw bad("REDUCE", "a storage with a dtype") }

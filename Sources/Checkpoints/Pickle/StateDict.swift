@@ -15,14 +15,18 @@ struct StateDict {
     var value = value
     // A wrapper within a wrapper is as far as it goes.
     for _ in 0..<3 {
-      guard case .dictionary(let number) = value else { throw PickleProblem.notStateDict(found: Self.kind(value)) }
+      guard case .dictionary(let number) = value else {
+        throw PickleProblem.notStateDict(found: Self.kind(value))
+      }
       let items = machine.dictionaries[Int(number)]
       entries = try tensors(in: items)
       if !entries.isEmpty { return }
       guard let inner = wrapped(in: items) else { break }
       value = inner
     }
-    guard case .dictionary(let number) = value else { throw PickleProblem.notStateDict(found: Self.kind(value)) }
+    guard case .dictionary(let number) = value else {
+      throw PickleProblem.notStateDict(found: Self.kind(value))
+    }
     throw PickleProblem.noTensors(keys: machine.dictionaries[Int(number)].compactMap { machine.text($0.key) })
   }
 

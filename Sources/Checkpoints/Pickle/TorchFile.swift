@@ -95,7 +95,8 @@ package struct TorchFile: TensorFile {
     let expected = storage.count.multipliedReportingOverflow(by: storage.dtype?.byteWidth ?? 1)
     guard !expected.overflow, expected.partialValue == entry.byteRange.count else {
       throw PickleProblem.storageSize(
-        key: storage.key, expected: expected.overflow ? .max : expected.partialValue, found: entry.byteRange.count)
+        key: storage.key, expected: expected.overflow ? .max : expected.partialValue,
+        found: entry.byteRange.count)
     }
     let (count, extent) = try measure(tensor, named: name)
     let bytes = entry.byteRange.count
@@ -117,13 +118,15 @@ package struct TorchFile: TensorFile {
         shape: tensor.shape, strides: tensor.strides)
     }
     let stored = StoredTensor(
-      name: name, shape: tensor.shape, format: .plain(tensor.dtype), storedByteCount: count * width, source: source,
+      name: name, shape: tensor.shape, format: .plain(tensor.dtype), storedByteCount: count * width,
+      source: source,
       path: file.path)
     return (start + tensor.offset * width, name, stored)
   }
 
   /// The elements of a tensor, and how many of its storage's lie before its last.
-  private static func measure(_ tensor: PickleTensor, named name: String) throws -> (count: Int, extent: Int) {
+  private static func measure(_ tensor: PickleTensor, named name: String) throws -> (count: Int, extent: Int)
+  {
     let tooLarge = PickleProblem.badTensor(name: name, reason: "its size is beyond 64 bits")
     guard let count = elementCount(of: tensor.shape) else { throw tooLarge }
     if count == 0 { return (0, 0) }

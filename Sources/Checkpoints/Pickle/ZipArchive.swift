@@ -27,7 +27,9 @@ struct ZipArchive {
   /// Reads the directory of an archive.
   init(_ file: InputFile) throws {
     let end = try Self.end(of: file)
-    guard end.count <= Self.mostEntries else { throw PickleProblem.tooManyEntries(end.count, most: Self.mostEntries) }
+    guard end.count <= Self.mostEntries else {
+      throw PickleProblem.tooManyEntries(end.count, most: Self.mostEntries)
+    }
     guard end.directory.count <= Self.largestDirectory else {
       throw PickleProblem.badArchive("its directory has \(ByteSize.format(end.directory.count))")
     }
@@ -70,7 +72,8 @@ struct ZipArchive {
     guard size >= length else { throw PickleProblem.badArchive("it is too short") }
     let bytes = ByteReader(try file.exactBytes(size - length..<size))
     guard bytes.u32(0) == 0x0605_4b50 else {
-      throw PickleProblem.badArchive("it does not end with the directory's place: truncated, or with a comment")
+      throw PickleProblem.badArchive(
+        "it does not end with the directory's place: truncated, or with a comment")
     }
     guard bytes.u16(20) == 0 else { throw PickleProblem.badArchive("it has a comment") }
     let (disk, count, total) = (bytes.u16(4), bytes.u16(8), bytes.u16(10))
@@ -133,7 +136,8 @@ struct ZipArchive {
     guard lengths[2] == 0 else { throw PickleProblem.badArchive("\(name: name) has a comment") }
     var sizes = [UInt64(bytes.u32(start + 24)), UInt64(bytes.u32(start + 20)), UInt64(bytes.u32(start + 42))]
     try enlarge(&sizes, name, bytes, in: start + 46 + lengths[0]..<start + 46 + lengths[0] + lengths[1])
-    guard sizes[0] == sizes[1], let byteCount = Int(exactly: sizes[0]), let header = Int(exactly: sizes[2]) else {
+    guard sizes[0] == sizes[1], let byteCount = Int(exactly: sizes[0]), let header = Int(exactly: sizes[2])
+    else {
       throw PickleProblem.badArchive("\(name: name) has two sizes")
     }
     return Record(name: name, byteCount: byteCount, header: header)

@@ -38,7 +38,8 @@ package struct SafetensorsFile: TensorFile {
     identity = file.identity
     tensors = header.entries.map { entry in
       StoredTensor(
-        name: entry.name, shape: entry.shape, format: .plain(entry.dtype), storedByteCount: entry.byteRange.count,
+        name: entry.name, shape: entry.shape, format: .plain(entry.dtype),
+        storedByteCount: entry.byteRange.count,
         source: FileRange(entry.byteRange, of: file, tensor: entry.name), path: file.path)
     }
   }

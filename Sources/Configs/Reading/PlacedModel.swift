@@ -22,11 +22,8 @@ extension MergeReader {
     guard let model = entries["model"] else {
       throw missing("model", in: node, path, keys: Self.modelKeys)
     }
-    let reference = try modelPath(model, path.key("model"))
-    if let lora = entries["lora"] {
-      _ = try modelPath(lora, path.key("lora"))
-      throw error(.adapter, lora, path.key("lora"))
-    }
+    var reference = try modelPath(model, path.key("model"))
+    if let lora = entries["lora"] { reference.adapters.append(try modelPath(lora, path.key("lora")).base) }
     if let architecture = entries["override_architecture"] {
       warn(.overrideArchitecture, at: architecture.place, path.key("override_architecture"))
     }

@@ -156,6 +156,7 @@ struct RecipeWriter: Sendable {
     }
     if options.truncateEmbeddings { entries.append(.field("truncate_embeddings", .code("true"), nil)) }
     if options.allowCrimes { entries.append(.field("allow_crimes", .code("true"), nil)) }
+    if let bare = options.bare { entries.append(.field("bare", .string(bare), nil)) }
     add("chat_template", merge.chatTemplate)
     return entries
   }

@@ -2,6 +2,8 @@
 package struct TranslationOptions: Sendable {
   /// `--unsafe-truncate-embeddings`: embeddings of different heights are cut to the smallest.
   package var truncateEmbeddings: Bool
+  /// Models are bare checkpoints, of which some tensors may be in some only: `all`, `union` or `intersection`.
+  package var bare: String?
   /// `--allow-crimes`: models of different architectures may be mixed.
   package var allowCrimes: Bool
   /// `--i-understand-this-is-not-useful-without-training`: the experts of a mixture may all be one model.

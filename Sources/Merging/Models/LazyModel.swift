@@ -77,29 +77,43 @@ package final class CheckpointModel: LazyModel {
 
   /// Opens a checkpoint; reads headers and config.json. The reference is a path, whatever characters it has;
   /// one that leads nowhere and looks like something else gets an error that says so.
-  package init(reference: String, graph: ExpressionGraph) throws {
-    label = reference
-    var notice: [String] = []
+  package convenience init(reference: String, graph: ExpressionGraph) throws {
+    let (checkpoint, notice) = try Self.open(reference)
+    try self.init(reference, checkpoint, graph, notice: notice)
+    if let mark = QuantizationMarks.find(
+      config: config, names: checkpoint.names, dtype: { checkpoint.tensor(named: $0)?.dtype })
+    {
+      throw MergeError.quantized(model: reference, mark: mark)
+    }
+  }
+
+  private static func open(_ reference: String) throws -> (Checkpoint, notice: [String]) {
     do {
-      checkpoint = try Checkpoint(path: FilePath(reference))
+      return (try Checkpoint(path: FilePath(reference)), [])
     } catch let error as CheckpointError {
       guard case .noSuchPath = error, let problem = MissingModel(reference) else { throw error }
       // mergekit, too, takes what is on disk as it is.
       guard case .revision(_, let path, _) = problem else { throw problem }
-      checkpoint = try Checkpoint(path: FilePath(path))
-      notice = ["\(problem)"]
+      return (try Checkpoint(path: FilePath(path)), ["\(problem)"])
     }
+  }
+
+  /// Opens an adapter as a model of its own tensors; `config` is its adapter_config.json.
+  package convenience init(adapter path: String, graph: ExpressionGraph) throws {
+    try self.init(path, Checkpoint(adapter: FilePath(path)), graph)
+  }
+
+  private init(
+    _ reference: String, _ checkpoint: Checkpoint, _ graph: ExpressionGraph, notice: [String] = []
+  ) throws {
+    label = reference
+    self.checkpoint = checkpoint
     warnings = checkpoint.warnings + notice
     wrappers = WrapperNames(checkpoint.names)
     names = wrappers.names
     config = try checkpoint.config
     architecture = Architecture(names: names, config: config)
     self.graph = graph
-    if let mark = QuantizationMarks.find(
-      config: config, names: checkpoint.names, dtype: { [checkpoint] in checkpoint.tensor(named: $0)?.dtype })
-    {
-      throw MergeError.quantized(model: reference, mark: mark)
-    }
   }
 
   package func has(_ name: String) -> Bool { tensor(named: name) != nil }

@@ -1,13 +1,11 @@
 import Basics
 import SystemPackage
 
-/// A reference that is no path to anything, and looks like one that other tools know: of an adapter, of a
-/// revision, of a model on a hub, or of something in the home directory.
+/// A reference that is no path to anything, and looks like one that other tools know: of a revision, of a model on a
+/// hub, or of something in the home directory.
 package enum MissingModel: Error, Equatable {
   /// `~/models/base`.
   case home(String)
-  /// `model+lora`.
-  case adapter(String)
   /// `path@revision` where the path itself exists.
   case revision(String, path: String, revision: String)
   /// `org/name` or `org/name@revision`.
@@ -19,11 +17,8 @@ package enum MissingModel: Error, Equatable {
       self = .home(text)
       return
     }
-    let reference = ModelReference(parsing: text, exists: Self.exists)
-    let base = reference.base
-    if !reference.adapters.isEmpty {
-      self = .adapter(text)
-    } else if let revision = base.revision, Self.exists(base.name) {
+    let base = ModelReference.Location(splitting: text)
+    if let revision = base.revision, Self.exists(base.name) {
       self = .revision(text, path: base.name, revision: "@" + revision)
     } else if base.isHubName, base.revision != nil || !Self.isBelowFolder(base.name) {
       self = .onHub(text, name: base.name)
@@ -45,9 +40,6 @@ extension MissingModel: CustomStringConvertible {
     switch self {
     case .home(let reference):
       "\(reference): '~' stands for the home directory in a shell alone; give the path in full"
-    case .adapter(let reference):
-      "\(reference): no such file or directory, and adapters ('+lora') cannot be merged yet: merge the "
-        + "adapter into its model with another tool and name the result"
     case .revision(let reference, let path, let revision):
       "\(reference): \(path) is on disk, where '\(revision)' has no meaning, and is taken as it is"
     case .onHub(let reference, let name):

@@ -1,4 +1,5 @@
 import Basics
+
 /// The README.md of an output: what was merged, how, and the recipe.
 package enum ModelCard {
   /// A merge method.

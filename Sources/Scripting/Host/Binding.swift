@@ -5,7 +5,7 @@ var allBindings: [any Binding.Type] {
   [
     LibraryBinding.self,
     TensorBinding.self, CreationBinding.self, CombinationBinding.self, DeferBinding.self,
-    ModelBinding.self, DerivedModelBinding.self, InferenceBinding.self,
+    ModelBinding.self, DerivedModelBinding.self, AdapterBinding.self, InferenceBinding.self,
     VocabularyBinding.self, TokenizerBinding.self,
   ]
 }

@@ -280,6 +280,17 @@ package final class ScriptHost {
     }
   }
 
+  /// Opens a model as `mk.model` does, with the adapters that its reference names.
+  package func open(_ reference: String) throws -> any LazyModel {
+    try lua.withBalancedStack {
+      try lua.load("return require('mergekit').model(...)".utf8, name: "open", origin: .standardLibrary)
+      try lua.push(reference)
+      try lua.call(arguments: 1, results: 1)
+      guard let model = models.model(at: -1, in: lua) else { throw LuaError("\(reference) is no model") }
+      return model
+    }
+  }
+
   // MARK: Output
 
   /// Writes a model as the options say.
@@ -303,7 +314,9 @@ package final class ScriptHost {
   /// The recipe, and every checkpoint that it opened, used for this output or not.
   private var protected: [FilePath] {
     (recipePath.map { [$0] } ?? [])
-      + models.checkpoints.values.flatMap { [$0.checkpoint.modelFiles.path] + $0.checkpoint.files.map(\.path) }
+      + (models.checkpoints.merging(models.adapters) { first, _ in first }).values.flatMap {
+        [$0.checkpoint.modelFiles.path] + $0.checkpoint.files.map(\.path)
+      }
   }
 
   private func writeAll(_ outputs: [Output]) throws {

@@ -172,7 +172,8 @@ struct TokenizerDirectory {
     let name = config["tokenizer_class"]?.stringValue
     let plain = name.map { $0.hasSuffix("Fast") ? String($0.dropLast(4)) : $0 }
     guard let plain, known.contains(plain) else {
-      throw TokenizationError.unknownClass(directory: self.files.path, files: files, className: name, known: known)
+      throw TokenizationError.unknownClass(
+        directory: self.files.path, files: files, className: name, known: known)
     }
     return plain
   }

@@ -196,7 +196,9 @@ extension TokenizerFiles {
   }
 
   /// The directory's vocab.json.
-  private var mainVocabulary: JSONObject { ((try? files.optionalJSON("vocab.json")) ?? nil)?.objectValue ?? [:] }
+  private var mainVocabulary: JSONObject {
+    ((try? files.optionalJSON("vocab.json")) ?? nil)?.objectValue ?? [:]
+  }
 
   // MARK: Cutting
 
@@ -263,7 +265,9 @@ extension TokenizerFiles {
 
   private func lines(_ name: String) throws -> [String]? {
     guard files.has(name) else { return nil }
-    var lines = try files.contents(name).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+    var lines = try files.contents(name).split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+    ).map {
       String(decoding: $0.last == 0x0D ? $0.dropLast() : $0, as: UTF8.self)
     }
     if lines.last == "" { lines.removeLast() }

@@ -126,7 +126,8 @@ struct VocabularyReader {
     }
     if let wrong {
       let what = place.isEmpty ? "vocabulary" : place.joined(separator: ".")
-      throw unexpected(files.path(of: form.fileName), "\(what): token '\(wrong.text)'", "an id from 0 on", wrong.value)
+      throw unexpected(
+        files.path(of: form.fileName), "\(what): token '\(wrong.text)'", "an id from 0 on", wrong.value)
     }
     self.tokens = tokens
     return json

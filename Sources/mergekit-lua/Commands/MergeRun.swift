@@ -39,6 +39,8 @@ struct MergeRun {
   var readsFinished = false
   /// Whether one of the merges of a config must have no name.
   var requiresNameless = false
+  /// What becomes of tensors that only some models have, where models are bare checkpoints.
+  var bare: String?
 
   private var logger: Logger { options.host.log.logger }
 
@@ -158,6 +160,7 @@ struct MergeRun {
   private func translation() -> TranslationOptions {
     var result = options.config.translation
     result.requiresNameless = requiresNameless
+    result.bare = bare
     result.dtype = options.dtype?.torchName
     let stem = FilePath(file).stem ?? file
     switch destination {

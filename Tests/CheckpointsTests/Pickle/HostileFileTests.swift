@@ -44,7 +44,9 @@ private typealias Op = Opcodes
       try problem(pickle: Op.dict("a", Op.global("posix", "system") + call))
         == "its pickle refers to 'posix.system', \(refused)")
     let stackGlobal = Op.text("builtins") + Op.text("eval") + [0x93]
-    #expect(try problem(pickle: Op.dict("a", stackGlobal + call)) == "its pickle refers to 'builtins.eval', \(refused)")
+    #expect(
+      try problem(pickle: Op.dict("a", stackGlobal + call))
+        == "its pickle refers to 'builtins.eval', \(refused)")
     // The names come from the memo.
     let memo = Op.text("os") + [0x71, 0] + Op.text("system") + [0x71, 1, 0x68, 0, 0x68, 1, 0x93]
     #expect(try problem(pickle: Op.dict("a", memo)) == "its pickle refers to 'os.system', \(refused)")
@@ -53,32 +55,39 @@ private typealias Op = Opcodes
       try problem(pickle: Op.dict("a", Op.text("collections") + Op.text("OrderedDict.__reduce__") + [0x93]))
         == "its pickle refers to 'collections.OrderedDict.__reduce__', \(refused)")
     for name in ["_load_from_bytes", "hub.load", "load", "serialization.load"] {
-      #expect(try problem(pickle: Op.dict("a", Op.global("torch.storage", name))).hasPrefix("its pickle refers to"))
+      #expect(
+        try problem(pickle: Op.dict("a", Op.global("torch.storage", name))).hasPrefix("its pickle refers to"))
     }
     #expect(!FileManager.default.fileExists(atPath: trace))
   }
 
   @Test(arguments: [
-    (UInt8(ascii: "i"), "INST"), (UInt8(ascii: "o"), "OBJ"), (0x81, "NEWOBJ"), (0x92, "NEWOBJ_EX"), (0x82, "EXT1"),
+    (UInt8(ascii: "i"), "INST"), (UInt8(ascii: "o"), "OBJ"), (0x81, "NEWOBJ"), (0x92, "NEWOBJ_EX"),
+    (0x82, "EXT1"),
     (0x83, "EXT2"), (0x84, "EXT4"), (UInt8(ascii: "P"), "PERSID"), (UInt8(ascii: "2"), "DUP"),
-    (UInt8(ascii: "0"), "POP"), (UInt8(ascii: "I"), "INT"), (0x96, "BYTEARRAY8"), (0x97, "NEXT_BUFFER"), (0xff, "0xFF"),
+    (UInt8(ascii: "0"), "POP"), (UInt8(ascii: "I"), "INT"), (0x96, "BYTEARRAY8"), (0x97, "NEXT_BUFFER"),
+    (0xff, "0xFF"),
   ])
   func opcodesAreRefusedByName(opcode: UInt8, name: String) throws {
     #expect(
       try problem(pickle: Op.start + [opcode, 1, 2, 3, 4] + Op.stop)
-        == "its pickle has the opcode \(name) at byte 2, which no state dict needs; nothing of it was executed")
+        == "its pickle has the opcode \(name) at byte 2, which no state dict needs; nothing of it was executed"
+    )
   }
 
   @Test func buildSetsNothing() throws {
     let tensor = Op.tensor(Op.storage(count: 1), shape: [1], strides: [1])
     for target in [tensor, Op.global("torch", "FloatStorage"), Op.text("x"), Op.tuple()] {
       #expect(
-        try problem(pickle: Op.dict("a", target + [0x7d, 0x62])).contains("needs an ordered dict and its attributes"))
+        try problem(pickle: Op.dict("a", target + [0x7d, 0x62])).contains(
+          "needs an ordered dict and its attributes"))
     }
     // Arguments of an ordered dict could be anything.
     #expect(
-      try problem(pickle: Op.dict("a", Op.global("collections", "OrderedDict") + Op.tuple(Op.text("x")) + [0x52]))
-        .contains("OrderedDict without arguments"))
+      try problem(
+        pickle: Op.dict("a", Op.global("collections", "OrderedDict") + Op.tuple(Op.text("x")) + [0x52])
+      )
+      .contains("OrderedDict without arguments"))
     #expect(
       try problem(pickle: Op.dict("a", Op.global("torch", "FloatStorage") + [0x29, 0x52]))
         .contains("needs a function, found a type of PyTorch's"))
@@ -89,7 +98,8 @@ private typealias Op = Opcodes
   @Test func versions() throws {
     for version: UInt8 in [0, 1, 6, 9, 255] {
       #expect(
-        try problem(pickle: [0x80, version, 0x7d, 0x2e]) == "its pickle has protocol \(version); 2 to 5 are read")
+        try problem(pickle: [0x80, version, 0x7d, 0x2e])
+          == "its pickle has protocol \(version); 2 to 5 are read")
     }
     #expect(try problem(pickle: [0x7d, 0x2e]).contains("PROTO at byte 0 needs to be the first opcode"))
     #expect(try problem(pickle: []).contains("PROTO"))
@@ -97,13 +107,17 @@ private typealias Op = Opcodes
 
   @Test func lengths() throws {
     let lengths: [[UInt8]] = [
-      [0x58, 0xff, 0xff, 0xff, 0x7f], [0x58, 0xff, 0xff, 0xff, 0xff], [0x8d] + [UInt8](repeating: 0xff, count: 8),
+      [0x58, 0xff, 0xff, 0xff, 0x7f], [0x58, 0xff, 0xff, 0xff, 0xff],
+      [0x8d] + [UInt8](repeating: 0xff, count: 8),
       [0x8c, 9], [0x54, 0xff, 0xff, 0xff, 0xff], [0x8a, 200], [0x63, 0x61], [0x4a, 1], [0x95, 1, 1],
     ]
     for opcode in lengths {
-      #expect(try problem(pickle: Op.start + opcode).hasPrefix("its pickle ends early, at byte "), "\(opcode)")
+      #expect(
+        try problem(pickle: Op.start + opcode).hasPrefix("its pickle ends early, at byte "), "\(opcode)")
     }
-    #expect(try problem(pickle: Op.start + [0x8a, 9] + [UInt8](repeating: 1, count: 9)).contains("a number of 64 bits"))
+    #expect(
+      try problem(pickle: Op.start + [0x8a, 9] + [UInt8](repeating: 1, count: 9)).contains(
+        "a number of 64 bits"))
   }
 
   @Test func theStack() throws {
@@ -117,9 +131,11 @@ private typealias Op = Opcodes
     }
     // What lies below a mark is out of reach.
     #expect(try problem(pickle: Op.start + [0x7d, 0x28, 0x85] + Op.stop).contains("a value on the stack"))
-    #expect(try problem(pickle: Op.start + [0x7d, 0x28, 0x4e, 0x75] + Op.stop).contains("as many keys as values"))
+    #expect(
+      try problem(pickle: Op.start + [0x7d, 0x28, 0x4e, 0x75] + Op.stop).contains("as many keys as values"))
     #expect(try problem(pickle: Op.start + [0x68, 0] + Op.stop).contains("a value of that number, 0"))
-    #expect(try problem(pickle: Op.start + [0x7d, 0x72, 0xff, 0xff, 0xff, 0x7f] + Op.stop).contains("the number 0"))
+    #expect(
+      try problem(pickle: Op.start + [0x7d, 0x72, 0xff, 0xff, 0xff, 0x7f] + Op.stop).contains("the number 0"))
   }
 
   /// A dict that holds itself is a dict, and no circle to walk.
@@ -152,7 +168,9 @@ private typealias Op = Opcodes
     let memo = Op.start + [0x7d] + [UInt8](repeating: 0x94, count: many)
     #expect(try problem(pickle: memo).contains("3000000 values"))
     var wide = Op.start + [0x7d, 0x71, 0]
-    for _ in 0..<2000 { wide += [0x28] + Array(repeating: [0x68, 0] as [UInt8], count: 2000).joined() + [0x74] }
+    for _ in 0..<2000 {
+      wide += [0x28] + Array(repeating: [0x68, 0] as [UInt8], count: 2000).joined() + [0x74]
+    }
     #expect(try problem(pickle: wide).contains("3000000 values"))
   }
 
@@ -161,14 +179,17 @@ private typealias Op = Opcodes
     var archive = TestArchive(pickle: Op.start)
     archive.entries[0].contents = [UInt8](repeating: 0x4e, count: 33 << 20)
     _ = try directory.write(archive.bytes, to: "m.bin")
-    #expect(message { try TorchFile(path: path) } == "\(path): its data.pkl has 34.6 MB; at most 33.6 MB are read")
+    #expect(
+      message { try TorchFile(path: path) } == "\(path): its data.pkl has 34.6 MB; at most 33.6 MB are read")
   }
 
   // MARK: Lies about tensors
 
   @Test func shapes() throws {
     func tensor(_ count: Int, _ offset: Int, _ shape: [Int], _ strides: [Int]) throws -> String {
-      try problem(pickle: Op.dict("a", Op.tensor(Op.storage(count: count), offset: offset, shape: shape, strides: strides)))
+      try problem(
+        pickle: Op.dict(
+          "a", Op.tensor(Op.storage(count: count), offset: offset, shape: shape, strides: strides)))
     }
     let beyond = "reaches beyond its storage of 4 bytes"
     #expect(try tensor(1, 0, [2], [1]).hasSuffix(beyond))
@@ -206,12 +227,16 @@ private typealias Op = Opcodes
 
   @Test func archives() throws {
     let damaged = "the archive is damaged or made by hand: "
-    #expect(try archive { $0.entries[1].method = 8 }.hasPrefix("the archive is compressed at 'archive/data/0'"))
+    #expect(
+      try archive { $0.entries[1].method = 8 }.hasPrefix("the archive is compressed at 'archive/data/0'"))
     #expect(try archive { $0.entries[1].flags = 1 } == damaged + "'archive/data/0' is encrypted")
-    #expect(try archive { $0.comment = [1] }.hasPrefix(damaged + "it does not end with the directory's place"))
+    #expect(
+      try archive { $0.comment = [1] }.hasPrefix(damaged + "it does not end with the directory's place"))
     // A second end in the comment hides the first.
     #expect(try archive { $0.comment = TestArchive(pickle: Op.start).bytes }.hasPrefix(damaged))
-    #expect(try archive { $0.entries[1].claimedOffset = 0 } .hasPrefix(damaged + "'archive/data/0' has another name"))
+    #expect(
+      try archive { $0.entries[1].claimedOffset = 0 }.hasPrefix(damaged + "'archive/data/0' has another name")
+    )
     #expect(try archive { $0.entries[1].claimedOffset = 5 }.contains("is not where the directory says"))
     #expect(try archive { $0.entries[1].claimedOffset = 1 << 30 }.contains("lies outside of the file"))
     #expect(try archive { $0.entries[1].claimedSize = 1 << 30 }.contains("lies outside of the file"))
@@ -219,16 +244,20 @@ private typealias Op = Opcodes
     #expect(try archive { $0.claimedCount = 1 }.contains("its directory is longer than its entries"))
     #expect(try archive { $0.claimedCount = 9 }.contains("its directory is cut off"))
     #expect(try archive { $0.claimedDirectoryOffset = 0 }.contains("its directory is not where it says"))
-    #expect(try archive { $0.entries.append($0.entries[1]) }.contains("the name 'archive/data/0' occurs twice"))
-    #expect(try archive { $0.entries[1].localName = "archive/data/1" }.contains("has another name where it lies"))
+    #expect(
+      try archive { $0.entries.append($0.entries[1]) }.contains("the name 'archive/data/0' occurs twice"))
+    #expect(
+      try archive { $0.entries[1].localName = "archive/data/1" }.contains("has another name where it lies"))
     for name in ["../x", "/x", "archive/../../x", "archive//x", "a\\b", "archive/", "archive/\0x", ""] {
-      #expect(try archive { $0.entries.append(.init(name: name, contents: [])) }.contains("is no name of an entry"))
+      #expect(
+        try archive { $0.entries.append(.init(name: name, contents: [])) }.contains("is no name of an entry"))
     }
   }
 
   @Test func roots() throws {
     let data = TestArchive.Entry(name: "other/data.pkl", contents: pickle)
-    #expect(try archive { $0.entries.append(data) }.hasPrefix("the archive has no data.pkl in the one folder"))
+    #expect(
+      try archive { $0.entries.append(data) }.hasPrefix("the archive has no data.pkl in the one folder"))
     #expect(
       try archive { $0.entries.append(.init(name: "other/x", contents: [])) }
         .contains("'other/x' is outside of 'archive', the folder of its pickle"))
@@ -238,7 +267,8 @@ private typealias Op = Opcodes
       try archive { $0.entries.append(.init(name: "archive/byteorder", contents: Array("big".utf8))) }
         == "its numbers are in big-endian order; only little-endian files are read")
     #expect(
-      try archive { $0.entries = [.init(name: "a.npy", contents: [])] }.hasPrefix("this is an archive of NumPy's"))
+      try archive { $0.entries = [.init(name: "a.npy", contents: [])] }.hasPrefix(
+        "this is an archive of NumPy's"))
     // An archive within the archive is a storage like any other.
     let inner = TestArchive(pickle: Op.global("os", "system")).bytes
     #expect(try archive { $0.entries[1].contents = inner }.hasPrefix("storage '0' should have 4 bytes"))
@@ -246,7 +276,9 @@ private typealias Op = Opcodes
 
   @Test func everyTruncation() throws {
     let bytes = TestArchive(pickle: pickle, storages: [("0", [0, 0, 0x80, 0x3f])]).bytes
-    for count in 4..<bytes.count { #expect(try problem(Array(bytes[..<count])).hasPrefix("the archive is damaged")) }
+    for count in 4..<bytes.count {
+      #expect(try problem(Array(bytes[..<count])).hasPrefix("the archive is damaged"))
+    }
   }
 
   /// No change of a byte does more than be refused or change a value.

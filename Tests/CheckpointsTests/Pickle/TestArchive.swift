@@ -33,7 +33,8 @@ struct TestArchive {
       let size = entry.claimedSize ?? entry.contents.count
       bytes += u32(0x0403_4b50) + u16(20) + u16(entry.flags) + u16(entry.method) + u32(0) + u32(0)
       bytes += u32(size) + u32(size) + u16(localName.count) + u16(0) + localName + entry.contents
-      directory += u32(0x0201_4b50) + u16(20) + u16(20) + u16(entry.flags) + u16(entry.method) + u32(0) + u32(0)
+      directory +=
+        u32(0x0201_4b50) + u16(20) + u16(20) + u16(entry.flags) + u16(entry.method) + u32(0) + u32(0)
       directory += u32(size) + u32(size) + u16(name.count) + u16(0) + u16(0) + u16(0) + u16(0) + u32(0)
       directory += u32(offset) + name
     }
@@ -78,7 +79,8 @@ enum Opcodes {
   ) -> [UInt8] {
     global("torch._utils", "_rebuild_tensor_v2")
       + tuple(
-        storage, int(offset), [0x28] + shape.flatMap(int) + [0x74], [0x28] + strides.flatMap(int) + [0x74], [0x89],
+        storage, int(offset), [0x28] + shape.flatMap(int) + [0x74], [0x28] + strides.flatMap(int) + [0x74],
+        [0x89],
         global("collections", "OrderedDict") + [0x29, 0x52]) + [0x52]
   }
 

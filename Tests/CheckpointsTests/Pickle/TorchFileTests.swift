@@ -30,7 +30,8 @@ private func pickle(_ name: String) -> FilePath {
       let tensor = try #require(tensors.first { $0.name == name })
       let all = try tensor.bytes()
       for start in [0, 1, 4, 7, all.count - 3] {
-        for end in [start, start + 1, start + 3, min(start + 9, all.count), all.count] where start...all.count ~= end {
+        for end in [start, start + 1, start + 3, min(start + 9, all.count), all.count]
+        where start...all.count ~= end {
           var part = [UInt8](repeating: 0, count: end - start)
           try part.withUnsafeMutableBytes { try tensor.source.read(into: $0, at: start) }
           #expect(part == Array(all[start..<end]), "\(name) \(start) \(end)")
@@ -54,7 +55,8 @@ private func pickle(_ name: String) -> FilePath {
     #expect(try Checkpoint(path: pickle("dict.bin")).tensor(named: "number")?.shape == [])
 
     let directory = try TemporaryDirectory()
-    try directory.write([UInt8](Data(contentsOf: URL(filePath: pickle("dict.bin").string))), to: "pytorch_model.bin")
+    try directory.write(
+      [UInt8](Data(contentsOf: URL(filePath: pickle("dict.bin").string))), to: "pytorch_model.bin")
     try directory.write("x", to: "training_args.bin")
     try directory.write("x", to: "optimizer.pt")
     #expect(try Checkpoint(path: directory.file("")).tensor(named: "tied") != nil)

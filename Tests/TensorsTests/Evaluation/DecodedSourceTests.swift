@@ -1,5 +1,5 @@
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// Blocks of three elements: a scale, and three signed bytes.
@@ -10,7 +10,8 @@ private struct TestDecoder: BlockDecoder {
   func decode(_ blocks: UnsafeRawBufferPointer, into elements: UnsafeMutableBufferPointer<Float>) {
     for block in 0..<blocks.count / 4 {
       for i in 0..<3 {
-        elements[3 * block + i] = Float(blocks[4 * block]) * Float(Int8(bitPattern: blocks[4 * block + 1 + i]))
+        elements[3 * block + i] =
+          Float(blocks[4 * block]) * Float(Int8(bitPattern: blocks[4 * block + 1 + i]))
       }
     }
   }

@@ -3,6 +3,7 @@
 local core = require "mergekit.core"
 local layer_keys = require "architectures.layer_keys"
 local architectures = require "mergekit.merge.architectures"
+local bare = require "mergekit.merge.bare"
 local chat = require "mergekit.tokens.chat"
 local companions = require "mergekit.merge.companions"
 local config_checks = require "mergekit.merge.config_checks"
@@ -20,7 +21,7 @@ local tokenizer = require "mergekit.tokens.tokenizer"
 
 local fields = {
   "method", "base", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "as_stored",
-  "truncate_embeddings", "allow_crimes", "tokenizer", "chat_template", "name",
+  "truncate_embeddings", "allow_crimes", "tokenizer", "chat_template", "name", "bare",
 }
 
 --- The models that the parts are made of, each once.
@@ -102,8 +103,9 @@ function M.run(spec, who)
   local parts, like, scopes = slices.read(spec, who)
   local function fail(path, words) core.fail(("%s: %s"):format(who(path), words)) end
   local adapted = projections.adapt(parts, like)
+  bare.mark(parts, spec, fail)
   local sources = sources_of(parts)
-  if not spec.allow_crimes then architectures.warn_of_mixing(sources) end
+  if not spec.allow_crimes and not spec.bare then architectures.warn_of_mixing(sources) end
   local vocabulary = tokenizer.plan(spec.tokenizer, sources, spec.base and adapted(spec.base), fail)
   local dtype = methods.check_dtype(spec.dtype, who("dtype"))
   dtype = methods.check_dtype(spec.out_dtype, who("out_dtype")) or dtype

@@ -1,6 +1,7 @@
 --- Which tensors a merge has, and which tensor of each source goes into each.
 
 local architectures = require "mergekit.merge.architectures"
+local bare = require "mergekit.merge.bare"
 
 local M = {}
 
@@ -38,6 +39,7 @@ end
 --- The name of a source's tensor that goes into the output tensor at a place, or nil.
 function M.source_name(place, source)
   if place.offset then return own_name(source.model, with_layer(place.template, source.first + place.offset)) end
+  if place.slice.bare then return source.model:has(place.name) and place.name or nil end
   local name = own_name(source.model, place.name)
   if name then return name end
   local tie = M.tie(place)
@@ -234,6 +236,8 @@ function M.place(parts, like, fail)
       for _, name in ipairs(names_of_module(part.kept, part.module)) do add(list, { name = name, kept = part.kept }) end
     elseif part.slices then
       add_slices(list, part, like)
+    elseif part.whole.bare then
+      for _, name in ipairs(bare.names(part.whole)) do add(list, { name = name, slice = part.whole }) end
     else
       check_layer_counts(part, fail)
       part.whole.is_uniform = part.module == nil and is_uniform(part.whole, like)

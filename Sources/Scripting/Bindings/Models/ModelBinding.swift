@@ -24,6 +24,8 @@ final class ModelBinding: Binding {
   private(set) var nextTensor: LuaReference!
   /// Checkpoints by the reference that opened them.
   private(set) var checkpoints: [String: CheckpointModel] = [:]
+  /// Adapters by their paths.
+  private(set) var adapters: [String: CheckpointModel] = [:]
 
   init(in setup: BindingSetup) throws {
     context = setup.context
@@ -50,6 +52,14 @@ final class ModelBinding: Binding {
     if let known = checkpoints[reference] { return known }
     let model = try CheckpointModel(reference: reference, graph: context.graph)
     checkpoints[reference] = model
+    return model
+  }
+
+  /// The adapter at a path; its files are opened once.
+  func adapter(_ path: String) throws -> CheckpointModel {
+    if let known = adapters[path] { return known }
+    let model = try CheckpointModel(adapter: path, graph: context.graph)
+    adapters[path] = model
     return model
   }
 

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Basics
+import Merging
+import Scripting
+import SystemPackage
+import Tensors
+
+/// `mergekit-lua convert MODEL OUT`: writes a model as it is, in the format that everybody reads.
+struct ConvertCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convert",
+    abstract: "Write a model as safetensors: PyTorch's files, a model with an adapter, whatever opens.",
+    discussion:
+      "Tensors are read and written piece by piece, so that a model of any size takes little memory.")
+
+  @Argument(
+    help: "A model's directory, a file of weights, or MODEL+ADAPTER.", completion: .directory)
+  var model: String
+
+  @Argument(help: "The directory that it is written to.", completion: .directory)
+  var out: String
+
+  @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
+  var dtype: DType?
+
+  @Option(help: ArgumentHelp("The most data of a shard.", valueName: "size"))
+  var outShardSize = ByteCount(bytes: 5_000_000_000)
+
+  @Option(help: "The format that is written.")
+  var format = Format.safetensors
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("Copy the tokenizer's files to the output."))
+  var copyTokenizer = true
+
+  @Flag(name: [.customShort("f"), .long], help: "Replace OUT if it exists and is not empty.")
+  var force = false
+
+  @OptionGroup var host: HostOptions
+
+  /// What is written.
+  enum Format: String, CaseIterable, ExpressibleByArgument {
+    case safetensors
+  }
+
+  func run() throws {
+    let logger = host.log.logger
+    let started = ProgressDisplay.now()
+    var options = try host.hostOptions()
+    options.dtype = dtype
+    options.maximumShardBytes = outShardSize.bytes
+    options.policy = force ? .replace : .refuseNonEmpty
+    options.writesModelCard = false
+    options.copiesTokenizer = copyTokenizer
+    let scripts = try ScriptHost.make(
+      root: "", options: options, progress: ProgressDisplay(isEnabled: !host.log.isQuiet),
+      warn: { logger.warning("\($0)") })
+    let opened = try scripts.open(model)
+    try scripts.write(opened, to: out)
+    let seconds = Numbers.fixed(ProgressDisplay.now() - started, 2)
+    logger.info("wrote \(out): \(opened.names.count) tensors in \(seconds) s")
+  }
+}

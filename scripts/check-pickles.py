@@ -1,0 +1,102 @@
+"""Compares mergekit-lua's reading of PyTorch's files with PyTorch's own; see scripts/check-pickles."""
+
+import argparse
+import collections
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import torch
+from safetensors.torch import load_file, save_file
+
+DTYPES = [
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
+    torch.uint8, torch.bool, torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16, torch.uint32, torch.uint64,
+]
+
+
+def random_tensor(generator):
+    """A tensor of some dtype, shape and strides."""
+    dtype = DTYPES[torch.randint(len(DTYPES), (1,), generator=generator).item()]
+    rank = torch.randint(0, 5, (1,), generator=generator).item()
+    shape = [torch.randint(0, 9, (1,), generator=generator).item() for _ in range(rank)]
+    base = torch.randint(0, 100, shape, generator=generator).to(dtype)
+    if rank > 1 and torch.rand(1, generator=generator) < 0.5:
+        base = base.permute(*torch.randperm(rank, generator=generator).tolist())
+    if rank > 0 and shape and base.shape[0] > 2 and torch.rand(1, generator=generator) < 0.5:
+        base = base[1::2]
+    return base
+
+
+def check(tool, folder, saved, expected):
+    out = folder / "out"
+    subprocess.run([tool, "convert", saved, out, "--quiet", "--force"], check=True)
+    found = {}
+    for file in out.glob("*.safetensors"):
+        found.update(load_file(file))
+    assert set(found) == set(expected), set(found) ^ set(expected)
+    for name, tensor in expected.items():
+        plain = tensor.detach().clone().contiguous()
+        assert found[name].dtype == plain.dtype and found[name].shape == plain.shape, name
+        same = found[name].view(torch.uint8) if plain.numel() and plain.dim() else found[name]
+        wanted = plain.view(torch.uint8) if plain.numel() and plain.dim() else plain
+        assert torch.equal(same, wanted), name
+
+
+def check_random(tool, folder):
+    for seed in range(40):
+        generator = torch.Generator().manual_seed(seed)
+        tensors = {f"t.{index}": random_tensor(generator) for index in range(30)}
+        tensors["tied"] = tensors["t.0"]
+        state = collections.OrderedDict(tensors) if seed % 2 else tensors
+        wrapped = [state, {"state_dict": state, "step": seed}, {"model": {"module": state}}][seed % 3]
+        saved = folder / f"m{seed}.{['bin', 'pt', 'ckpt'][seed % 3]}"
+        torch.save(wrapped, saved, pickle_protocol=2 + seed % 4)
+        check(tool, folder, saved, tensors)
+    print("40 files of 31 tensors: every byte is PyTorch's")
+
+
+def measure(command):
+    before = time.monotonic()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return time.monotonic() - before, usage.ru_maxrss / 1000
+
+
+def check_speed(tool, folder, gigabytes):
+    rows = int(gigabytes * 1e9 / 2 / 4096 / 32)
+    for index in range(2):
+        tensors = {f"layers.{i}.weight": torch.randn(rows, 4096).to(torch.bfloat16) for i in range(32)}
+        for form in ("bin", "safetensors"):
+            place = folder / f"{form}{index}"
+            place.mkdir()
+            if form == "bin":
+                torch.save(tensors, place / "pytorch_model.bin")
+            else:
+                save_file(tensors, place / "model.safetensors")
+    for form in ("safetensors", "bin", "safetensors", "bin"):
+        recipe = folder / "recipe.lua"
+        recipe.write_text(
+            f'local mk = require "mergekit"\nreturn mk.merge {{ method = "linear", models = {{ '
+            f'{{ mk.model "{folder}/{form}0", weight = 0.5 }}, {{ mk.model "{folder}/{form}1", weight = 0.5 }} }} }}\n')
+        seconds, memory = measure([tool, str(recipe), str(folder / "merged"), "--quiet", "--force"])
+        print(f"linear of two models of {gigabytes} GB in {form}: {seconds:.2f} s, {memory:.0f} MB")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool")
+    parser.add_argument("--gigabytes", type=float, default=0)
+    arguments = parser.parse_args()
+    tool = str(pathlib.Path(arguments.tool).resolve())
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        check_random(tool, folder)
+        if arguments.gigabytes:
+            check_speed(tool, folder, arguments.gigabytes)
+
+
+main()

@@ -1,0 +1,287 @@
+--- `model:with_lora(adapter)`: a model with an adapter of PEFT's on it, W' = W + s·B·A.
+--
+-- LoRA: https://arxiv.org/abs/2106.09685; rank-stabilised: https://arxiv.org/abs/2312.03732; DoRA:
+-- https://arxiv.org/abs/2402.09353. What PEFT 0.21 makes of an adapter when it merges it decides, in float32.
+
+local core = require "mergekit.core"
+local config_of = require("mergekit.adapters.config").read
+local keys = require "mergekit.adapters.keys"
+local method = require "mergekit.methods.method"
+
+local M = {}
+
+--- Types of models whose layers are Conv1D, with weights of [in, out].
+local conv1d = { gpt2 = true, ["openai-gpt"] = true, imagegpt = true, decision_transformer = true, clvp_decoder = true }
+
+local function fail(adapter, words, ...)
+  core.fail(("adapter '%s': %s"):format(adapter.name, words:format(...)))
+end
+
+local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
+
+--- A model with layers repeated as the adapter was trained on them.
+local function replicated(model, adapter, ranges)
+  local slices = {}
+  for index, range in ipairs(ranges) do
+    if type(range) ~= "table" or math.type(range[1]) ~= "integer" or math.type(range[2]) ~= "integer" then
+      fail(adapter, "adapter_config.json: layer_replication[%d]: expected two numbers", index - 1)
+    end
+    slices[index] = { model, layers = { range[1], range[2] } }
+  end
+  return require "mergekit.merge.stack"(slices)
+end
+
+--- The changes of an adapter to a model, by the names of the model's tensors.
+local Changes = {}
+Changes.__index = Changes
+
+function Changes:of(name)
+  if not self.by_name[name] then self.by_name[name] = {} end
+  return self.by_name[name]
+end
+
+--- The model's name of a tensor of a module; the embedding for a head that is the embedding. Fails if there is none.
+function Changes:name_of(module, tensor)
+  local wanted = module .. "." .. tensor
+  local found = self.model:resolve(wanted)
+  if found then return found end
+  if self.model.ties_embeddings and tensor == "weight" and module:match("lm_head$") then
+    for _, name in ipairs(self.model:names()) do
+      if self.model:info(name).kind == "embedding" then
+        warn(("adapter '%s': model '%s' has no '%s', but its embedding in its place: both change")
+          :format(self.adapter.name, self.model.name, wanted))
+        return name
+      end
+    end
+  end
+  fail(self.adapter, "model '%s' has no tensor '%s'%s", self.model.name, wanted,
+    method.hint(wanted, self.model:names()))
+end
+
+--- Notes a tensor of the adapter that stands in the place of the model's.
+function Changes:replace(own, key)
+  local name = self.model:resolve(own)
+  local shape = self.adapter:specification(key)
+  if not name then
+    -- The head of a model that has had its embedding's until now.
+    if not (self.model.ties_embeddings and own:match("lm_head%.weight$")) then
+      fail(self.adapter, "model '%s' has no tensor '%s'%s", self.model.name, own, method.hint(own, self.model:names()))
+    end
+    name = own
+    self.added[#self.added + 1] = name
+  else
+    local expected = self.model:specification(name)
+    if shape_text(shape) ~= shape_text(expected) then
+      fail(self.adapter, "'%s' has the shape %s, and '%s' of model '%s' has %s; it is another model's adapter", key,
+        shape_text(shape), name, self.model.name, shape_text(expected))
+    end
+  end
+  self:of(name).replaced = key
+end
+
+--- Whether a weight is that of a Conv1D or an embedding, whose product is to be transposed.
+function Changes:is_transposed(module, shape, rows, columns)
+  if module.embedding_a then return true end
+  local fits, fits_transposed = shape[1] == rows and shape[2] == columns, shape[1] == columns and shape[2] == rows
+  if fits and fits_transposed then
+    local is_layer = not module.name:match("lm_head$")
+    local kind = (self.model.config or {}).model_type
+    return is_layer and (conv1d[kind] or (kind == nil and self.config.json.fan_in_fan_out)) or false
+  end
+  return fits_transposed
+end
+
+--- Notes the product of a module.
+function Changes:add(module)
+  local adapter = self.adapter
+  local a, b = module.a or module.embedding_a, module.b or module.embedding_b
+  if not a and not b then
+    if module.magnitude then fail(adapter, "module '%s' has a magnitude, and no lora_A and lora_B", module.name) end
+    return
+  end
+  if not a or not b then
+    fail(adapter, "module '%s' has no %s", module.name, a and "lora_B" or "lora_A")
+  end
+  local name = self:name_of(module.name, "weight")
+  local shape = self.model:specification(name)
+  local a_shape, b_shape = adapter:specification(a), adapter:specification(b)
+  local rank = self.config:rank(module.name)
+  if a_shape[1] ~= rank then
+    fail(adapter, "'%s' has the rank %d, and adapter_config.json says %d", a, a_shape[1], rank)
+  end
+  if b_shape[2] ~= rank then
+    fail(adapter, "'%s' has the shape %s, expected %d columns as the rank is", b, shape_text(b_shape), rank)
+  end
+  local columns = 1
+  for dim = 2, #a_shape do columns = columns * a_shape[dim] end
+  -- A convolution's weight as a matrix.
+  local matrix = { shape[1], 1 }
+  for dim = 2, #shape do matrix[2] = matrix[2] * shape[dim] end
+  local transposed = self:is_transposed(module, matrix, b_shape[1], columns)
+  local expected = transposed and { columns, b_shape[1] } or { b_shape[1], columns }
+  if #shape < 2 or matrix[1] ~= expected[1] or matrix[2] ~= expected[2] then
+    fail(adapter, "module '%s' is made for a weight of %s, and '%s' of model '%s' has %s; it is another model's adapter",
+      module.name, shape_text(expected), name, self.model.name, shape_text(shape))
+  end
+  self:of(name).product = {
+    a = a, b = b, rank = rank, scale = self.scale * self.config:scale(module.name), transposed = transposed,
+    magnitude = module.magnitude, matrix = matrix, shape = shape,
+  }
+  if module.b_bias then
+    local bias = self.model:resolve(module.name .. ".bias")
+    if not bias then
+      fail(adapter, "'%s' adds to the bias of '%s', which model '%s' lacks", module.b_bias, module.name,
+        self.model.name)
+    end
+    self:of(bias).added_bias = { key = module.b_bias, scale = self.scale * self.config:scale(module.name) }
+  end
+end
+
+--- Notes the rows of tokens that were trained by themselves.
+function Changes:add_tokens(module)
+  local indices = self.config.json.trainable_token_indices
+  if type(indices) == "table" and #indices == 0 then
+    local last = module.name:match("[^.]+$")
+    for key, list in pairs(indices) do
+      if key == last or module.name:sub(-#key) == key then
+        indices = list
+        break
+      end
+    end
+  end
+  local name = self:name_of(module.name, "weight")
+  local shape = self.model:specification(name)
+  local rows = self.adapter:specification(module.tokens)
+  if type(indices) ~= "table" or #indices ~= rows[1] then
+    fail(self.adapter, "'%s' has the rows of %d tokens, and trainable_token_indices names %s", module.tokens, rows[1],
+      type(indices) == "table" and #indices or "none")
+  end
+  local places = {}
+  for index, id in ipairs(indices) do
+    if math.type(id) ~= "integer" or id < 0 or id >= shape[1] then
+      fail(self.adapter, "trainable_token_indices: expected a token from 0 to %d, found %s", shape[1] - 1, tostring(id))
+    end
+    places[id] = index
+  end
+  self:of(name).tokens = { key = module.tokens, places = places }
+end
+
+--- B·A times the scale, in the shape of the weight.
+local function product(adapter, change)
+  local a = adapter:tensor(change.a):reshape(change.rank, -1)
+  local b = adapter:tensor(change.b):reshape(-1, change.rank)
+  if change.transposed then a, b = b:transpose(), a:transpose() end
+  local delta = 0
+  for index = 1, change.rank do
+    delta = delta + b:narrow(2, index, 1) * a:narrow(1, index, 1)
+  end
+  return delta * change.scale
+end
+
+--- The weight with the product, and with DoRA's magnitude over the norm of the sum by output.
+local function with_product(adapter, weight, change)
+  local sum = weight:reshape(change.matrix) + product(adapter, change)
+  if change.magnitude then
+    local dim = change.transposed and 1 or 2
+    local norm = sum:norm(dim)
+    sum = adapter:tensor(change.magnitude):reshape(norm.shape) / norm * sum
+  end
+  return sum:reshape(change.shape)
+end
+
+--- A table of rows with some in the place of its own.
+local function with_rows(adapter, weight, tokens)
+  local rows = adapter:tensor(tokens.key)
+  local ids = {}
+  for id in pairs(tokens.places) do ids[#ids + 1] = id end
+  table.sort(ids)
+  local parts, next_row = {}, 0
+  for _, id in ipairs(ids) do
+    if id > next_row then parts[#parts + 1] = weight:narrow(1, next_row + 1, id - next_row) end
+    parts[#parts + 1] = rows:narrow(1, tokens.places[id], 1)
+    next_row = id + 1
+  end
+  local count = weight.shape[1]
+  if next_row < count then parts[#parts + 1] = weight:narrow(1, next_row + 1, count - next_row) end
+  return core.cat(parts, 1)
+end
+
+function Changes:build(name)
+  local change = self.by_name[name]
+  if not change then return self.model:tensor(name) end
+  local adapter = self.adapter
+  local tensor = change.replaced and adapter:tensor(change.replaced) or self.model:tensor(name)
+  if change.product then tensor = with_product(adapter, tensor, change.product) end
+  if change.added_bias then
+    tensor = tensor + adapter:tensor(change.added_bias.key) * change.added_bias.scale
+  end
+  if change.tokens then tensor = with_rows(adapter, tensor, change.tokens) end
+  return tensor
+end
+
+function Changes:specify(name)
+  local shape, dtype
+  if self.model:has(name) then
+    shape, dtype = self.model:specification(name)
+  else
+    shape, dtype = self.adapter:specification(self.by_name[name].replaced)
+  end
+  return { shape = shape, dtype = dtype }
+end
+
+--- Puts an adapter on a model.
+-- @param model  the model
+-- @param reference  the adapter's directory, or its file of weights
+-- @param options  { scale = } multiplies the adapter's own scale
+function M.with_lora(model, reference, options)
+  options = options or {}
+  method.check_keys(options, { "scale" }, "with_lora")
+  local scale = options.scale == nil and 1 or options.scale
+  if type(scale) ~= "number" then core.fail("with_lora: scale: expected a number, got " .. type(scale)) end
+  if type(reference) ~= "string" then
+    core.fail("with_lora: expected the path of an adapter, got " .. type(reference))
+  end
+  local adapter = core.adapter(reference)
+  local config = config_of(adapter)
+  if config.json.layer_replication then model = replicated(model, adapter, config.json.layer_replication) end
+
+  local changes = setmetatable(
+    { model = model, adapter = adapter, config = config, scale = scale, by_name = {}, added = {} }, Changes)
+  local found = keys.read(adapter)
+  for _, own in ipairs(found.order) do changes:replace(own, found.replaced[own]) end
+  for _, module in ipairs(found.modules) do
+    changes:add(module)
+    if module.tokens then changes:add_tokens(module) end
+  end
+
+  local names = model:names()
+  for _, name in ipairs(changes.added) do names[#names + 1] = name end
+  return core.define_model {
+    label = model.name .. "+" .. adapter.name,
+    names = names,
+    like = model,
+    sources = { model, adapter },
+    methods = { { pretty_name = config.json.use_dora and "DoRA" or "LoRA",
+      reference = config.json.use_dora and "https://arxiv.org/abs/2402.09353" or "https://arxiv.org/abs/2106.09685" } },
+    config = #changes.added > 0 and { tie_word_embeddings = false } or nil,
+    specify = function(name) return changes:specify(name) end,
+    build = function(name) return changes:build(name) end,
+  }
+end
+
+--- Opens a model by a reference, with the adapters that follow `+` on it.
+local opened = {}
+
+function M.model(reference)
+  if type(reference) ~= "string" then return core.model(reference) end
+  local parts = core.reference_parts(reference)
+  if #parts == 1 then return core.model(reference) end
+  if not opened[reference] then
+    local model = core.model(parts[1])
+    for index = 2, #parts do model = M.with_lora(model, parts[index]) end
+    opened[reference] = model
+  end
+  return opened[reference]
+end
+
+return M
