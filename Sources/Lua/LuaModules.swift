@@ -76,7 +76,7 @@ package final class LuaModules {
     return loaded[path] != nil
       || Self.files(of: path).contains { file in
         let found = FilePath(below(file))
-        return standardLibrary(file) != nil || Self.isRegular(found) && (try? requireContained(found)) != nil
+        return standardLibrary(file) != nil || isRegularFile(found) && (try? requireContained(found)) != nil
       }
   }
 

@@ -59,7 +59,7 @@ package struct CompanionFiles: Sendable {
         }
       }
     }
-    for name in names { try FileLinks.requireContained(directory.pushing(FilePath(name)), in: directory) }
+    for name in names { try FileLinks.requireContained(files.path(of: name), in: files.path) }
     self.names = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     tokenizerCode =
       referrers.contains("tokenizer_config.json") ? self.names.filter(Self.isCode) : []

@@ -23,8 +23,8 @@ struct ConvertCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
   var dtype: DType?
 
-  @Option(help: ArgumentHelp("The most data of a shard.", valueName: "size"))
-  var outShardSize = ByteCount(bytes: 5_000_000_000)
+  @Option(help: ArgumentHelp("Maximum shard size.", valueName: "size"))
+  var outShardSize = ByteCount(bytes: OutputOptions().maximumShardBytes)
 
   @Option(help: "The format that is written.")
   var format = Format.safetensors
@@ -45,20 +45,16 @@ struct ConvertCommand: ParsableCommand {
   }
 
   func run() throws {
-    let logger = host.log.logger
-    let started = ProgressDisplay.now()
+    let log = EventLog(host.log.logger)
+    let progress = ProgressDisplay(isEnabled: !host.log.isQuiet, patience: host.progressAfter)
     var options = try host.hostOptions()
-    options.dtype = dtype
-    options.maximumShardBytes = outShardSize.bytes
-    options.policy = force ? .replace : .refuseNonEmpty
-    options.writesModelCard = false
-    options.copiesTokenizer = copyTokenizer
-    let scripts = try ScriptHost.make(
-      root: "", options: options, progress: ProgressDisplay(isEnabled: !host.log.isQuiet),
-      warn: { logger.warning("\($0)") })
-    let opened = try scripts.open(model)
-    try scripts.write(opened, to: out)
-    let seconds = Numbers.fixed(ProgressDisplay.now() - started, 2)
-    logger.info("wrote \(out): \(opened.names.count) tensors in \(seconds) s")
+    options.output = OutputOptions(
+      policy: force ? .replace : .refuseNonEmpty, dtype: dtype, maximumShardBytes: outShardSize.bytes,
+      writesModelCard: false, copiesTokenizer: copyTokenizer)
+    let scripts = try ScriptHost.make(root: "", options: options) { event in
+      log.report(event)
+      progress.report(event)
+    }
+    try scripts.write(scripts.open(model), to: out)
   }
 }
