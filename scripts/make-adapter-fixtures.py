@@ -98,6 +98,14 @@ def main():
             seen[pointer] = (key, tensor.shape)
             state[key] = tensor.contiguous()
         save_file(state, folder / "merged.safetensors")
+    # Weights that were saved with the adapter still in them.
+    within = OUT / "within"
+    within.mkdir()
+    model = PeftModel.from_pretrained(llama(), OUT / "plain")
+    save_file({key: tensor.contiguous() for key, tensor in model.state_dict().items()}, within / "model.safetensors")
+    shutil.copy(OUT / "plain" / "adapter_config.json", within)
+    shutil.copy(OUT / "bases" / "llama" / "config.json", within)
+
     # The same adapter in the forms of other times and tools.
     plain = load_file(OUT / "plain" / "adapter_model.safetensors")
     forms = {
@@ -117,6 +125,10 @@ def main():
     for config in OUT.rglob("adapter_config.json"):
         value = json.loads(config.read_text())
         value["base_model_name_or_path"] = None
+        # PEFT writes sets in any order.
+        for key in ("target_modules", "modules_to_save"):
+            if isinstance(value.get(key), list):
+                value[key].sort()
         config.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 

@@ -50,6 +50,17 @@ import Testing
       try distance("return mk.model(here .. 'f/bases/llama+' .. here .. 'f/\(form)')", from: "plain") < 1e-5)
   }
 
+  @Test func adaptersWithinWeights() throws {
+    #expect(try distance("return mk.model(here .. 'f/within')", from: "plain") < 1e-5)
+    try FileManager.default.createDirectory(atPath: bench.folder + "/w", withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(
+      atPath: bench.folder + "/w/model.safetensors",
+      withDestinationPath: fixture("adapters/within/model.safetensors"))
+    #expect(
+      bench.error("mk.model(here .. 'w')").hasPrefix(
+        "recipe.lua:1: model 'w' was saved with an adapter still in it"))
+  }
+
   /// The hub's GPT-2 has no `transformer.` in its names.
   @Test func otherPrefixesOfTheModel() throws {
     let tensors = try bench.tensors("f/bases/gpt2").map { tensor in

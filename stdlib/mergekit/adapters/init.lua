@@ -229,6 +229,39 @@ function Changes:specify(name)
   return { shape = shape, dtype = dtype }
 end
 
+--- A model with the tensors of an adapter on it.
+-- @param adapter  has the methods of a model for its tensors, and adapter_config.json as `config`
+-- @param sources  what the result is made of
+local function apply(model, adapter, scale, sources)
+  local config = config_of(adapter)
+  if config.json.layer_replication then model = replicated(model, adapter, config.json.layer_replication) end
+  local changes = setmetatable(
+    { model = model, adapter = adapter, config = config, scale = scale, by_name = {}, added = {} }, Changes)
+  local found = keys.read(adapter)
+  for _, own in ipairs(found.order) do changes:replace(own, found.replaced[own]) end
+  for _, module in ipairs(found.modules) do
+    changes:add(module)
+    if module.tokens then changes:add_tokens(module) end
+  end
+
+  local names = model:names()
+  for _, name in ipairs(changes.added) do names[#names + 1] = name end
+  local is_dora = config.json.use_dora
+  return core.define_model {
+    label = adapter.name == model.name and model.name or model.name .. "+" .. adapter.name,
+    names = names,
+    like = model,
+    sources = sources,
+    methods = { {
+      pretty_name = is_dora and "DoRA" or "LoRA",
+      reference = is_dora and "https://arxiv.org/abs/2402.09353" or "https://arxiv.org/abs/2106.09685",
+    } },
+    config = #changes.added > 0 and { tie_word_embeddings = false } or nil,
+    specify = function(name) return changes:specify(name) end,
+    build = function(name) return changes:build(name) end,
+  }
+end
+
 --- Puts an adapter on a model.
 -- @param model  the model
 -- @param reference  the adapter's directory, or its file of weights
@@ -242,42 +275,56 @@ function M.with_lora(model, reference, options)
     core.fail("with_lora: expected the path of an adapter, got " .. type(reference))
   end
   local adapter = core.adapter(reference)
-  local config = config_of(adapter)
-  if config.json.layer_replication then model = replicated(model, adapter, config.json.layer_replication) end
+  return apply(model, adapter, scale, { model, adapter })
+end
 
-  local changes = setmetatable(
-    { model = model, adapter = adapter, config = config, scale = scale, by_name = {}, added = {} }, Changes)
-  local found = keys.read(adapter)
-  for _, own in ipairs(found.order) do changes:replace(own, found.replaced[own]) end
-  for _, module in ipairs(found.modules) do
-    changes:add(module)
-    if module.tokens then changes:add_tokens(module) end
+--- A checkpoint that was saved with an adapter still in it, as a model with that adapter on it.
+local function unwrapped(model)
+  local config = model.adapter_config
+  if not config then
+    core.fail(("model '%s' was saved with an adapter still in it (…base_layer.weight), and has no adapter_config.json "
+      .. "that says how it is put on; merge it with PEFT (merge_and_unload) first"):format(model.name))
   end
-
-  local names = model:names()
-  for _, name in ipairs(changes.added) do names[#names + 1] = name end
-  return core.define_model {
-    label = model.name .. "+" .. adapter.name,
-    names = names,
-    like = model,
-    sources = { model, adapter },
-    methods = { { pretty_name = config.json.use_dora and "DoRA" or "LoRA",
-      reference = config.json.use_dora and "https://arxiv.org/abs/2402.09353" or "https://arxiv.org/abs/2106.09685" } },
-    config = #changes.added > 0 and { tie_word_embeddings = false } or nil,
-    specify = function(name) return changes:specify(name) end,
-    build = function(name) return changes:build(name) end,
+  local own, original, parts = {}, {}, {}
+  for _, name in ipairs(model:names()) do
+    if name:find(".lora_", 1, true) or name:find(".token_adapter.", 1, true) or name:find(".modules_to_save.", 1, true) then
+      parts[#parts + 1] = name
+    else
+      local plain = name:gsub("^base_model%.model%.", ""):gsub("%.base_layer%.", "."):gsub("%.original_module%.", ".")
+      own[#own + 1] = plain
+      original[plain] = name
+    end
+  end
+  local base = core.define_model {
+    label = model.name, names = own, like = model, sources = { model },
+    specify = function(name)
+      local shape, dtype = model:specification(original[name])
+      return { shape = shape, dtype = dtype }
+    end,
+    build = function(name) return model:tensor(original[name]) end,
   }
+  local adapter = {
+    name = model.name, config = config,
+    names = function() return parts end,
+    specification = function(_, name) return model:specification(name) end,
+    tensor = function(_, name) return model:tensor(name) end,
+  }
+  return apply(base, adapter, 1, { base })
 end
 
 --- Opens a model by a reference, with the adapters that follow `+` on it.
 local opened = {}
 
+local function open(reference)
+  local model = core.model(reference)
+  return model.holds_adapter and unwrapped(model) or model
+end
+
 function M.model(reference)
   if type(reference) ~= "string" then return core.model(reference) end
-  local parts = core.reference_parts(reference)
-  if #parts == 1 then return core.model(reference) end
   if not opened[reference] then
-    local model = core.model(parts[1])
+    local parts = core.reference_parts(reference)
+    local model = open(#parts == 1 and reference or parts[1])
     for index = 2, #parts do model = M.with_lora(model, parts[index]) end
     opened[reference] = model
   end

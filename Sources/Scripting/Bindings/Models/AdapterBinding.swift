@@ -11,7 +11,18 @@ final class AdapterBinding: Binding {
   /// Patterns that were compiled.
   private var patterns: [String: RegularExpression] = [:]
 
-  init(in setup: BindingSetup) throws { models = try setup.binding() }
+  init(in setup: BindingSetup) throws {
+    models = try setup.binding()
+    let models = models
+    // Whether a checkpoint was saved with an adapter still in it, and the adapter's config beside it.
+    models.addField("holds_adapter") { call in
+      try call.result(models.model(call, 1).names.contains { $0.hasSuffix(".base_layer.weight") })
+    }
+    models.addField("adapter_config") { call in
+      let files = try models.model(call, 1).provenance.original?.checkpoint.modelFiles
+      return try call.result(files?.optionalJSON("adapter_config.json"))
+    }
+  }
 
   var functions: [String: LuaFunction] {
     [
