@@ -246,6 +246,14 @@ extension LuaState {
     }
   }
 
+  /// Gives the table at `index` a metatable, a table.
+  package func setMetatable(_ metatable: LuaReference, at index: Int) throws {
+    precondition(kind(at: index) == .table, "no table at this stack index")
+    let table = absolute(index)
+    try push(metatable)
+    lua_setmetatable(pointer, Int32(table))
+  }
+
   // MARK: Globals
 
   /// A global variable.

@@ -16,9 +16,14 @@ struct MergekitLua: ParsableCommand {
       mergekit-lua translate CONFIG [-o FILE]
       mergekit-lua inspect MODEL [--stats] [--json]
       mergekit-lua methods [NAME [--source]]
+      mergekit-lua exec FILE
+      mergekit-lua test FILE
       """,
     version: Self.version,
-    subcommands: [RunCommand.self, TranslateCommand.self, InspectCommand.self, MethodsCommand.self],
+    subcommands: [
+      RunCommand.self, TranslateCommand.self, InspectCommand.self, MethodsCommand.self,
+      ExecCommand.self, TestCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   /// Commands of mergekit, whose place the program takes under their names.

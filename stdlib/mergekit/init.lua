@@ -14,6 +14,8 @@ mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)
 mk.moe = core.entry(require "mergekit.moe")
 
+mk.assert_close = core.entry(require("mergekit.testing").assert_close)
+
 mk.tokenizer = { union = core.entry(require("mergekit.tokens.tokenizer").union) }
 
 -- `mk.stack` has two meanings, told apart by what is given: tensors become slices of a new dimension,
