@@ -38,6 +38,8 @@ local mk = {}
 ---@operator mul(mk.operand): mk.tensor
 ---@operator div(mk.operand): mk.tensor
 ---@operator pow(mk.operand): mk.tensor
+---@operator mod(mk.operand): mk.tensor
+---@operator idiv(mk.operand): mk.tensor
 ---@operator unm: mk.tensor
 local tensor = {}
 

@@ -133,6 +133,7 @@ package final class ScriptHost {
     models = try setup.binding()
     saver.host = self
     unowned let lua = lua
+    graph.workers = options.threads
     graph.charge = { try lua.charge($0) }
     graph.discharge = { lua.discharge($0) }
     try install(setup)
