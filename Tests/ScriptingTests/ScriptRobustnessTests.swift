@@ -52,7 +52,7 @@ import Testing
     bench.options.limits.memoryBytes = 16 << 20
     let rank = { (row: Int) in "mk.zeros { 2, \(row) }:rank(2)" }
     #expect(try bench.shown(rank(50_000)) == "tensor [2, 50000] float32")
-    let message = bench.error("local r = \(rank(1 << 20))") ?? ""
+    let message = bench.error("local r = \(rank(1 << 20))")
     #expect(message.contains("of memory (--memory-limit)"))
   }
 

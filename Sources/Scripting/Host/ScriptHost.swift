@@ -8,6 +8,9 @@ import Tensors
 /// Runs recipes: a Lua state with the script API, the expressions that it builds, and the workers that
 /// compute them.
 ///
+///     let host = try ScriptHost(root: "recipes", options: ScriptHost.Options(threads: 2))
+///     try host.write(host.run(path: "recipes/merge.lua"), to: "out")
+///
 /// Confined to one thread.
 package final class ScriptHost {
   package struct Options {
