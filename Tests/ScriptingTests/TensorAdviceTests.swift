@@ -102,7 +102,7 @@ import Testing
       "mk.assert_close({ 1 }, 'x')",
       "assert_close: the second argument: tensor, number or list expected, got string"
     ),
-    ("mk.assert_close(1, 1, { tol = 1 })", "assert_close: unknown field 'tol' (did you mean 'atol'?)"),
+    ("mk.assert_close(1, 1, { tol = 1 })", "assert_close: unknown field 'tol' (did you mean 'rtol'?)"),
     ("mk.assert_close(1, 1, { atol = -1 })", "assert_close: atol: a number from 0 on expected, got -1"),
   ])
   func assertionsSayHowFarTheyAre(expression: String, message: String) {
