@@ -3,6 +3,8 @@ import CLuaBridge
 
 /// One call of a Swift function by Lua: its arguments and results.
 ///
+///     { call in try call.result(call.string(1) + "s") }
+///
 /// Arguments are at the stack indices from 1 to `count`. Those read here are checked; an error says
 /// `bad argument #1 to 'abs' (number expected, got nil)`. Valid until the function returns.
 package struct LuaCall {

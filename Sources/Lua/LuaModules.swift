@@ -3,6 +3,9 @@ import SystemPackage
 
 /// What `require` finds: modules of the host, files below a folder, and the standard library.
 ///
+///     let modules = LuaModules(root: "scripts")
+///     try modules.install(in: lua)  // `require "helpers"` runs scripts/helpers.lua
+///
 /// A name such as `a.b` or `a/b` stands for `a/b.lua` or `a/b/init.lua`. A module runs once; the value that
 /// it returns is what every `require` of it gives, true if it returns nothing.
 package final class LuaModules {

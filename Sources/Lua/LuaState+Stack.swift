@@ -207,6 +207,8 @@ extension LuaState {
   /// Runs `body` for each pair of the table at `index`, in the order of `pairs`: key at -2, value at -1.
   ///
   /// `body` may push, call Lua, and change the table; a key that is gone by its turn is passed over.
+  ///
+  ///     try lua.forEachPair(at: 1) { options[lua.string(at: -2) ?? ""] = lua.number(at: -1) }
   package func forEachPair(at index: Int, _ body: () throws -> Void) throws {
     guard kind(at: index) == .table else { return }
     try withBalancedStack {
@@ -244,6 +246,14 @@ extension LuaState {
         lua_settop(pointer, top)
       }
     }
+  }
+
+  /// Gives the table at `index` a metatable, a table.
+  package func setMetatable(_ metatable: LuaReference, at index: Int) throws {
+    precondition(kind(at: index) == .table, "no table at this stack index")
+    let table = absolute(index)
+    try push(metatable)
+    lua_setmetatable(pointer, Int32(table))
   }
 
   // MARK: Globals

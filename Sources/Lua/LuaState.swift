@@ -10,6 +10,10 @@ package typealias LuaFunction = (LuaCall) throws -> Int
 
 /// A Lua state with the libraries of the sandbox, and limits in force.
 ///
+///     let lua = LuaState(limits: LuaLimits(memoryBytes: 16 << 20))
+///     try lua.setGlobal(function: "twice") { call in try call.result(2 * call.integer(1)) }
+///     try lua.run("return twice(21)", name: "main.lua").integer  // 42
+///
 /// Confined to one thread. All of its operations work on the coroutine that runs at the time, so a function
 /// that Lua called may use them as well as the code outside. Nothing here raises across Swift: errors of Lua
 /// are thrown as `LuaError`. The state is closed by `close` or with its last reference; the functions
@@ -125,6 +129,10 @@ package final class LuaState {
   }
 
   /// Calls the function below `arguments` values on top of the stack and replaces all of them by its results.
+  ///
+  ///     try lua.push(function)
+  ///     try lua.push(21)
+  ///     try lua.call(arguments: 1, results: 1)
   ///
   /// - Parameter results: Their count, filled up by nil; `nil` for as many as there are.
   ///

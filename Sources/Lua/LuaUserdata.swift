@@ -2,6 +2,9 @@ import CLua
 import CLuaBridge
 
 /// What a type of userdata is made of.
+///
+///     LuaTypeDefinition(
+///       name: "point", methods: ["norm": norm], getter: coordinate, metamethods: ["__add": sum])
 package struct LuaTypeDefinition {
   /// The name in messages, and what `getmetatable` gives a script.
   package var name: String

@@ -17,10 +17,13 @@ struct MergekitLua: ParsableCommand {
       mergekit-lua convert MODEL OUT [options]
       mergekit-lua inspect MODEL [--stats] [--json]
       mergekit-lua methods [NAME [--source]]
+      mergekit-lua exec FILE
+      mergekit-lua test FILE
       """,
     version: Self.version,
     subcommands: [
       RunCommand.self, TranslateCommand.self, ConvertCommand.self, InspectCommand.self, MethodsCommand.self,
+      ExecCommand.self, TestCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
 

@@ -47,6 +47,15 @@ import Testing
     #expect(message.contains("of memory (--memory-limit)"))
   }
 
+  /// Each worker holds what it ranks, which for long rows is far more than a tile.
+  @Test func rankingLongRowsCounts() throws {
+    bench.options.limits.memoryBytes = 16 << 20
+    let rank = { (row: Int) in "mk.zeros { 2, \(row) }:rank(2)" }
+    #expect(try bench.shown(rank(50_000)) == "tensor [2, 50000] float32")
+    let message = bench.error("local r = \(rank(1 << 20))")
+    #expect(message.contains("of memory (--memory-limit)"))
+  }
+
   @Test func resultsHeldInMemoryCount() {
     let message = bench.error(
       """

@@ -35,14 +35,14 @@ import Testing
     ("mk.tensor{1}:nrom()", "a tensor has no field or method 'nrom' (did you mean 'norm'?)"),
     ("mk.tensor{1}.wholly_unlike", "a tensor has no field or method 'wholly_unlike'"),
     ("mk.tensor{1}[1]", "a tensor has no elements to index; use narrow or index_select"),
-    ("#mk.tensor{1}", "attempt to get length of a tensor value"),
+    ("#mk.tensor{1}", "a tensor has no length; use x.shape[1], or x.numel for all elements"),
     ("mk.tensor{1} .. 'x'", "attempt to concatenate a tensor value"),
     ("mk.tensor{1} < 1", "'<' is not available for lazy tensors; use a:lt(b)"),
     ("1 <= mk.tensor{1}:sum()", "'<=' is not available for lazy tensors; use a:le(b)"),
     ("1 + mk.tensor{1} + {}", "+: cannot compute with a table value on the right"),
     ("'2' * mk.tensor{1}", "*: cannot compute with a string value on the left"),
     ("nil / mk.tensor{1}", "/: cannot compute with a nil value on the left"),
-    ("mk.tensor{1} % 2", "attempt to perform arithmetic on a tensor value"),
+    ("mk.tensor{1} % 'x'", "%: cannot compute with a string value on the right"),
   ])
   func whatATensorHasNot(expression: String, expected: String) {
     #expect(bench.error("local _ = \(expression)") == "recipe.lua:1: \(expected)")

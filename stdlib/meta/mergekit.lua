@@ -38,6 +38,8 @@ local mk = {}
 ---@operator mul(mk.operand): mk.tensor
 ---@operator div(mk.operand): mk.tensor
 ---@operator pow(mk.operand): mk.tensor
+---@operator mod(mk.operand): mk.tensor
+---@operator idiv(mk.operand): mk.tensor
 ---@operator unm: mk.tensor
 local tensor = {}
 
@@ -871,6 +873,17 @@ function mk.emr(vectors) end
 ------------------------------------------------------------------------------------------------
 -- For libraries
 
+--- Fails unless two tensors, numbers or nested lists have the same shape, and elements that differ by
+--- `atol + rtol * |expected|` at most (1e-6 and 1e-5). For tests, which are functions in a table:
+--- `mergekit-lua test FILE` runs those that the file returns.
+--- ```lua
+--- mk.assert_close(mk.tensor({ 3, 4 }):norm(), 5)
+--- mk.assert_close(mk.tensor { 1, 2 } * 2, { 2, 4 }, { rtol = 0, atol = 0 })
+--- ```
+---@param actual mk.tensor|number|table
+---@param expected mk.tensor|number|table
+---@param options { rtol: number?, atol: number? }?
+function mk.assert_close(actual, expected, options) end
 --- Raises an error at the line of the user's own file.
 ---@param message string
 function mk.fail(message) end

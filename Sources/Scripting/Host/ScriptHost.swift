@@ -8,6 +8,9 @@ import Tensors
 /// Runs recipes: a Lua state with the script API, the expressions that it builds, and the workers that
 /// compute them.
 ///
+///     let host = try ScriptHost(root: "recipes", options: ScriptHost.Options(threads: 2))
+///     try host.write(host.run(path: "recipes/merge.lua"), to: "out")
+///
 /// Confined to one thread.
 package final class ScriptHost {
   package struct Options {
@@ -66,6 +69,7 @@ package final class ScriptHost {
   private let messages: Messages
   private let lua: LuaState
   private let evaluator: Evaluator
+  private let context: ScriptContext
   private let models: ModelBinding
   private let modules: LuaModules
   private let interrupt: LuaInterrupt
@@ -111,7 +115,7 @@ package final class ScriptHost {
     let library = options.standardLibrary
     modules = LuaModules(root: root, standardLibraryPaths: library.paths) { library.text(of: $0) }
     let saver = Saver()
-    let context = ScriptContext(
+    context = ScriptContext(
       graph: graph, evaluator: evaluator, seed: options.seed,
       host: HostServices(
         methodNames: library.methodNames,
@@ -121,6 +125,7 @@ package final class ScriptHost {
     models = try setup.binding()
     saver.host = self
     unowned let lua = lua
+    graph.workers = options.threads
     graph.charge = { try lua.charge($0) }
     graph.discharge = { lua.discharge($0) }
     try install(setup)
@@ -177,6 +182,47 @@ package final class ScriptHost {
       fileName: "recipe.lua", text: String(decoding: text, as: UTF8.self), language: .lua,
       modules: { [modules] in modules.userFiles })
     return try results(text, name: path)
+  }
+
+  /// Runs a script for what it prints; what it returns does not matter.
+  package func execute(path: String) throws {
+    let text = try ScriptFile.read(path)
+    recipePath = FilePath(path)
+    try lua.withBalancedStack {
+      try lua.load(text, name: path)
+      try lua.call(arguments: 0, results: 0)
+    }
+  }
+
+  /// Runs the tests that a file returns, functions by their names, in the order of the names.
+  ///
+  /// - Parameter report: Told of each, with what went wrong. An error that stops the script for good ends all.
+  package func test(path: String, _ report: (_ name: String, _ failure: LuaError?) -> Void) throws {
+    let text = try ScriptFile.read(path)
+    recipePath = FilePath(path)
+    try lua.withBalancedStack {
+      try lua.load(text, name: path)
+      try lua.call(arguments: 0, results: 1)
+      guard lua.kind(at: -1) == .table else {
+        throw LuaError(
+          "\(path): a file of tests returns a table of functions, this one returned \(describe(-1))")
+      }
+      try lua.forEachPair(at: lua.absolute(-1)) {
+        guard lua.kind(at: -2) == .string, let name = lua.string(at: -2), lua.kind(at: -1) == .function else {
+          throw LuaError(
+            "\(path): tests are functions by their names, this one is \(describe(-1)) at \(describe(-2))")
+        }
+        do {
+          try context.work.withStream(name) {
+            try lua.pushCopy(of: -1)
+            try lua.call(arguments: 0, results: 0)
+          }
+          report(name, nil)
+        } catch let error as LuaError where !error.kind.isFatal {
+          report(name, error)
+        }
+      }
+    }
   }
 
   private func only(_ results: Results, _ name: String) throws -> any LazyModel {

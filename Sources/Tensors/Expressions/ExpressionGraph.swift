@@ -100,6 +100,9 @@ package final class ExpressionGraph {
   /// Told when nodes are gone.
   package var discharge: (Int) -> Void = { _ in }
 
+  /// Threads that compute, each with a working set of its own.
+  package var workers = 1
+
   /// Nodes that are alive.
   package var liveCount: Int { nodes.count - free.count }
 
@@ -112,7 +115,7 @@ package final class ExpressionGraph {
   func add(
     _ operation: Operation, _ inputs: Inputs = .none, shape: Shape, precision: Precision, dtype: DType?
   ) throws -> NodeID {
-    let cost = Self.cost(operation, inputs)
+    let cost = cost(operation, inputs, shape)
     try charge(cost)
     for index in 0..<inputs.count { retain(inputs[index]) }
     if let slot = free.popLast() {
@@ -129,13 +132,17 @@ package final class ExpressionGraph {
     return owned(NodeID(index: Int32(nodes.count - 1)))
   }
 
-  private static func cost(_ operation: Operation, _ inputs: Inputs) -> Int {
-    var bytes = nodeCost
+  private func cost(_ operation: Operation, _ inputs: Inputs, _ shape: Shape) -> Int {
+    var bytes = Self.nodeCost
+    if case .rank = operation { bytes += rankingCost(row: shape.dimensions.last ?? 0) }
     if case .many(let nodes) = inputs { bytes += nodes.count * 4 }
     if case .gather(_, let indices) = operation { bytes += indices.count * 8 }
     if case .stored(let leaf) = operation, leaf.source is MemorySource { bytes += leaf.source.byteCount }
     return bytes
   }
+
+  /// What each worker holds of a long row while it ranks it: values, ranks, sorted words, and its inputs, about.
+  private func rankingCost(row: Int) -> Int { row > 65_536 ? 32 * row * workers : 0 }
 
   /// Adds a reference.
   package func retain(_ node: NodeID) {

@@ -23,6 +23,8 @@ local fields = {
   "method", "base", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "as_stored",
   "truncate_embeddings", "allow_crimes", "tokenizer", "chat_template", "name", "bare",
 }
+local is_field = {}
+for _, name in ipairs(fields) do is_field[name] = true end
 
 --- The models that the parts are made of, each once.
 local function sources_of(parts)
@@ -174,9 +176,24 @@ function M.run(spec, who)
   }
 end
 
+--- Fails for a parameter that stands among the fields instead of in `parameters`.
+local function check_places_of_parameters(spec)
+  local known, method = pcall(methods.resolve, spec.method)
+  if not known then return end
+  for _, list in ipairs { method.parameters, method.per_input } do
+    for _, parameter in ipairs(list) do
+      local name = parameter.name
+      if spec[name] ~= nil and not is_field[name] then
+        core.fail(("merge: unknown field '%s': it is a parameter, write parameters = { %s = … }"):format(name, name))
+      end
+    end
+  end
+end
+
 --- Makes the model of a merge.
 function M.merge(spec)
   if type(spec) ~= "table" then core.fail("merge: expected a table, got " .. type(spec)) end
+  check_places_of_parameters(spec)
   methods.check_keys(spec, fields, "merge")
   return M.run(spec, function(path) return path == "" and "merge" or "merge: " .. path end)
 end

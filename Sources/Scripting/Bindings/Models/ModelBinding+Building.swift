@@ -20,7 +20,7 @@ extension ModelBinding {
             let tensor = try source.expression(for: name)
             try lua.push(function)
             try self.tensors.push(tensor, to: lua)
-            try Self.pushInfo(name, of: source, to: lua)
+            try self.pushInfo(name, of: source, to: lua)
             try self.context.work.notSaving("a function given to map") {
               try lua.call(arguments: 2, results: 1)
             }

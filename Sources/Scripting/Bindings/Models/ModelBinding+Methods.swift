@@ -49,12 +49,12 @@ extension ModelBinding {
       // The shape and the dtype alone, which cost less than all of `info`.
       "specification": { call in
         let specification = try self.model(call, 1).requireSpecification(of: call.string(2))
-        try call.lua.push(specification.shape.dimensions)
+        try self.tensors.pushShape(specification.shape, to: call.lua)
         try call.lua.push(specification.dtype.torchName)
         return 2
       },
       "info": { call in
-        try Self.pushInfo(call.string(2), of: self.model(call, 1), to: call.lua)
+        try self.pushInfo(call.string(2), of: self.model(call, 1), to: call.lua)
         return 1
       },
       "map": { call in try self.map(call) },
@@ -107,14 +107,15 @@ extension ModelBinding {
   }
 
   /// Pushes what is known of a tensor: the fields of `info` in rules and methods.
-  static func pushInfo(_ name: String, of model: any LazyModel, to lua: LuaState) throws {
+  func pushInfo(_ name: String, of model: any LazyModel, to lua: LuaState) throws {
     let specification = try model.requireSpecification(of: name)
     let shape = specification.shape
     let info = model.architecture.info(for: name, shape: shape.dimensions)
     let layers = model.architecture.module(named: info.module)?.numLayers ?? 0
     try lua.createTable(fields: 10)
     try lua.setField("name", to: name, at: -1)
-    try lua.setField("shape", to: shape.dimensions, at: -1)
+    try tensors.pushShape(shape, to: lua)
+    try lua.setField("shape", at: -2)
     try lua.setField("dtype", to: specification.dtype.torchName, at: -1)
     try lua.setField("kind", to: info.kind.rawValue, at: -1)
     try lua.setField("module", to: info.module, at: -1)

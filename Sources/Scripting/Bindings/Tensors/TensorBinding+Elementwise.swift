@@ -4,17 +4,17 @@ import Tensors
 /// Operators and methods that compute element by element.
 extension TensorBinding {
   var operators: [String: LuaFunction] {
-    func binary(_ operation: BinaryOperation) -> LuaFunction {
+    func composed(_ sign: String, _ build: @escaping (NodeID, NodeID) throws -> NodeID) -> LuaFunction {
       { call in
         for operand in 1...2
         where call.kind(operand) != .number && self.node(at: operand, in: call.lua) == nil {
-          let (found, side) = (call.lua.typeName(at: operand), operand == 1 ? "left" : "right")
-          throw LuaError("\(operation.name): cannot compute with a \(found) value on the \(side)")
+          throw try self.operandError(call, operand, sign)
         }
-        return try self.withOperands(call, [1, 2]) {
-          try self.result(self.graph.binary(operation, $0[0], $0[1]), call)
-        }
+        return try self.withOperands(call, [1, 2]) { try self.result(build($0[0], $0[1]), call) }
       }
+    }
+    func binary(_ operation: BinaryOperation) -> LuaFunction {
+      composed(operation.name) { try self.graph.binary(operation, $0, $1) }
     }
     func refused(_ sign: String, _ method: String) -> LuaFunction {
       { _ in throw LuaError("'\(sign)' is not available for lazy tensors; use a:\(method)(b)") }
@@ -22,10 +22,47 @@ extension TensorBinding {
     return [
       "__add": binary(.add), "__sub": binary(.subtract), "__mul": binary(.multiply),
       "__div": binary(.divide), "__pow": binary(.power),
+      "__idiv": composed("//") { try self.floorDivided($0, $1) },
+      "__mod": composed("%") { try self.remainder($0, $1) },
       "__unm": { call in try self.result(self.graph.unary(.negate, self.tensor(call, 1)), call) },
       "__lt": refused("<", "lt"), "__le": refused("<=", "le"),
+      "__eq": { call in try call.result(self.isSame(call)) },
+      "__len": { _ in throw LuaError("a tensor has no length; use x.shape[1], or x.numel for all elements") },
       "__tostring": { call in try call.result(self.describe(self.tensor(call, 1))) },
     ]
+  }
+
+  /// Whether `a == b` compares a tensor with itself; what else it could mean is not known yet.
+  private func isSame(_ call: LuaCall) throws -> Bool {
+    guard let first = node(at: 1, in: call.lua), let second = node(at: 2, in: call.lua) else { return false }
+    guard first == second else {
+      throw LuaError(
+        "'==' cannot compare lazy tensors; use a:eq(b) for a mask, :item() for a number, or mk.defer for a "
+          + "condition on numbers that are known later")
+    }
+    return true
+  }
+
+  /// Rounded down, as Lua's.
+  private func floorDivided(_ first: NodeID, _ second: NodeID) throws -> NodeID {
+    try graph.scope { try graph.unary(.floor, graph.binary(.divide, first, second)) }
+  }
+
+  /// Of the divisor's sign, as Lua's.
+  private func remainder(_ first: NodeID, _ second: NodeID) throws -> NodeID {
+    try graph.scope {
+      try graph.binary(.subtract, first, graph.binary(.multiply, floorDivided(first, second), second))
+    }
+  }
+
+  /// The error of an operand that is neither tensor nor number. An input of a method is a table with the tensor in it.
+  private func operandError(_ call: LuaCall, _ operand: Int, _ operation: String) throws -> LuaError {
+    let (found, side) = (call.lua.typeName(at: operand), operand == 1 ? "left" : "right")
+    let hint = try call.lua.withBalancedStack {
+      try call.lua.pushField("tensor", at: operand)
+      return node(at: -1, in: call.lua) != nil ? " (did you mean '.tensor'?)" : ""
+    }
+    return LuaError("\(operation): cannot compute with a \(found) value on the \(side)\(hint)")
   }
 
   static let unaryFunctions: [String: UnaryOperation] = [

@@ -7,6 +7,8 @@ final class TensorBinding: Binding {
   let evaluator: Evaluator
   let work: ScriptWork
   private(set) var type: LuaHandleType!
+  /// Of the tables that stand for shapes.
+  private var shapeMetatable: LuaReference!
   /// Numbers that scripts used lately, so that a loop over `t + 1` makes one node of the 1.
   var constants: [UInt64: ExpressionGraph.WeakNode] = [:]
 
@@ -20,6 +22,7 @@ final class TensorBinding: Binding {
     ) { _, handle in graph.release(NodeID(handle: handle)) }
     try setup.lua.addMethods(reductionMethods, to: type)
     try setup.lua.addMethods(viewMethods, to: type)
+    shapeMetatable = try Self.makeShapeMetatable(in: setup.lua)
   }
 
   var functions: [String: LuaFunction] {
@@ -34,7 +37,9 @@ final class TensorBinding: Binding {
     let node = try tensor(call, 1)
     let shape = graph.shape(of: node)
     switch call.fieldName {
-    case "shape": return try call.result(shape.dimensions)
+    case "shape":
+      try pushShape(shape, to: call.lua)
+      return 1
     case "dtype": return try call.result(graph.dtype(of: node).torchName)
     case "numel": return try call.result(shape.count)
     case "ndim": return try call.result(shape.rank)
@@ -42,8 +47,38 @@ final class TensorBinding: Binding {
       guard call.kind(2) == .string else {
         throw LuaError("a tensor has no elements to index; use narrow or index_select")
       }
+      if let advice = TensorAdvice.of(call.fieldName) {
+        throw LuaError("a tensor has no field or method '\(call.fieldName)'; write \(advice)")
+      }
       throw call.unknownField(of: "tensor", known: call.lua.methodNames(of: type) + Self.fields)
     }
+  }
+
+  // MARK: Shapes
+
+  /// Pushes a list of sizes that prints as `[24, 16]` and equals another of the same sizes.
+  func pushShape(_ shape: Shape, to lua: LuaState) throws {
+    try lua.push(shape.dimensions)
+    try lua.setMetatable(shapeMetatable, at: -1)
+  }
+
+  private static func makeShapeMetatable(in lua: LuaState) throws -> LuaReference {
+    func sizes(_ call: LuaCall, _ argument: Int) -> [Int?]? {
+      guard call.kind(argument) == .table else { return nil }
+      return try? (0..<call.lua.length(at: argument)).map {
+        try call.lua.element($0 + 1, at: argument).integer
+      }
+    }
+    try lua.createTable(fields: 3)
+    try lua.pushFunction("tostring") { call in
+      let texts = sizes(call, 1)?.map { $0.map(String.init) ?? "?" } ?? []
+      return try call.result("[\(texts.joined(separator: ", "))]")
+    }
+    try lua.setField("__tostring", at: -2)
+    try lua.pushFunction("eq") { call in try call.result(sizes(call, 1) == sizes(call, 2)) }
+    try lua.setField("__eq", at: -2)
+    try lua.setField("__metatable", to: "shape", at: -1)
+    return lua.popReference()
   }
 
   func describe(_ node: NodeID) -> String {
