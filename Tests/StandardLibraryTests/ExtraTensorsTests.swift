@@ -79,7 +79,7 @@ import Testing
   }
 
   /// Several models have what the base lacks: no difference can be taken, and none of them comes first.
-  @Test(arguments: ["task_arithmetic", "ties", "model_stock", "dare_ties"])
+  @Test(arguments: ["task_arithmetic", "ties", "ram", "dare_ties"])
   func extrasOfSeveralModelsAreTheirMean(method: String) throws {
     try makeModel("base", 1)
     try makeModel("x", 1, ["score.weight": [2, 4]])

@@ -15,8 +15,8 @@ local function said(config)
   if type(config) ~= "table" then return nil end
   if config.tie_word_embeddings ~= nil then return config.tie_word_embeddings end
   for _, key in ipairs(text_sections) do
-    local value = type(config[key]) == "table" and config[key].tie_word_embeddings
-    if type(value) == "boolean" then return value end
+    local section = config[key]
+    if type(section) == "table" and section.tie_word_embeddings ~= nil then return section.tie_word_embeddings end
   end
   return nil
 end
