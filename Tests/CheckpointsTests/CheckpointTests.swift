@@ -210,6 +210,17 @@ import Testing
     #expect(rejection() == "DIR: has only adapter weights, adapter_model.safetensors; expected a whole model")
   }
 
+  @Test func aCacheFolderInPlaceOfASnapshot() throws {
+    let words = "DIR: this is a model's folder in the hub's cache, not the model, which is in "
+    try directory.write("x", to: "blobs/0")
+    try directory.write("x", to: "snapshots/a1/config.json")
+    #expect(rejection() == words + "DIR/snapshots/a1")
+    try directory.write("x", to: "snapshots/b2/config.json")
+    #expect(rejection() == words + "one of the folders of DIR/snapshots")
+    try directory.write("b2", to: "refs/main")
+    #expect(rejection() == words + "DIR/snapshots/b2")
+  }
+
   // MARK: What an index can have wrong
 
   @Test(arguments: [

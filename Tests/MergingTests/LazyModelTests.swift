@@ -105,6 +105,10 @@ import Testing
           == "\(reference): no such directory, and models are not downloaded from a hub, whose names look like "
           + "no-such-org/Name-7B.v2: download it, and give its directory")
     }
+    for reference in ["~", "~/models/base"] {
+      #expect(
+        failure(reference) == "\(reference): '~' stands for the home directory in a shell alone; give the path in full")
+    }
     for path in ["no-such", "/no/such", "./no-such/name", "a/b/c", "a+", "+a", "a/b c"] {
       #expect(failure(path).hasPrefix("\(path): no such file or directory; expected a directory with "))
     }

@@ -83,6 +83,8 @@ import Testing
     ("/abs/olute/name", false, "name", false), ("../name/", true, "name", false),
     ("~/name", false, "name", false),
     ("./name", false, "name", false), ("..", true, "local model", false), ("/", true, "local model", false),
+    ("/cache/models--org--na-me/snapshots/0a1b", true, "org/na-me", true),
+    ("/cache/models--gpt2/snapshots/0a1b", true, "0a1b", false),
     ("a/b/c", false, "c", false), ("org/na me", false, "na me", false), ("name", false, "name", false),
     ("models/a@b", true, "a@b", false), ("org/", false, "org", false), ("", false, "local model", false),
   ])
@@ -96,7 +98,7 @@ import Testing
     var content = content()
     content.baseModel = nil
     content.models = ["01-ai/yi", "null/x"].map { .init(reference: $0, isLocal: false) }
-    #expect(ModelCard.text(content).hasPrefix("---\nbase_model:\n- \"01-ai/yi\"\n- null/x\n"))
+    #expect(ModelCard.text(content).hasPrefix("---\nbase_model:\n- \"01-ai/yi\"\n- null/x\nbase_model_relation: merge\n"))
   }
 
   @Test func titlesAreNoMarkup() {

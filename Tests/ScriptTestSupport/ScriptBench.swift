@@ -44,6 +44,13 @@ package final class ScriptBench {
 
   package func exists(_ name: String) -> Bool { directory.exists(name) }
 
+  package func remove(_ name: String) throws {
+    try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+  }
+
+  /// Forgets the warnings so far.
+  package func forget() { warnings = [] }
+
   /// All names in the directory, hidden ones included, sorted.
   package func entries() throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder).sorted()

@@ -345,6 +345,9 @@ function model:specification(name) end
 ---@param other mk.model
 ---@return boolean
 function model:has_same_names(other) end
+--- Whether the model's files have a tokenizer, of whatever form.
+---@return boolean
+function model:has_tokenizer() end
 --- Whether both models have tokenizers of a form that is not read, in equal files.
 ---@param other mk.model
 ---@return boolean

@@ -23,10 +23,10 @@ package struct OutputConfig: Sendable {
   }
 
   /// The config.
-  package let json: JSON
+  package var json: JSON
 
   /// What the config cannot say of the output, one sentence each.
-  package let warnings: [String]
+  package var warnings: [String]
 
   /// Derives the config of an output.
   ///

@@ -105,6 +105,8 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case unsupportedFormat(path: FilePath, fileName: String?)
   case onlyAdapter(directory: FilePath, fileName: String)
   case noWeights(directory: FilePath)
+  /// A model's folder in the hub's cache, which holds snapshots of it.
+  case cacheFolder(directory: FilePath, snapshot: String?)
   case severalIndexes(directory: FilePath, fileNames: [String])
   case incompleteShards(directory: FilePath, missing: [String])
   case duplicateTensor(tensor: String, first: FilePath, second: FilePath)
@@ -142,6 +144,9 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
         + (fileName.map { ", such as \($0)" } ?? "") + "; convert them to safetensors"
     case .onlyAdapter(let directory, let fileName):
       "\(directory): has only adapter weights, \(fileName); expected a whole model"
+    case .cacheFolder(let directory, let snapshot):
+      "\(directory): this is a model's folder in the hub's cache, not the model, which is in "
+        + (snapshot.map { "\(directory)/snapshots/\($0)" } ?? "one of the folders of \(directory)/snapshots")
     case .noWeights(let directory):
       "\(directory): no weights in this directory; expected \(modelFileName), \(indexFileName) or other "
         + ".safetensors files"

@@ -93,7 +93,17 @@ enum WeightsLocation {
     if let foreign = names.first(where: isForeignWeights) {
       throw CheckpointError.unsupportedFormat(path: files.path, fileName: foreign)
     }
+    if names.contains("snapshots"), names.contains("blobs") || names.contains("refs") {
+      throw CheckpointError.cacheFolder(directory: files.path, snapshot: snapshot(in: files))
+    }
     throw CheckpointError.noWeights(directory: files.path)
+  }
+
+  /// The snapshot that a model's folder in the hub's cache has: the one of its main branch, else the only one.
+  private static func snapshot(in files: any ModelFiles) -> String? {
+    let names = (try? files.names(in: "snapshots")) ?? []
+    let main = (try? files.contents("refs/main")).map { String(decoding: $0, as: UTF8.self) }
+    return names.first { $0 == main } ?? (names.count == 1 ? names[0] : nil)
   }
 
   /// The weights of a format; `nil` if there are none, or only adapters.

@@ -42,6 +42,8 @@ package final class DerivedModel: LazyModel {
     package var configValues: [(key: String, value: JSON?)]
     /// The tokenizer that the output gets; `nil` keeps that of `like`.
     package var tokenizer: TokenizerFiles?
+    /// What becomes of the token ids in the config files of `like` with that tokenizer.
+    package var tokenIDs: TokenIDs?
     /// The Jinja text that the output's tokenizer gets; `nil` keeps that of `like`.
     package var chatTemplate: String?
     /// What a tensor is like, where that is known before it is built.
@@ -54,7 +56,7 @@ package final class DerivedModel: LazyModel {
       layers: [String: [Layer]] = [:], methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
       vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(),
       configValues: [(key: String, value: JSON?)] = [], tokenizer: TokenizerFiles? = nil,
-      chatTemplate: String? = nil,
+      tokenIDs: TokenIDs? = nil, chatTemplate: String? = nil,
       specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
       build: @escaping (String) throws -> NodeID
     ) {
@@ -69,6 +71,7 @@ package final class DerivedModel: LazyModel {
       self.vocabulary = vocabulary
       self.configValues = configValues
       self.tokenizer = tokenizer
+      self.tokenIDs = tokenIDs
       self.chatTemplate = chatTemplate
       self.specify = specify
       self.build = build
@@ -190,6 +193,7 @@ package final class DerivedModel: LazyModel {
   private static func companions(of definition: Definition) -> Companions {
     var result = definition.like.companions
     if let tokenizer = definition.tokenizer { result.tokenizer = tokenizer }
+    if let ids = definition.tokenIDs { result.tokenIDs.append(ids) }
     if let template = definition.chatTemplate { result.newChatTemplate = template }
     return result
   }
@@ -206,9 +210,15 @@ package final class DerivedModel: LazyModel {
       }
       if layers[module]?.count != sources.count { layers[module] = nil }
     }
-    return OutputConfig.derive(
+    var derived = OutputConfig.derive(
       from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers,
       vocabulary: definition.vocabulary, values: definition.configValues)
+    if let ids = definition.tokenIDs {
+      let (json, warnings) = ids.mapped(derived.json, of: "config.json")
+      derived.json = json
+      derived.warnings += warnings
+    }
+    return derived
   }
 
   package private(set) lazy var aliases = NameAliases(names)

@@ -2,8 +2,10 @@ import Basics
 import SystemPackage
 
 /// A reference that is no path to anything, and looks like one that other tools know: of an adapter, of a
-/// revision, or of a model on a hub.
+/// revision, of a model on a hub, or of something in the home directory.
 package enum MissingModel: Error, Equatable {
+  /// `~/models/base`.
+  case home(String)
   /// `model+lora`.
   case adapter(String)
   /// `path@revision` where the path itself exists.
@@ -13,6 +15,10 @@ package enum MissingModel: Error, Equatable {
 
   /// What a reference looks like that does not exist as a path; `nil` if like a path.
   init?(_ text: String) {
+    if text == "~" || text.hasPrefix("~/") {
+      self = .home(text)
+      return
+    }
     let reference = ModelReference(parsing: text, exists: Self.exists)
     let base = reference.base
     if !reference.adapters.isEmpty {
@@ -37,6 +43,8 @@ package enum MissingModel: Error, Equatable {
 extension MissingModel: CustomStringConvertible {
   package var description: String {
     switch self {
+    case .home(let reference):
+      "\(reference): '~' stands for the home directory in a shell alone; give the path in full"
     case .adapter(let reference):
       "\(reference): no such file or directory, and adapters ('+lora') cannot be merged yet: merge the "
         + "adapter into its model with another tool and name the result"

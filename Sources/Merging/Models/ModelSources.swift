@@ -11,6 +11,8 @@ package struct Companions {
   package var tokenizer: TokenizerFiles?
   /// The Jinja text that takes the place of the chat template in these files, if one does.
   package var newChatTemplate: String?
+  /// What has become of the token ids in these files, in this order.
+  package var tokenIDs: [TokenIDs] = []
 
   package init(
     files: any ModelFiles, label: String, tokenizer: TokenizerFiles? = nil, newChatTemplate: String? = nil
@@ -24,6 +26,21 @@ package struct Companions {
   /// The Jinja text by which the tokenizer writes conversations, if it has one.
   package var chatTemplate: String? {
     newChatTemplate ?? ChatTemplate.read(in: tokenizer?.files ?? files)
+  }
+
+  /// The file that says how text is generated, if its token ids are not as in these files, and a sentence for each that
+  /// could not be kept.
+  package func changedGenerationConfig() throws -> (name: String, json: JSON, warnings: [String])? {
+    let name = "generation_config.json"
+    guard !tokenIDs.isEmpty, let old = try files.optionalJSON(name) else { return nil }
+    var json = old
+    var warnings: [String] = []
+    for ids in tokenIDs {
+      let (mapped, own) = ids.mapped(json, of: name)
+      json = mapped
+      warnings += own
+    }
+    return json == old ? nil : (name, json, warnings)
   }
 }
 

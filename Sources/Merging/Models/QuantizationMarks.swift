@@ -27,7 +27,9 @@ enum QuantizationMarks {
   private static func announced(in config: JSON, depth: Int) -> String? {
     guard let object = config.objectValue else { return nil }
     for key in configKeys {
-      guard let value = object[key], let entries = value.objectValue, !entries.isEmpty else { continue }
+      guard let value = object[key], let entries = value.objectValue,
+        !entries.isEmpty || key == "quantization_config"
+      else { continue }
       let method = value["quant_method"]?.stringValue ?? value["format"]?.stringValue
       let bits = value["bits"]?.intValue.map { "\($0) bits" }
       return "\(key): \(method ?? bits ?? "unknown")"

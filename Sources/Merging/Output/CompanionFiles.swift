@@ -22,6 +22,11 @@ package struct CompanionFiles: Sendable {
     names.contains { Self.isTokenizer($0) && !Self.tokenizerExtras.contains($0) }
   }
 
+  /// Whether a model's files have a tokenizer, of whatever form.
+  package static func hasTokenizer(in files: any ModelFiles) -> Bool {
+    ((try? files.names) ?? []).contains { isTokenizer($0) && !tokenizerExtras.contains($0) && files.has($0) }
+  }
+
   private let files: any ModelFiles
 
   /// Looks for the companions among a model's files.

@@ -31,11 +31,22 @@ package enum ModelCard {
       if !isLocal, location.isHubName {
         name = location.name
         isOnHub = true
+      } else if let cached = Self.cachedName(in: reference) {
+        name = cached
+        isOnHub = true
       } else {
         let last = reference.split(separator: "/").last { $0 != "." && $0 != ".." }
         name = last.map(String.init) ?? "local model"
         isOnHub = false
       }
+    }
+
+    /// The repository that a path in the hub's cache belongs to: `org/name` of `models--org--name`.
+    private static func cachedName(in path: String) -> String? {
+      let prefix = "models--"
+      guard let folder = path.split(separator: "/").last(where: { $0.hasPrefix(prefix) }) else { return nil }
+      let name = String(folder.dropFirst(prefix.count)).replacing("--", with: "/")
+      return ModelReference.Location.isHubName(name) ? name : nil
     }
   }
 

@@ -234,6 +234,10 @@ package struct ModelWriter {
     for folder in files.modulesWithWeights {
       warn("\(companions.files.path(of: folder)) holds weights of a further module, which are not copied")
     }
+    if let changed = try companions.changedGenerationConfig() {
+      try write(changed.json.utf8(.pretty, trailingNewline: true), to: output.file(changed.name))
+      changed.warnings.forEach(warn)
+    }
     if let tokenizer { try write(tokenizer, output) }
     guard let template = companions.newChatTemplate else { return }
     if tokenizer == nil, !options.copiesTokenizer {

@@ -46,7 +46,11 @@ local function are_all_tied(sources)
   return true
 end
 
+--- Whether a tensor may stand outside of the layers by its name, which is cheaper to tell than what it is.
+local function is_loose(name) return not name:find("%.%d+%.") end
+
 local function head_tie(place)
+  if not is_loose(place.name) then return nil end
   local tie = place.slice and not place.offset and placement.tie(place)
   return tie and tie.kind == "head" and tie or nil
 end
@@ -103,8 +107,8 @@ end
 local function find_head(sources)
   for _, source in ipairs(sources) do
     for _, name in ipairs(source.model:names()) do
-      local info = source.model:info(name)
-      local tie = info.kind == "head" and architectures.tie(source, name, info)
+      local info = is_loose(name) and source.model:info(name)
+      local tie = info and info.kind == "head" and architectures.tie(source, name, info)
       if tie then return { name = name, tie = tie } end
     end
   end

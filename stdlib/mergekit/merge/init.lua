@@ -3,6 +3,7 @@
 local core = require "mergekit.core"
 local architectures = require "mergekit.merge.architectures"
 local chat = require "mergekit.tokens.chat"
+local companions = require "mergekit.merge.companions"
 local config_checks = require "mergekit.merge.config_checks"
 local expressions = require "mergekit.expressions"
 local heads = require "mergekit.merge.heads"
@@ -133,6 +134,7 @@ function M.run(spec, who)
     end
     return specifications[name]
   end
+  local files = companions.of_config(like, sources)
   local build = expressions.builder(specify, filter_name, vocabulary)
   local used = methods_of(parts)
 
@@ -145,14 +147,14 @@ function M.run(spec, who)
   return core.define_model {
     label = spec.name or ("merge by %s"):format(used[1].name),
     names = names,
-    like = like,
+    like = files,
     sources = sources,
     dtype = stored or dtype,
     layers = layer_sources(parts),
     methods = used,
     base = spec.base,
     config = config,
-    tokenizer = vocabulary and vocabulary.vocabulary,
+    tokenizer = vocabulary and vocabulary.vocabulary or companions.tokenizer(files, sources),
     chat_template = chat.template(spec.chat_template, sources, fail),
     specify = specify,
     build = function(name)

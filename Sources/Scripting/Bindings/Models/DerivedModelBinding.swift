@@ -54,13 +54,19 @@ final class DerivedModelBinding: Binding {
     unowned let state = lua
     let position = lua.userPosition
     let models = models
+    let newTokenizer = try tokenizer(lua)
     let definition = DerivedModel.Definition(
       label: try lua.field("label", at: 1).string ?? "a model", names: try names("names"), like: like,
       sources: try sources("sources"), dtype: dtype, layers: try layers(lua),
       methods: try Self.methods(lua),
       base: try base(lua), vocabulary: try Self.vocabulary(lua),
       configValues: try Self.configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
-      tokenizer: try tokenizer(lua),
+      tokenizer: newTokenizer,
+      tokenIDs: try newTokenizer.flatMap { new in
+        // The same tokenizer has the same ids.
+        guard let old = try vocabularies.files(of: like), old !== new else { return nil }
+        return TokenIDs(from: old.vocabulary, to: new)
+      },
       chatTemplate: try lua.field("chat_template", at: 1).string,
       specify: { name in
         guard let specify else { return nil }

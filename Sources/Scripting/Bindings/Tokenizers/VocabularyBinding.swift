@@ -33,7 +33,7 @@ final class VocabularyBinding: Binding {
   }
 
   /// The tokenizer of a model, if it has one; its files are read once.
-  private func files(of model: any LazyModel) throws -> TokenizerFiles? {
+  func files(of model: any LazyModel) throws -> TokenizerFiles? {
     let companions = model.companions
     if let new = companions.tokenizer { return new }
     if let known = read[companions.files.path] { return known }
