@@ -78,7 +78,7 @@ import Testing
     #expect(index["weight_map"]?.objectValue?.count == 39)
     let out = try checkpoint("out")
     #expect(out.tensors.allSatisfy { $0.dtype == .f32 })
-    #expect(out.files.allSatisfy { file in file.tensors.reduce(0) { $0 + $1.byteCount } <= 10_000 })
+    #expect(out.files.allSatisfy { file in file.tensors.reduce(0) { $0 + $1.source.byteCount } <= 10_000 })
     #expect(tool.text("out/config.json")?.contains(#""torch_dtype": "float32""#) == true)
     #expect(try tool.run("inspect", "out").output.hasSuffix("\n39 tensors, 39.5 KB in 5 files\n"))
   }
@@ -327,8 +327,8 @@ import Testing
       // Filters and gradients: the attention goes from one model to the other over the layers, the MLP back.
       func bytes(_ checkpoint: Checkpoint, _ name: String) throws -> [UInt8] {
         let tensor = try #require(checkpoint.tensor(named: name))
-        var bytes = [UInt8](repeating: 0, count: tensor.byteCount)
-        try bytes.withUnsafeMutableBytes { try tensor.read(into: $0, at: 0) }
+        var bytes = [UInt8](repeating: 0, count: tensor.source.byteCount)
+        try bytes.withUnsafeMutableBytes { try tensor.source.read(into: $0, at: 0) }
         return bytes
       }
       let math = try checkpoint("models/math")

@@ -49,6 +49,8 @@ final class Tool: Sendable {
 
   func text(_ name: String) -> String? { directory.text(name) }
 
+  func bytes(_ name: String) -> [UInt8]? { try? directory.bytes(name) }
+
   /// All files and directories but the models, hidden ones included.
   func tree() -> [String] {
     let names = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []

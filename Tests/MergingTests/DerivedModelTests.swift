@@ -128,7 +128,7 @@ import Testing
       vocabulary: OutputConfig.Vocabulary(size: 30, isTied: false), chatTemplate: "{{ x }}",
       build: { _ in throw MergeError.noTensors(model: "") })
     let derived = try DerivedModel(definition, graph: graph)
-    #expect(derived.base === source)
+    #expect(derived.provenance.base === source)
     #expect(!derived.architecture.tiesEmbeddings)
     let later = try DerivedModel(
       DerivedModel.Definition(
@@ -137,7 +137,7 @@ import Testing
     #expect(try later.config?.text(.compact) == #"{"vocab_size":30,"tie_word_embeddings":false}"#)
     #expect(later.companions.newChatTemplate == "{{ x }}" && later.companions.chatTemplate == "{{ x }}")
     #expect(later.companions.label == source.label)
-    #expect(later.base == nil)
+    #expect(later.provenance.base == nil)
   }
 
   @Test func unknownTensorsNameTheNearest() throws {

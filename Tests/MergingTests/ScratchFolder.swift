@@ -60,8 +60,8 @@ extension ScratchFolder {
   func readModel(_ name: String) throws -> [String: [Float]] {
     var found: [String: [Float]] = [:]
     for tensor in try Checkpoint(path: path(name)).tensors {
-      var elements = [Float](repeating: 0, count: tensor.byteCount / 4)
-      try elements.withUnsafeMutableBytes { try tensor.read(into: $0, at: 0) }
+      var elements = [Float](repeating: 0, count: tensor.source.byteCount / 4)
+      try elements.withUnsafeMutableBytes { try tensor.source.read(into: $0, at: 0) }
       found[tensor.name] = elements
     }
     return found

@@ -24,7 +24,10 @@ import Testing
 
   @Test(arguments: [
     (#""quantization_config": {"quant_method": "fp8"}"#, "quantization_config: fp8"),
-    (#""text_config": {"quantization_config": {"quant_method": "gptq"}}"#, "text_config.quantization_config: gptq"),
+    (
+      #""text_config": {"quantization_config": {"quant_method": "gptq"}}"#,
+      "text_config.quantization_config: gptq"
+    ),
     (#""compression_config": {"format": "pack-quantized"}"#, "compression_config: pack-quantized"),
     (#""quantization": {"group_size": 64, "bits": 4}"#, "quantization: 4 bits"),
     (
@@ -36,22 +39,23 @@ import Testing
     #expect(try opening([bytes("w", .f32)], config: "{\(config)}") == refusal(mark))
   }
 
-  @Test(arguments: [
-    // GPTQ and AWQ, compressed-tensors, HQQ, quanto, gpt-oss, ComfyUI's mark.
-    ([("l.q.qweight", .i32), ("l.q.scales", .f16)], "l.q.qweight"),
-    ([("l.q.weight_packed", .i32), ("l.q.weight_scale", .bf16)], "l.q.weight_packed"),
-    ([("l.q.W_q", .u8)], "l.q.W_q"),
-    ([("l.q.weight._data", .i8)], "l.q.weight._data"),
-    ([("mlp.experts.gate_up_proj_blocks", .u8)], "mlp.experts.gate_up_proj_blocks"),
-    ([("scaled_fp8", .f8e4m3)], "scaled_fp8"),
-    // bitsandbytes, FP8 with scales, ComfyUI, MLX, per-tensor integers: a weight in codes beside its scales.
-    ([("l.q.weight", .i8), ("l.q.SCB", .f32)], "l.q.SCB"),
-    ([("l.q.weight", .u8), ("l.q.weight.absmax", .u8)], "l.q.weight.absmax"),
-    ([("l.q.weight", .f8e4m3), ("l.q.weight_scale_inv", .f32)], "l.q.weight_scale_inv"),
-    ([("l.q.weight", .f8e4m3), ("l.q.scale_weight", .f32)], "l.q.scale_weight"),
-    ([("l.q.weight", .u32), ("l.q.scales", .f16), ("l.q.biases", .f16)], "l.q.scales"),
-    ([("l.q.weight", .i8), ("l.q.weight_scale", .f32)], "l.q.weight_scale"),
-  ] as [([(String, DType)], String)])
+  @Test(
+    arguments: [
+      // GPTQ and AWQ, compressed-tensors, HQQ, quanto, gpt-oss, ComfyUI's mark.
+      ([("l.q.qweight", .i32), ("l.q.scales", .f16)], "l.q.qweight"),
+      ([("l.q.weight_packed", .i32), ("l.q.weight_scale", .bf16)], "l.q.weight_packed"),
+      ([("l.q.W_q", .u8)], "l.q.W_q"),
+      ([("l.q.weight._data", .i8)], "l.q.weight._data"),
+      ([("mlp.experts.gate_up_proj_blocks", .u8)], "mlp.experts.gate_up_proj_blocks"),
+      ([("scaled_fp8", .f8e4m3)], "scaled_fp8"),
+      // bitsandbytes, FP8 with scales, ComfyUI, MLX, per-tensor integers: a weight in codes beside its scales.
+      ([("l.q.weight", .i8), ("l.q.SCB", .f32)], "l.q.SCB"),
+      ([("l.q.weight", .u8), ("l.q.weight.absmax", .u8)], "l.q.weight.absmax"),
+      ([("l.q.weight", .f8e4m3), ("l.q.weight_scale_inv", .f32)], "l.q.weight_scale_inv"),
+      ([("l.q.weight", .f8e4m3), ("l.q.scale_weight", .f32)], "l.q.scale_weight"),
+      ([("l.q.weight", .u32), ("l.q.scales", .f16), ("l.q.biases", .f16)], "l.q.scales"),
+      ([("l.q.weight", .i8), ("l.q.weight_scale", .f32)], "l.q.weight_scale"),
+    ] as [([(String, DType)], String)])
   func tensorsThatTellIt(tensors: [(String, DType)], mark: String) throws {
     let all = [bytes("embed.weight", .f16)] + tensors.map { bytes($0.0, $0.1) }
     #expect(try opening(all) == refusal("tensor '\(mark)'"))
@@ -67,6 +71,8 @@ import Testing
     ] as [[(String, DType)]] {
       #expect(try opening(tensors.map { bytes($0.0, $0.1) }) == "no error")
     }
-    #expect(try opening([bytes("w", .f32)], config: #"{"quantization_config": null, "quantization": {}}"#) == "no error")
+    #expect(
+      try opening([bytes("w", .f32)], config: #"{"quantization_config": null, "quantization": {}}"#)
+        == "no error")
   }
 }

@@ -61,13 +61,16 @@ import Testing
   /// Classes that number their tokens otherwise, and files that are none.
   @Test func whatIsNotRead() throws {
     for name in ["XLMRobertaTokenizer", "T5Tokenizer", "NllbTokenizerFast"] {
-      try makeModel("m", ["tokenizer.model": Self.pieces, "tokenizer_config.json": #"{"tokenizer_class": "\#(name)"}"#])
-      #expect(bench.error("mk.model(here .. 'm'):vocabulary()").contains("only tokenizer.model, which is not read"))
+      try makeModel(
+        "m", ["tokenizer.model": Self.pieces, "tokenizer_config.json": #"{"tokenizer_class": "\#(name)"}"#])
+      #expect(
+        bench.error("mk.model(here .. 'm'):vocabulary()").contains("only tokenizer.model, which is not read"))
     }
     for text in ["", "x", "\n\u{7f}a", "\n\u{2}\n\u{5}", "\u{8}", "\n\u{4}\u{18}\u{9}\n\u{0}"] {
       try makeModel("m", ["tokenizer.model": text, "tokenizer_config.json": Self.llama])
       #expect(
-        bench.error("mk.model(here .. 'm'):vocabulary()").contains("m/tokenizer.model: SentencePiece model: expected "))
+        bench.error("mk.model(here .. 'm'):vocabulary()").contains(
+          "m/tokenizer.model: SentencePiece model: expected "))
     }
   }
 
@@ -112,12 +115,14 @@ import Testing
       "m",
       [
         "tokenizer.model": Self.pieces + trailer,
-        "tokenizer_config.json": #"{"tokenizer_class": "LlamaTokenizer", "eos_token": "</s>", "pad_token": "<x>"}"#,
+        "tokenizer_config.json":
+          #"{"tokenizer_class": "LlamaTokenizer", "eos_token": "</s>", "pad_token": "<x>"}"#,
       ])
     try save("m", "v:strip(4)")
     #expect(
-      try bench.text("out/tokenizer.model") == Self.file(
-        [("<unk>", 2), ("<s>", 3), ("</s>", 3), ("a", 1)], after: trailer))
+      try bench.text("out/tokenizer.model")
+        == Self.file(
+          [("<unk>", 2), ("<s>", 3), ("</s>", 3), ("a", 1)], after: trailer))
     #expect(try words("mk.model(here .. 'out'):vocabulary()") == "0 <unk> 1 <s> 2 </s> 3 a")
   }
 
@@ -132,13 +137,15 @@ import Testing
     try makeModel("a", ["tokenizer.model": Self.pieces, "tokenizer_config.json": Self.llama])
     let other = Self.file([("<unk>", 2), ("<s>", 3), ("</s>", 3), ("b", 1), ("c", 1)])
     try makeModel("b", ["tokenizer.model": other, "tokenizer_config.json": Self.llama], rows: 5)
-    let base = try bench.tensor("return " + merge.replacing("SOURCE", with: "base"), "model.embed_tokens.weight")
+    let base = try bench.tensor(
+      "return " + merge.replacing("SOURCE", with: "base"), "model.embed_tokens.weight")
     #expect(base.elements == [0, 1, 2, 3, 3.5, 5])
     #expect(
       bench.warnings.map { $0.replacing(bench.folder + "/", with: "") } == [
         "tokenizer: 1 token of 'b' is not in the result's vocabulary, and its row is left out: 'c'"
       ])
-    let union = try bench.tensor("return " + merge.replacing("SOURCE", with: "union"), "model.embed_tokens.weight")
+    let union = try bench.tensor(
+      "return " + merge.replacing("SOURCE", with: "union"), "model.embed_tokens.weight")
     #expect(union.elements == [0, 1, 2, 3, 3.5, 5, 4])
   }
 

@@ -11,7 +11,9 @@ import Testing
   init() throws { bench = try ScriptBench() }
 
   /// A model whose tokens have the ids of their places.
-  private func makeModel(_ name: String, _ tokens: [String]?, config: String?, generation: String? = nil) throws {
+  private func makeModel(_ name: String, _ tokens: [String]?, config: String?, generation: String? = nil)
+    throws
+  {
     let rows = tokens?.count ?? 3
     try bench.makeModel(
       name,
@@ -78,7 +80,8 @@ import Testing
 
   @Test func idsFollowTheTokenizer() throws {
     let ids = #"{"bos_token_id": 0, "eos_token_id": [1], "vocab_size": 3}"#
-    try makeModel("a", ["<s>", "</s>", "x"], config: ids, generation: #"{"eos_token_id": 1, "pad_token_id": 2}"#)
+    try makeModel(
+      "a", ["<s>", "</s>", "x"], config: ids, generation: #"{"eos_token_id": 1, "pad_token_id": 2}"#)
     try makeModel("b", ["x", "<s>", "</s>"], config: ids, generation: #"{"eos_token_id": 2}"#)
     try save("tokenizer = mk.model(here .. 'b')")
     let config = try json("out/config.json")
@@ -95,7 +98,8 @@ import Testing
 
   @Test func idsOfTokensThatAreGone() throws {
     try makeModel(
-      "a", ["</s>", "x"], config: #"{"eos_token_id": 0, "vocab_size": 2}"#, generation: #"{"eos_token_id": 0, "sep_token_id": 0}"#)
+      "a", ["</s>", "x"], config: #"{"eos_token_id": 0, "vocab_size": 2}"#,
+      generation: #"{"eos_token_id": 0, "sep_token_id": 0}"#)
     try makeModel(
       "b", ["x", "<end>"], config: #"{"eos_token_id": 1}"#, generation: #"{"eos_token_id": [1]}"#)
     try save("tokenizer = mk.model(here .. 'b')")

@@ -12,7 +12,10 @@ import Testing
   private func makeModels(_ first: String, _ second: String) throws {
     for (name, config) in [("a", first), ("b", second)] {
       try bench.makeModel(
-        name, ["model.embed_tokens.weight", "model.layers.0.w", "model.layers.1.w"].map { TestTensor($0, .f32, [1, 1], [1]) },
+        name,
+        ["model.embed_tokens.weight", "model.layers.0.w", "model.layers.1.w"].map {
+          TestTensor($0, .f32, [1, 1], [1])
+        },
         config: "{\(config)}")
     }
   }
@@ -30,7 +33,8 @@ import Testing
   @Test(arguments: [
     (#""rope_theta": 1e4"#, #""rope_theta": 1e6"#, "rope_theta is 10000.0 in 'a', 1000000.0 in 'b'"),
     (
-      #""rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8}"#, #""rope_theta": 500000.0"#,
+      #""rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8}"#,
+      #""rope_theta": 500000.0"#,
       "rope_scaling is {factor: 8, rope_type: llama3} in 'a', nothing in 'b'"
     ),
     (#""hidden_act": "silu""#, #""hidden_act": "gelu""#, "hidden_act is silu in 'a', gelu in 'b'"),
@@ -44,7 +48,10 @@ import Testing
       #""rope_parameters": {"rope_theta": 5, "rope_type": "default"}"#, #""rope_theta": 6"#,
       "rope_theta is 5 in 'a', 6 in 'b'"
     ),
-    (#""model_type": "llama""#, #""rope_theta": 7, "model_type": "llama""#, "rope_theta is 10000.0 in 'a', 7 in 'b'"),
+    (
+      #""model_type": "llama""#, #""rope_theta": 7, "model_type": "llama""#,
+      "rope_theta is 10000.0 in 'a', 7 in 'b'"
+    ),
     (#""num_experts_per_tok": 2"#, #""num_experts_per_tok": 8"#, "num_experts_per_tok is 2 in 'a', 8 in 'b'"),
   ])
   func meaningsAreSaid(first: String, second: String, words: String) throws {
@@ -52,7 +59,8 @@ import Testing
     for script in [linear, stack] {
       _ = try bench.output(script + "}")
       #expect(
-        warnings.last == "the configs differ in what the tensors mean, and the output has that of 'a': " + words)
+        warnings.last == "the configs differ in what the tensors mean, and the output has that of 'a': "
+          + words)
     }
   }
 
@@ -64,7 +72,10 @@ import Testing
     ),
     (#""rope_theta": 10000.0, "model_type": "llama""#, #""model_type": "llama""#),
     (#""sliding_window": 4096, "use_sliding_window": false"#, #""sliding_window": null"#),
-    (#""use_cache": true, "max_position_embeddings": 1"#, #""use_cache": false, "max_position_embeddings": 2"#),
+    (
+      #""use_cache": true, "max_position_embeddings": 1"#,
+      #""use_cache": false, "max_position_embeddings": 2"#
+    ),
     (#""rms_norm_eps": 1e-6"#, ""),
   ])
   func nothingIsSaidOfOtherDifferences(first: String, second: String) throws {
@@ -97,7 +108,8 @@ import Testing
 
   /// A stack has the vision tower of one model.
   @Test func partsThatOnlyOneModelGivesAreNotCompared() throws {
-    try makeModels(#""vision_config": {"num_attention_heads": 4}"#, #""vision_config": {"num_attention_heads": 8}"#)
+    try makeModels(
+      #""vision_config": {"num_attention_heads": 4}"#, #""vision_config": {"num_attention_heads": 8}"#)
     _ = try bench.output(stack + "}")
     #expect(warnings.isEmpty)
     #expect(bench.outputError(linear + "}").contains("vision_config.num_attention_heads"))

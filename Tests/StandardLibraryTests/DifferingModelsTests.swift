@@ -224,6 +224,24 @@ import Testing
       try bench.lines("print((function() \(script) end)().config.vocab_size)") == ["2"])
   }
 
+  /// Rows of classifiers are labels, of which none has a token's number.
+  @Test(arguments: ["score.weight", "classifier.out_proj.weight", "qa_outputs.weight"])
+  func labelsAreNoVocabulary(name: String) throws {
+    for (model, rows) in [("a", 2), ("b", 3)] {
+      try bench.makeModel(
+        model,
+        [
+          TestTensor("model.layers.0.w", .f32, [1], [1]),
+          TestTensor(name, .f32, [rows, 1], [Float](repeating: 1, count: rows)),
+        ])
+    }
+    for fields in ["", "truncate_embeddings = true"] {
+      #expect(
+        bench.outputError(linear("a", "b", fields: fields))
+          == "recipe.lua:2: tensor '\(name)': shapes differ: [2, 1] in model 'a', [3, 1] in model 'b'")
+    }
+  }
+
   @Test func tensorsOfSomeModelsAreSaid() throws {
     try bench.makeModel("x", ["w", "only_x"].map { TestTensor($0, .f32, [1], [1]) })
     try bench.makeModel("y", ["w", "other_y", "third_y"].map { TestTensor($0, .f32, [1], [2]) })

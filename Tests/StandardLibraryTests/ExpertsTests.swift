@@ -377,7 +377,7 @@ import Testing
     ),
     (
       "experts = { a, b }, shared_experts = { a, b }, gates = 'random'",
-      "moe: architecture: none takes these models: Mixtral has no shared experts; DeepSeek MoE has at most 1 shared expert, and there are 2; Qwen MoE has at most 1 shared expert, and there are 2; Qwen3 MoE has no shared experts"
+      "moe: architecture: none takes these models: Mixtral has no shared experts; DeepSeek MoE has at most 1 shared expert, and there are 2; Qwen MoE has at most 1 shared expert, and there are 2; Qwen3 MoE is made of qwen3 models, and the base is of type llama"
     ),
     (
       "experts = { a, b }, shared_experts = { { a, positive_prompts = { 'x' } } }, gates = 'random', architecture = 'deepseek'",
@@ -394,6 +394,11 @@ import Testing
     (
       "experts = { mk.model(here .. 'gpt'), mk.model(here .. 'gpt') }, base = mk.model(here .. 'gpt'), gates = 'random', architecture = 'mixtral'",
       "moe: architecture: none takes these models: Mixtral is made of llama or mistral models, and the base is of type gpt2"
+    ),
+    // What a base of a type that none takes lacks besides is of no use to say (Phi, Gemma).
+    (
+      "experts = { mk.model(here .. 'gpt'), mk.model(here .. 'gpt') }, base = mk.model(here .. 'gpt'), gates = 'random'",
+      "moe: architecture: none takes these models: Mixtral is made of llama or mistral models, and the base is of type gpt2; DeepSeek MoE is made of llama or mistral models, and the base is of type gpt2; Qwen MoE is made of qwen2 or llama or mistral models, and the base is of type gpt2; Qwen3 MoE is made of qwen3 models, and the base is of type gpt2"
     ),
     (
       "experts = { a, mk.model(here .. 'long') }, gates = 'random'",

@@ -14,15 +14,21 @@ import Testing
       TestTensor($0, .f32, [2, 1], [value, value + 1])
     }
     try bench.makeModel(
-      name, own + extras.sorted { $0.key < $1.key }.map { TestTensor($0.key, .f32, [$0.value.count], $0.value) })
+      name,
+      own + extras.sorted { $0.key < $1.key }.map { TestTensor($0.key, .f32, [$0.value.count], $0.value) })
   }
 
-  private func merged(_ method: String, base: String, _ models: [String], _ fields: String = "") throws -> [String: [Float]] {
+  private func merged(_ method: String, base: String, _ models: [String], _ fields: String = "") throws
+    -> [String: [Float]]
+  {
     let settings = ["slerp", "nearswap"].contains(method) ? "parameters = { t = 1 }" : fields
-    let hasWeight = !["slerp", "nearswap", "model_stock", "sce", "ram", "ramplus_tl", "arcee_fusion"].contains(method)
-    let list = models.map { "{ mk.model(here .. '\($0)')\(hasWeight ? ", weight = 1" : "") }" }.joined(separator: ", ")
+    let hasWeight = !["slerp", "nearswap", "model_stock", "sce", "ram", "ramplus_tl", "arcee_fusion"]
+      .contains(method)
+    let list = models.map { "{ mk.model(here .. '\($0)')\(hasWeight ? ", weight = 1" : "") }" }.joined(
+      separator: ", ")
     let output = try bench.output(
-      "return mk.merge { method = '\(method)', base = mk.model(here .. '\(base)'), models = { \(list) }, \(settings) }")
+      "return mk.merge { method = '\(method)', base = mk.model(here .. '\(base)'), models = { \(list) }, \(settings) }"
+    )
     return Dictionary(uniqueKeysWithValues: output.map { ($0.name, $0.elements) })
   }
 
@@ -53,7 +59,8 @@ import Testing
   @Test(arguments: methods)
   func extrasComeFromTheOneModelThatHasThem(method: String) throws {
     try makeModel("base", 1)
-    try makeModel("tuned", 1, ["score.weight": [5, 6], "mtp.layers.0.fc.weight": [7], "visual.merger.w": [8]])
+    try makeModel(
+      "tuned", 1, ["score.weight": [5, 6], "mtp.layers.0.fc.weight": [7], "visual.merger.w": [8]])
     let output = try merged(method, base: "base", ["tuned"])
     #expect(output["score.weight"] == [5, 6])
     #expect(output["mtp.layers.0.fc.weight"] == [7])
@@ -72,7 +79,9 @@ import Testing
     #expect(warnings.count == 1)
     try bench.makeModel(
       "masked",
-      ["model.embed_tokens.weight", "model.layers.0.w", "model.layers.1.w"].map { TestTensor($0, .f32, [2, 1], [1, 2]) }
+      ["model.embed_tokens.weight", "model.layers.0.w", "model.layers.1.w"].map {
+        TestTensor($0, .f32, [2, 1], [1, 2])
+      }
         + [TestTensor("h.0.attn.bias", .f32, [1, 1, 1], [1])])
     #expect(try merged("ties", base: "base", ["masked"])["h.0.attn.bias"] == [1])
     #expect(warnings.count == 1)

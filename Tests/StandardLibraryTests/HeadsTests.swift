@@ -56,7 +56,9 @@ import Testing
 
   @Test func whatConfigsTieStaysTied() throws {
     try makeModels()
-    for (first, second, mean) in [("tied", "repeating", 4), ("tied", "silent", 5)] as [(String, String, Float)] {
+    for (first, second, mean) in [("tied", "repeating", 4), ("tied", "silent", 5)]
+      as [(String, String, Float)]
+    {
       for names in [[first, second], [second, first]] {
         let found = try ends(linear(names))
         #expect(found.head == nil)
@@ -79,7 +81,8 @@ import Testing
   @Test func anUntiedModelUntiesTheResult() throws {
     try makeModels()
     for (names, head) in [
-      (["tied", "untied"], 6), (["untied", "tied"], 6), (["repeating", "untied"], 7), (["untied", "repeating"], 7),
+      (["tied", "untied"], 6), (["untied", "tied"], 6), (["repeating", "untied"], 7),
+      (["untied", "repeating"], 7),
     ] as [([String], Float)] {
       let found = try ends(linear(names))
       #expect(found.head == [head, head])
@@ -87,17 +90,20 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("untied", "tied", [3, 3], "false"), ("untied", "repeating", [5, 5], "false"),
-    ("tied", "untied", [9, 9], "false"), ("repeating", "untied", [9, 9], "false"),
-    ("tied", "repeating", nil, "true"), ("repeating", "tied", nil, "true"),
-  ] as [(String, String, [Float]?, String)])
+  @Test(
+    arguments: [
+      ("untied", "tied", [3, 3], "false"), ("untied", "repeating", [5, 5], "false"),
+      ("tied", "untied", [9, 9], "false"), ("repeating", "untied", [9, 9], "false"),
+      ("tied", "repeating", nil, "true"), ("repeating", "tied", nil, "true"),
+    ] as [(String, String, [Float]?, String)])
   func theHeadOfAStackIsTheUpperModels(below: String, above: String, head: [Float]?, tie: String) throws {
     try makeModels()
     let found = try ends(stack(below, above))
     #expect(found.head == head)
     #expect(found.tie == tie)
-    #expect(found.embedding == (try bench.tensors(below).first { $0.name == "model.embed_tokens.weight" }?.elements))
+    #expect(
+      found.embedding == (try bench.tensors(below).first { $0.name == "model.embed_tokens.weight" }?.elements)
+    )
   }
 
   // MARK: Two vocabularies

@@ -302,7 +302,9 @@ import Testing
       try merged(missing: "passthrough_singleton", base: true, inputs: ["q"]) == ["x=120", "y=1", "z=2"])
     // A base that lacks a tensor of several models has nothing to go from: their mean is taken.
     #expect(
-      try merged(missing: "passthrough_singleton", base: true, inputs: ["q", "r"]).filter { $0.hasPrefix("z") }
+      try merged(missing: "passthrough_singleton", base: true, inputs: ["q", "r"]).filter {
+        $0.hasPrefix("z")
+      }
         == ["z=3"])
   }
 

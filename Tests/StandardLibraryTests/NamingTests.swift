@@ -47,7 +47,9 @@ import Testing
     return "\nreturn mk.merge { method = 'linear', models = { \(list) }, \(fields) }"
   }
 
-  private static let all = ["qkv_proj": ["q_proj", "k_proj", "v_proj"], "gate_up_proj": ["gate_proj", "up_proj"]]
+  private static let all = [
+    "qkv_proj": ["q_proj", "k_proj", "v_proj"], "gate_up_proj": ["gate_proj", "up_proj"],
+  ]
 
   @Test(arguments: [all, ["gate_up_proj": all["gate_up_proj"]!], ["qkv_proj": all["qkv_proj"]!]])
   func fusedProjectionsAreMatched(fusions: [String: [String]]) throws {
@@ -68,7 +70,8 @@ import Testing
       "return mk.stack { { mk.model(here .. 'split'), layers = { 0, 2 } }, { mk.model(here .. 'fused'), layers = { 1, 2 } } }"
     )
     let key = output.first { $0.name == "model.layers.2.self_attn.k_proj.weight" }
-    #expect(key?.elements == weights(1000).first { $0.name == "model.layers.1.self_attn.k_proj.weight" }?.elements)
+    #expect(
+      key?.elements == weights(1000).first { $0.name == "model.layers.1.self_attn.k_proj.weight" }?.elements)
     #expect(!output.contains { $0.name.contains("qkv") })
   }
 
@@ -94,7 +97,8 @@ import Testing
         == "recipe.lua:2: merge: the models' layers are named in two ways, and would stand side by side: 6 of 14 "
         + "tensors of the layers of 'split' are missing in 'odd', such as 'model.layers.0.self_attn.q_proj.weight', "
         + "and 2 of 10 tensors of the layers of 'odd' are missing in 'split', such as "
-        + "'model.layers.0.self_attn.qkv_proj.weight' (allow_crimes, or --allow-crimes, says that this is meant)")
+        + "'model.layers.0.self_attn.qkv_proj.weight' (allow_crimes, or --allow-crimes, says that this is meant)"
+    )
   }
 
   /// Names of adapters, of quantised weights, of an unknown wrapper, of another architecture.
@@ -104,7 +108,8 @@ import Testing
   ])
   func layersOfOtherNamesAreRefused(name: String, other: String) throws {
     try bench.makeModel("a", weights(0))
-    try bench.makeModel("b", weights(1).map { TestTensor($0.name.replacing(name, with: other), .f32, $0.shape, $0.elements) })
+    try bench.makeModel(
+      "b", weights(1).map { TestTensor($0.name.replacing(name, with: other), .f32, $0.shape, $0.elements) })
     for models in [["a", "b"], ["b", "a"]] {
       #expect(bench.outputError(linear(models)).contains("named in two ways"))
       #expect(
@@ -119,23 +124,33 @@ import Testing
   @Test func extrasOfOneModelAreNoSecondNaming() throws {
     try bench.makeModel("a", weights(0))
     try bench.makeModel(
-      "b", weights(2) + (0..<2).map { TestTensor("model.layers.\($0).cross_attn.q_proj.weight", .f32, [4, 2], [Float](repeating: 3, count: 8)) })
+      "b",
+      weights(2)
+        + (0..<2).map {
+          TestTensor(
+            "model.layers.\($0).cross_attn.q_proj.weight", .f32, [4, 2], [Float](repeating: 3, count: 8))
+        })
     #expect(try bench.output(linear(["a", "b"])).count == weights(0).count + 2)
-    try bench.makeModel("c", weights(2) + [TestTensor("model.layers.0.self_attn.q_proj.bias", .f32, [1], [1])])
-    try bench.makeModel("d", weights(2) + [TestTensor("model.layers.0.self_attn.q_norm.weight", .f32, [1], [1])])
+    try bench.makeModel(
+      "c", weights(2) + [TestTensor("model.layers.0.self_attn.q_proj.bias", .f32, [1], [1])])
+    try bench.makeModel(
+      "d", weights(2) + [TestTensor("model.layers.0.self_attn.q_norm.weight", .f32, [1], [1])])
     #expect(try bench.output(linear(["c", "d"])).count == weights(0).count + 2)
   }
 
-  @Test(arguments: [
-    { (name: String) in "_orig_mod.\(name)" }, { "module.\($0)" }, { "module._orig_mod.\($0)" },
-    { "_orig_mod.module.\($0)" }, { $0.replacing("layers.0.", with: "layers.0._orig_mod.") },
-    { $0.replacing("layers.1.", with: "layers.1._fsdp_wrapped_module._checkpoint_wrapped_module.") },
-  ] as [@Sendable (String) -> String])
+  @Test(
+    arguments: [
+      { (name: String) in "_orig_mod.\(name)" }, { "module.\($0)" }, { "module._orig_mod.\($0)" },
+      { "_orig_mod.module.\($0)" }, { $0.replacing("layers.0.", with: "layers.0._orig_mod.") },
+      { $0.replacing("layers.1.", with: "layers.1._fsdp_wrapped_module._checkpoint_wrapped_module.") },
+    ] as [@Sendable (String) -> String])
   func wrappersOfTrainingAreNoPartOfNames(wrapped: @Sendable (String) -> String) throws {
     try bench.makeModel("a", weights(0))
     try bench.makeModel("b", weights(2).map { TestTensor(wrapped($0.name), .f32, $0.shape, $0.elements) })
     for models in [["a", "b"], ["b", "a"]] {
-      #expect(try bench.output(linear(models)).sorted { $0.name < $1.name } == weights(1).sorted { $0.name < $1.name })
+      #expect(
+        try bench.output(linear(models)).sorted { $0.name < $1.name }
+          == weights(1).sorted { $0.name < $1.name })
     }
     #expect(bench.warnings.isEmpty)
   }

@@ -23,14 +23,21 @@ import Testing
 
   @Test(arguments: [
     ("ties", "weight = 1, density = 50", "", "models[1].density: expected a number from 0 to 1, got 50"),
-    ("dare_ties", "weight = 1, density = -0.1", "", "models[1].density: expected a number from 0 to 1, got -0.1"),
-    ("della", "weight = 1, density = { 0.5, 1.5 }", "", "models[1].density[2]: expected a number from 0 to 1, got 1.5"),
+    (
+      "dare_ties", "weight = 1, density = -0.1", "",
+      "models[1].density: expected a number from 0 to 1, got -0.1"
+    ),
+    (
+      "della", "weight = 1, density = { 0.5, 1.5 }", "",
+      "models[1].density[2]: expected a number from 0 to 1, got 1.5"
+    ),
     (
       "task_arithmetic", "weight = 1", "density = { { filter = 'w', value = 2 } }",
       "parameters.density[1]: expected a number from 0 to 1, got 2"
     ),
     (
-      "breadcrumbs", "weight = 1, gamma = 1.01", "", "models[1].gamma: expected a number from 0 to 1, got 1.01"
+      "breadcrumbs", "weight = 1, gamma = 1.01", "",
+      "models[1].gamma: expected a number from 0 to 1, got 1.01"
     ),
     ("sce", "", "select_topk = 10", "parameters.select_topk: expected a number from 0 to 1, got 10"),
     ("nearswap", "", "t = -1", "parameters.t: expected a number 0 or more, got -1"),
@@ -43,7 +50,8 @@ import Testing
   @Test func whatAFunctionGivesIsCheckedWhenItIsKnown() {
     #expect(
       bench.outputError(merge("ties", "weight = 1, density = function(t) return t.depth * 2 end"))
-        == "recipe.lua:1: tensor 'model.layers.2.w': models[1].density: expected a number from 0 to 1, got 2.0")
+        == "recipe.lua:1: tensor 'model.layers.2.w': models[1].density: expected a number from 0 to 1, got 2.0"
+    )
   }
 
   @Test func boundsAreWithinTheRange() throws {

@@ -52,7 +52,9 @@ import Testing
   /// A slice without layers says where what precedes the layers comes from, or what follows them.
   @Test func slicesOfNoLayers() throws {
     func merged(_ slices: String) throws -> [String: Float] {
-      let output = try bench.output("\(models)\nreturn mk.merge { method = 'linear', parameters = { weight = 1 }, slices = { \(slices) } }")
+      let output = try bench.output(
+        "\(models)\nreturn mk.merge { method = 'linear', parameters = { weight = 1 }, slices = { \(slices) } }"
+      )
       return Dictionary(uniqueKeysWithValues: output.map { ($0.name, $0.elements[0]) })
     }
     let some = "{ sources = { { p, layers = { 0, 2 } }, { q, layers = { 1, 3 } } } }"
@@ -69,7 +71,9 @@ import Testing
     #expect(middle["model.norm.weight"] == 50)
     #expect(middle.count == 6)
     #expect(
-      bench.warnings == ["slices[2]: holds no layer, and is neither the first slice nor the last: it has no effect"])
+      bench.warnings == [
+        "slices[2]: holds no layer, and is neither the first slice nor the last: it has no effect"
+      ])
   }
 
   @Test func sourcesOfASliceGoTogether() throws {

@@ -10,7 +10,9 @@ import Tokenizers
     return vocabulary
   }
 
-  private func mapped(_ json: String, donor: String? = nil) throws -> (text: String, losses: [TokenIDMap.Loss]) {
+  private func mapped(_ json: String, donor: String? = nil) throws -> (
+    text: String, losses: [TokenIDMap.Loss]
+  ) {
     let map = TokenIDMap(
       from: vocabulary(["<unk>", "<s>", "</s>", "a", "<pad>", "<img>", "old"]),
       to: vocabulary(["a", "</s>", "<end>", "<s>", "<img>", "<unk>", "<pad>"]))
@@ -20,14 +22,28 @@ import Tokenizers
   }
 
   @Test(arguments: [
-    (#"{"bos_token_id":1,"eos_token_id":2,"pad_token_id":4}"#, #"{"bos_token_id":3,"eos_token_id":1,"pad_token_id":6}"#),
+    (
+      #"{"bos_token_id":1,"eos_token_id":2,"pad_token_id":4}"#,
+      #"{"bos_token_id":3,"eos_token_id":1,"pad_token_id":6}"#
+    ),
     // Lists, lists of lists, nested configs, names that end otherwise.
     (#"{"eos_token_id":[2,4]}"#, #"{"eos_token_id":[1,6]}"#),
-    (#"{"bad_words_ids":[[3],[1,2]],"suppress_tokens":[1]}"#, #"{"bad_words_ids":[[0],[3,1]],"suppress_tokens":[3]}"#),
-    (#"{"text_config":{"eos_token_id":2},"image_token_index":5}"#, #"{"text_config":{"eos_token_id":1},"image_token_index":4}"#),
+    (
+      #"{"bad_words_ids":[[3],[1,2]],"suppress_tokens":[1]}"#,
+      #"{"bad_words_ids":[[0],[3,1]],"suppress_tokens":[3]}"#
+    ),
+    (
+      #"{"text_config":{"eos_token_id":2},"image_token_index":5}"#,
+      #"{"text_config":{"eos_token_id":1},"image_token_index":4}"#
+    ),
     // What is no id, what has no token, what is null.
-    (#"{"hidden_size":2,"vocab_size":7,"num_tokens":1}"#, #"{"hidden_size":2,"vocab_size":7,"num_tokens":1}"#),
-    (#"{"pad_token_id":-1,"sep_token_id":99,"cls_token_id":null}"#, #"{"pad_token_id":-1,"sep_token_id":99,"cls_token_id":null}"#),
+    (
+      #"{"hidden_size":2,"vocab_size":7,"num_tokens":1}"#, #"{"hidden_size":2,"vocab_size":7,"num_tokens":1}"#
+    ),
+    (
+      #"{"pad_token_id":-1,"sep_token_id":99,"cls_token_id":null}"#,
+      #"{"pad_token_id":-1,"sep_token_id":99,"cls_token_id":null}"#
+    ),
     // Of a list, the tokens that are there.
     (#"{"eos_token_id":[2,6]}"#, #"{"eos_token_id":[1]}"#),
   ])

@@ -155,7 +155,9 @@ private func damageOfCopying(in bytes: [UInt8]) -> (problem: ConfigProblem, plac
     guard line.contains(UInt8(ascii: ":")) else { continue }
     let content = rest.drop(while: { $0 == "-" || $0 == " " })
     let starts = [first, content.first ?? first]
-    if let odd = starts.first(where: { oddSpaces.contains($0) }) { return (.oddSpace(scalar: odd.value), place) }
+    if let odd = starts.first(where: { oddSpaces.contains($0) }) {
+      return (.oddSpace(scalar: odd.value), place)
+    }
   }
   return nil
 }

@@ -50,7 +50,8 @@ enum QuantizationMarks {
 
   /// What stands beside a quantised weight: scales, absolute maxima, minima.
   private static let scales = [
-    ".scales", ".SCB", ".weight.SCB", ".weight_scale", ".weight_scale_inv", ".weight_scales", ".weight.absmax",
+    ".scales", ".SCB", ".weight.SCB", ".weight_scale", ".weight_scale_inv", ".weight_scales",
+    ".weight.absmax",
     ".scale_weight", ".scale", ".weight_scale_2", ".weight_shape", ".input_scale",
   ]
 

@@ -35,7 +35,8 @@ struct FindingsReport {
     let rest = differing.count - names.count
     let list = names.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
     let are = differing.count == 1 ? "has" : "have"
-    return "\(Self.tensors(differing.count)) that cannot be computed with \(are) the first model's values, though "
+    return
+      "\(Self.tensors(differing.count)) that cannot be computed with \(are) the first model's values, though "
       + "others differ: \(list) (\(first.first) and \(first.other))"
   }
 

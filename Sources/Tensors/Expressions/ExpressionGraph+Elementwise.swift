@@ -111,7 +111,8 @@ extension ExpressionGraph {
     }
     if inputs.count == 1 { return another(first) }
     return try add(
-      .identical(isRequired: isRequired), Inputs(inputs), shape: self[first].shape, precision: .single, dtype: self[first].dtype)
+      .identical(isRequired: isRequired), Inputs(inputs), shape: self[first].shape, precision: .single,
+      dtype: self[first].dtype)
   }
 
   /// Scalars that a host function computes from the inputs once they are known.

@@ -10,7 +10,9 @@ import Testing
     let findings = StoreFindings()
     let evaluator = bench.evaluator()
     var outcome: Result<Void, any Error>?
-    try evaluator.store(node, Evaluator.Target(sink: target, dtype: dtype, findings: findings)) { outcome = $0 }
+    try evaluator.store(node, Evaluator.Target(sink: target, dtype: dtype, findings: findings)) {
+      outcome = $0
+    }
     try evaluator.finish()
     try outcome!.get()
     return (findings, target.bytes)
@@ -88,7 +90,9 @@ import Testing
     #expect(found.bytes == [1, 2])
     #expect(found.findings.differing?.first == "file 0")
     #expect(found.findings.differing?.other == "file 2")
-    #expect(try findings(bench, bench.graph.identical(Array(nodes[..<2]), isRequired: false), as: .u8).findings.isEmpty)
+    #expect(
+      try findings(bench, bench.graph.identical(Array(nodes[..<2]), isRequired: false), as: .u8).findings
+        .isEmpty)
     // Nobody asks.
     #expect(try bench.bytes(loose, as: .u8) == [1, 2])
     #expect(throws: TensorError.self) { try findings(bench, bench.graph.identical(nodes), as: .u8) }

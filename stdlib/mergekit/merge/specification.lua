@@ -99,7 +99,7 @@ function M.of(place, truncates, vocabulary)
   end
   local shape, dtype = first, first_dtype
   if rows ~= shape[1] then shape = { rows, table.unpack(shape, 2) } end
-  if dtypes and found.how == "merge" and core.is_float(dtype) then dtype = core.promote(dtypes) end
+  if dtypes and found.how ~= "copy" and core.is_float(dtype) then dtype = core.promote(dtypes) end
   return shared(shape, dtype, is_cut)
 end
 

@@ -31,7 +31,8 @@ extension ModelBinding {
       // Whether its files have a tokenizer, or it has a new one.
       "has_tokenizer": { call in
         let companions = try self.model(call, 1).companions
-        return try call.result(companions.tokenizer != nil || CompanionFiles.hasTokenizer(in: companions.files))
+        return try call.result(
+          companions.tokenizer != nil || CompanionFiles.hasTokenizer(in: companions.files))
       },
       // Whether both have tokenizers that are not read, in equal files.
       "has_same_unread_tokenizer": { call in
