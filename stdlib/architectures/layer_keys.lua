@@ -132,10 +132,23 @@ return {
     qwen2_vl = before_windows(80), qwen2_5_vl = before_windows(80),
   },
 
+  -- What model types demand of lists: an entry that some layer has, or that the last one has.
+  demands = {
+    neomme = { list = "layer_types", has = "full_attention" },
+    gemma4_text = { list = "layer_types", last = "full_attention" },
+    gemma4_unified_text = { list = "layer_types", last = "full_attention" },
+  },
+  -- Entries of layers that go on with what the layer before them found, which must not be the first.
+  followers = { indexer_types = "shared" },
+
+  -- Parts of the names of tensors that layers of some kind share: a stack stores them in the first of these.
+  shared = { "shared_transf." },
+
   -- What a layer does by its number, or by the number of layers, whatever its tensors and config.json are.
   by_number = {
     diffllama = { what = "the weight of the second attention map (lambda_init)" },
     beam = { what = "which residual stream it adds to" },
+    funnel = { what = "which positions it attends by" },
     big_bird = { what = "its random blocks of attention" },
     gpt2 = { what = "the scale of its attention", when = "scale_attn_by_inverse_layer_idx" },
     rwkv = { what = "how often hidden states are halved (rescale_every)" },

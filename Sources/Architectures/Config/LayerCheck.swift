@@ -48,6 +48,7 @@ struct LayerCheck {
     var seen: Set<Columns> = []
     let all = layers.reduce(into: Set<String>()) { $0.formUnion($1.tensors) }
     for tensor in all.union(baseLayers.reduce(into: Set<String>()) { $0.formUnion($1) }).sorted() {
+      if rules.isShared(tensor) { continue }
       let columns = Columns(
         base: baseLayers.map { $0.contains(tensor) }, output: layers.map { $0.tensors.contains(tensor) },
         others: isEverywhere(tensor)

@@ -16,6 +16,7 @@ package struct LayerRules: Sendable {
   let last: Set<String>
   let periods: Set<String>
   private let visible: Set<String>
+  private let shared: [String]
   /// First and last layer of some kind, by the key of the first.
   let ranges: [String: String]
   /// Keys that together count all layers, in order, by the first of them.
@@ -55,6 +56,7 @@ package struct LayerRules: Sendable {
     last = Set(words("last"))
     periods = Set(words("periods"))
     visible = Set(words("visible"))
+    shared = words("shared")
     func groups(_ key: String) -> [[String]] {
       json[key]?.arrayValue?.map { $0.arrayValue?.compactMap(\.stringValue) ?? [] } ?? []
     }
@@ -89,6 +91,21 @@ package struct LayerRules: Sendable {
     guard let kind = section["model_type"]?.stringValue, let rule = json["made"]?[kind] else { return nil }
     return MadeList(rule, section)
   }
+
+  /// What a model type demands of a list.
+  func demand(_ section: JSON) -> (list: String, entry: String, isLast: Bool)? {
+    guard let kind = section["model_type"]?.stringValue, let rule = json["demands"]?[kind],
+      let list = rule["list"]?.stringValue
+    else { return nil }
+    if let entry = rule["last"]?.stringValue { return (list, entry, true) }
+    return rule["has"]?.stringValue.map { (list, $0, false) }
+  }
+
+  /// The entry of a list whose layers go on with what the layer before them found.
+  func follower(in list: String) -> String? { json["followers"]?[list]?.stringValue }
+
+  /// Whether layers of some kind share a tensor, which is stored in the first of them.
+  func isShared(_ tensor: String) -> Bool { shared.contains { tensor.contains($0) } }
 
   /// What a layer of a model type does by its number, or by the number of layers.
   func byNumber(_ section: JSON) -> (what: String, isByCount: Bool)? {

@@ -29,6 +29,7 @@ struct LayerConfigRewriter {
       write(setting, entries, &config)
     }
     addMadeList(&config)
+    checkDemands(config)
     dropPredictionLayers(&config)
     remarkOnNumbers()
   }
@@ -223,6 +224,31 @@ struct LayerConfigRewriter {
     let overruling = rules.overruling(setting.key)
     if overruling.contains(where: { object[$0]?.arrayValue != nil }) { return true }
     return rules.madeList(object).map { overruling.contains($0.key) } ?? false
+  }
+
+  // MARK: Demands
+
+  /// What model types demand of lists, whatever the layers are.
+  private mutating func checkDemands(_ config: JSON) {
+    guard let section = module.countSection, let object = config[path: section] else { return }
+    if let (list, entry, isLast) = rules.demand(object), let entries = object[list]?.arrayValue {
+      let has = (isLast ? entries.last.map { [$0] } ?? [] : entries).contains { $0.stringValue == entry }
+      if !has {
+        remarks.append(
+          OutputConfig.Remark(
+            "config.json: this model type wants \(quoted(entry)) in \((section + [list]).joined(separator: "."))"
+              + (isLast ? " for the last layer" : ""), isError: true))
+      }
+    }
+    for (key, value) in object.objectValue ?? JSONObject() {
+      guard let follower = rules.follower(in: key), let first = value.arrayValue?.first,
+        first.stringValue == follower
+      else { continue }
+      remarks.append(
+        OutputConfig.Remark(
+          "config.json: \((section + [key]).joined(separator: ".")) begins with \(quoted(follower)), which goes on"
+            + " with what a layer before it found", isError: true))
+    }
   }
 
   // MARK: Other

@@ -1,6 +1,7 @@
 --- What a merge needs to know of architectures beside what is inferred from the tensors' names.
 
 local expert_names = require "architectures.expert_names"
+local places = require "architectures.places"
 
 local M = {}
 
@@ -41,26 +42,28 @@ function M.filter_names(model)
   end
 end
 
--- Parts of names outside of the layers that tell where the tensor stands: before the layers, or after them. The first
--- that a name has counts.
-local before_layers = {
-  "embed", "patch", "merger", "ln_pre", "layernorm_pre", "norm_pre", "pre_norm", "conv", "projector",
-}
-local after_layers = {
-  "head", "embed_out", "cls.", "vocab_transform", "vocab_layer_norm", "vocab_projector", "classif", "pooler", "score",
-  "qa_outputs", "vision_adapter",
-}
+local function matches(patterns, name)
+  for _, pattern in ipairs(patterns or {}) do
+    if name:find(pattern) then return true end
+  end
+  return false
+end
+
+-- What is known of the model types of models, found once.
+local own_places = setmetatable({}, { __mode = "k", __index = function(known, model)
+  known[model] = places.by_model_type[(model.config or {}).model_type] or {}
+  return known[model]
+end })
 
 --- Whether a tensor outside of the layers follows them: the output layer with all that belongs to it, poolers and
 --- classifiers, and the final norm.
 function M.follows_layers(model, name, info)
   local lower = name:lower()
-  for _, part in ipairs(after_layers) do
-    if lower:find(part, 1, true) then return true end
-  end
-  for _, part in ipairs(before_layers) do
-    if lower:find(part, 1, true) then return false end
-  end
+  local own = own_places[model]
+  if matches(own.after, lower) then return true end
+  if matches(own.before, lower) then return false end
+  if matches(places.after, lower) then return true end
+  if matches(places.before, lower) then return false end
   local weight = name:gsub("%.[^.]+$", ".weight")
   local kind = model:has(weight) and model:info(weight).kind or info.kind
   return kind == "head" or kind == "norm"

@@ -2,6 +2,7 @@
 
 local architectures = require "mergekit.merge.architectures"
 local bare = require "mergekit.merge.bare"
+local borrowing = require "mergekit.merge.borrowing"
 
 local M = {}
 
@@ -100,10 +101,16 @@ local function contents(cache, model, module)
     if known.model == model and known.module == module.name then return known end
   end
   local found = { model = model, module = module.name, layers = {}, before = {}, after = {} }
+  local is_shared = {}
+  for _, other in ipairs(model.modules) do
+    is_shared[other.name] = other.num_layers == 0 and other.name ~= "multi_modal_projector"
+  end
   for _, name in ipairs(model:names()) do
     local info = model:info(name)
     if info.module ~= module.name then
-      found.before[#found.before + 1] = { name = name, module = info.module }
+      -- What several modules share may follow the layers: a head of its own.
+      local follows = is_shared[info.module] and architectures.follows_layers(model, name, info)
+      table.insert(follows and found.after or found.before, { name = name, module = info.module })
     elseif info.layer then
       found.layers[info.layer] = found.layers[info.layer] or {}
       table.insert(found.layers[info.layer], info.template)
@@ -137,7 +144,10 @@ local function add_layers(list, cache, slice, like, module, number)
     local depth = slice.count > 1 and offset / (slice.count - 1) or 1.0
     for index, source in ipairs(sources) do
       local layer = source.first + offset
-      for _, template in ipairs(contents(cache, source.model, source.module).layers[layer] or {}) do
+      local known = contents(cache, source.model, source.module)
+      known.borrowed = known.borrowed or borrowing.of(known.layers)
+      for _, template in ipairs(known.layers[layer] or {}) do
+        if known.borrowed.holders[template] then goto continue end
         local is_known = false
         for before = 1, index - 1 do
           local other = sources[before]
@@ -150,6 +160,13 @@ local function add_layers(list, cache, slice, like, module, number)
             layer = number + offset, depth = depth,
           })
         end
+        ::continue::
+      end
+      for template, holder in borrowing.wanted(known, layer, number + offset, list.borrowers, source.model) do
+        add(list, {
+          name = with_layer(template, number + offset), template = template, slice = slice,
+          offset = holder - source.first, layer = number + offset, depth = depth,
+        })
       end
     end
   end
@@ -230,7 +247,7 @@ end
 -- @return the names in order, with `by_name`: a place has `name`; `slice`, or `kept`, a model whose tensor stays as it
 --   is; in runs of layers `layer`, `depth`, `template` and `offset`, from 0, too
 function M.place(parts, like, fail)
-  local list = { by_name = {} }
+  local list = { by_name = {}, borrowers = {} }
   for _, part in ipairs(parts) do
     if part.kept then
       for _, name in ipairs(names_of_module(part.kept, part.module)) do add(list, { name = name, kept = part.kept }) end
