@@ -484,7 +484,7 @@ extension LayerRules {
       .deletingLastPathComponent()
     let path = root.appending(path: "stdlib/architectures/layer_keys.lua").path
     let lua = LuaState()
-    try lua.load(try ScriptFile.read(path), name: "layer_keys.lua")
+    try lua.load(try Data(contentsOf: URL(filePath: path)), name: "layer_keys.lua")
     try lua.call(arguments: 0, results: 1)
     return LayerRules(try lua.json(at: -1, "layer_keys"))
   }

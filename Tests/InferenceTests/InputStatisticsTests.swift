@@ -34,7 +34,7 @@ import Testing
 
   private func expected(_ name: String) throws -> [Float] {
     let tensor = try #require(Self.expected.tensor(named: name))
-    return try floats(StoredLeaf(source: tensor, dtype: .f32, count: tensor.shape.reduce(1, *)))
+    return try floats(tensor.leaf)
   }
 
   @Test(arguments: ["llama", "qwen3"]) func statisticsAreThoseOfTransformers(_ name: String) throws {

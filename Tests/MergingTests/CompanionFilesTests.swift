@@ -110,7 +110,7 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: folder.path(link).string,
       withDestinationPath: folder.path(name.contains("/") ? "secret" : "secret/config.json").string)
-    let error = #expect(throws: FileError.self) { try CompanionFiles(in: folder.path("model")) }
+    let error = #expect(throws: FileError.self) { try CompanionFiles(in: ModelDirectory(folder.path("model"))) }
     #expect(
       error
         == .linkLeadsOut(
