@@ -14,6 +14,8 @@ mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)
 mk.moe = core.entry(require "mergekit.moe")
 
+for name, f in pairs(require "mergekit.linear_algebra") do mk[name] = core.entry(f) end
+
 mk.tokenizer = { union = core.entry(require("mergekit.tokens.tokenizer").union) }
 
 -- `mk.stack` has two meanings, told apart by what is given: tensors become slices of a new dimension,

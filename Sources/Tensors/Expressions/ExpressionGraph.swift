@@ -43,6 +43,8 @@ package final class ExpressionGraph {
     var generation: UInt32
     /// What the node has charged.
     var cost: Int
+    /// Under which equal nodes find this one; `nil` if none are to.
+    var hash: UInt32?
     var result: BarrierResult?
   }
 
@@ -88,7 +90,7 @@ package final class ExpressionGraph {
   /// Bytes that a node charges: what its slot and its share of the shape take, about.
   package static let nodeCost = 160
 
-  private(set) var nodes: [Node] = []
+  var nodes: [Node] = []
   private var free: [Int32] = []
   private var pendingRelease: [NodeID] = []
   /// What the open scopes release, the outermost's first; see `scope`.
@@ -99,6 +101,12 @@ package final class ExpressionGraph {
   package var charge: (Int) throws -> Void = { _ in }
   /// Told when nodes are gone.
   package var discharge: (Int) -> Void = { _ in }
+
+  /// Bytes of whole matrices that a decomposition may hold.
+  package var matrixMemory = 2_000_000_000
+
+  /// The nodes that equal ones are.
+  var table = NodeTable()
 
   /// Nodes that are alive.
   package var liveCount: Int { nodes.count - free.count }
@@ -112,6 +120,8 @@ package final class ExpressionGraph {
   func add(
     _ operation: Operation, _ inputs: Inputs = .none, shape: Shape, precision: Precision, dtype: DType?
   ) throws -> NodeID {
+    let (same, hash) = existing(operation, inputs, shape, precision, dtype)
+    if let same { return another(same) }
     let cost = Self.cost(operation, inputs)
     try charge(cost)
     for index in 0..<inputs.count { retain(inputs[index]) }
@@ -119,13 +129,15 @@ package final class ExpressionGraph {
       let generation = nodes[Int(slot)].generation &+ 1
       nodes[Int(slot)] = Node(
         operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
-        references: 1, generation: generation, cost: cost)
+        references: 1, generation: generation, cost: cost, hash: hash)
+      if let hash { table.insert(slot, hash) }
       return owned(NodeID(index: slot))
     }
     nodes.append(
       Node(
         operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
-        references: 1, generation: 0, cost: cost))
+        references: 1, generation: 0, cost: cost, hash: hash))
+    if let hash { table.insert(Int32(nodes.count - 1), hash) }
     return owned(NodeID(index: Int32(nodes.count - 1)))
   }
 
@@ -153,6 +165,7 @@ package final class ExpressionGraph {
         pendingRelease.removeLast()
         continue
       }
+      forget(next)
       // What the node held goes last, when the graph is whole again: its end may run code of the host.
       let operation = nodes[index].operation
       let inputs = nodes[index].inputs
@@ -243,6 +256,7 @@ package final class ExpressionGraph {
     let inputs = nodes[index].inputs
     let former = nodes[index].operation
     defer { withExtendedLifetime(former) {} }
+    forget(node)
     discharge(nodes[index].cost - Self.nodeCost)
     nodes[index].cost = Self.nodeCost
     nodes[index].operation = operation
