@@ -26,7 +26,11 @@ let package = Package(
     .target(name: "Basics", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
     // Multi-versioned SIMD kernels.
     .target(name: "CKernels"),
-    .target(name: "Tensors", dependencies: ["CKernels"]),
+    // OpenBLAS and LAPACK, always as an archive.
+    .target(
+      name: "CBLAS",
+      linkerSettings: [.linkedLibrary(":libopenblas.a"), .linkedLibrary("m"), .linkedLibrary("pthread")]),
+    .target(name: "Tensors", dependencies: ["CKernels", "CBLAS"]),
     .target(
       name: "Checkpoints",
       dependencies: ["Basics", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),
@@ -46,14 +50,10 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),
       ]),
-    // Matrix products by OpenBLAS, always as an archive.
-    .target(
-      name: "CBLAS",
-      linkerSettings: [.linkedLibrary(":libopenblas.a"), .linkedLibrary("m"), .linkedLibrary("pthread")]),
     // Forward passes of decoders over any lazy model, one matrix at a time.
     .target(
       name: "Inference",
-      dependencies: ["CBLAS", "CKernels", "Basics", "Tensors", "Checkpoints", "Merging"]),
+      dependencies: ["CKernels", "Basics", "Tensors", "Checkpoints", "Merging"]),
     // A Lua state in Swift terms; knows no tensor.
     .systemLibrary(
       name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev", "pkg-config"])]),

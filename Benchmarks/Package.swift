@@ -10,7 +10,10 @@ let package = Package(
   ],
   targets: [
     .target(name: "CKernels"),
-    .target(name: "Tensors", dependencies: ["CKernels"]),
+    .target(
+      name: "CBLAS",
+      linkerSettings: [.linkedLibrary(":libopenblas.a"), .linkedLibrary("m"), .linkedLibrary("pthread")]),
+    .target(name: "Tensors", dependencies: ["CKernels", "CBLAS"]),
     .executableTarget(
       name: "Primitives",
       dependencies: ["Tensors", .product(name: "Benchmark", package: "benchmark")],

@@ -55,17 +55,3 @@ struct MatrixProduct: Sendable {
     }
   }
 }
-
-/// A range cut into blocks of nearly the same size, by its length alone.
-struct Blocks: Sendable {
-  let count: Int
-  let number: Int
-
-  /// As few blocks as are needed for none to have more than `most` elements.
-  init(count: Int, most: Int) {
-    self.count = count
-    number = (count + most - 1) / most
-  }
-
-  subscript(_ block: Int) -> Range<Int> { block * count / number..<(block + 1) * count / number }
-}

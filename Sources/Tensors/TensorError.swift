@@ -20,6 +20,15 @@ package enum TensorError: Error, Equatable {
   case differing(first: String, other: String)
   case resultTooLarge(bytes: Int)
   case inDeferred(operation: String)
+  case needsMatrix(operation: String, Shape)
+  case needsSquare(operation: String, Shape)
+  case notMultiplicable(Shape, Shape)
+  case badRank(operation: String, rank: Int, most: Int)
+  case matrixTooLarge(operation: String, Shape, bytes: Int, limit: Int)
+  case notFinite(operation: String)
+  case notSymmetric(operation: String, row: Int, column: Int)
+  case notPositiveDefinite(operation: String, pivot: Int, size: Int)
+  case notConverged(operation: String)
   case cancelled
 }
 
@@ -69,9 +78,33 @@ extension TensorError: CustomStringConvertible {
       "a reduction's result of \(bytes / 1_000_000) MB does not fit in memory; reduce another dimension, or narrow the tensor first"
     case .inDeferred(let operation):
       "\(operation): not within a function given to defer, whose arguments are numbers already"
+    case .needsMatrix(let operation, let shape):
+      "\(operation): expected a matrix, got shape \(shape)"
+    case .needsSquare(let operation, let shape):
+      "\(operation): expected a square matrix, got shape \(shape)"
+    case .notMultiplicable(let first, let second):
+      "matmul: shapes \(first) and \(second) cannot be multiplied (expected [m, k] and [k, n], with the same leading dimensions or none)"
+    case .badRank(let operation, let rank, let most):
+      "\(operation): rank is \(rank), expected 1 to \(most)"
+    case .matrixTooLarge(let operation, let shape, let bytes, let limit):
+      "\(operation) of \(shape) needs \(gigabytes(bytes)) GB, and --matrix-memory allows \(gigabytes(limit)) GB"
+    case .notFinite(let operation):
+      "\(operation): the matrix has elements that are NaN or infinite"
+    case .notSymmetric(let operation, let row, let column):
+      "\(operation): the matrix is not symmetric (elements [\(row), \(column)] and [\(column), \(row)] differ)"
+    case .notPositiveDefinite(let operation, let pivot, let size):
+      "\(operation): the matrix is not positive definite (pivot \(pivot) of \(size)); a ridge may help"
+    case .notConverged(let operation):
+      "\(operation): the decomposition did not converge, or memory is short"
     case .cancelled:
       "interrupted"
     }
+  }
+
+  /// With one decimal.
+  private func gigabytes(_ bytes: Int) -> String {
+    let tenths = (bytes + 50_000_000) / 100_000_000
+    return "\(tenths / 10).\(tenths % 10)"
   }
 
   private func number(_ value: Double) -> String {

@@ -21,6 +21,8 @@ mk.moe = core.entry(require "mergekit.moe")
 -- What methods do with task vectors, as functions of lists of tensors.
 for name, part in pairs(require("mergekit.methods.parts").functions) do mk[name] = part end
 
+for name, f in pairs(require "mergekit.linear_algebra") do mk[name] = core.entry(f) end
+
 mk.assert_close = core.entry(require("mergekit.testing").assert_close)
 
 mk.tokenizer = { union = core.entry(require("mergekit.tokens.tokenizer").union) }

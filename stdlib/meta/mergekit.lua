@@ -176,6 +176,35 @@ function tensor:topk_mask(k) end
 ---@return mk.tensor
 function tensor:rank(dim) end
 
+--- The product of [m, k] and [k, n]; leading dimensions are batches, of both or of one. Transposes are free. A product
+--- with k up to 512 is computed where its elements are wanted, and never stored. `a:transpose():matmul(a)` is
+--- `mk.gram(a)`, in float64.
+---
+---     local delta = b:matmul(a) * (alpha / rank)   -- what an adapter adds
+---@param other mk.tensor
+---@return mk.tensor
+function tensor:matmul(other) end
+--- u [m, r], s [r] descending and vt [r, n] with tensor = u · diag(s) · vt. The largest element of each row of vt is
+--- positive. By the Gram matrix of the smaller side in float64: singular values below 2⁻²⁵ of the largest are lost. A
+--- `rank` below half of the size is found by a random sketch and power `iterations` (default 2).
+---
+---     local u, s, vt = delta:svd { rank = 64 }
+---     local again = (u * s):matmul(vt)
+---@param options { rank: integer?, iterations: integer? }?
+---@return mk.tensor u
+---@return mk.tensor s
+---@return mk.tensor vt
+function tensor:svd(options) end
+--- Eigenvalues [n], ascending, and eigenvectors [n, n] in columns, of a symmetric matrix.
+---@return mk.tensor values
+---@return mk.tensor vectors
+function tensor:eigh() end
+--- The solution x of (self + ridge · 1) · x = b, for a symmetric positive definite matrix; b is a vector or a matrix.
+---@param b mk.tensor
+---@param options { ridge: (number|mk.tensor)? }?
+---@return mk.tensor
+function tensor:solve(b, options) end
+
 --- One size may be −1, which is then worked out.
 --- ```lua
 --- local rows = mk.zeros({ 4, 6 }):reshape(-1, 3)                     -- [8, 3]
@@ -271,6 +300,43 @@ function mk.randn(shape) end
 ---@param shape mk.shape
 ---@return mk.tensor
 function mk.bernoulli(p, shape) end
+
+--- The products of the slices of a dimension of a matrix with each other, in float64: aᵀ · a for the last dimension
+--- (the default), a · aᵀ for the first. Accumulated tile by tile.
+---@param a mk.tensor
+---@param dim integer?
+---@return mk.tensor
+function mk.gram(a, dim) end
+--- The identity matrix.
+---@param size integer
+---@return mk.tensor
+function mk.eye(size) end
+--- The orthogonal factor of a polar decomposition, u · vt: the nearest matrix with orthonormal columns, or rows.
+---@param a mk.tensor
+---@return mk.tensor
+function mk.polar(a) end
+--- The pseudoinverse. Singular values up to `rtol` times the largest count as zero (default: float32's rounding).
+---@param a mk.tensor
+---@param rtol number?
+---@return mk.tensor
+function mk.pinv(a, rtol) end
+--- (s + ridge)^power of a symmetric matrix without negative eigenvalues.
+---@param s mk.tensor
+---@param power number
+---@param ridge number|mk.tensor?
+---@return mk.tensor
+function mk.matrix_power(s, power, ridge) end
+--- (s + ridge)^-½.
+---@param s mk.tensor
+---@param ridge number|mk.tensor?
+---@return mk.tensor
+function mk.inverse_sqrt(s, ridge) end
+--- scale · a · b, which is never stored: what an adapter adds to a weight.
+---@param a mk.tensor
+---@param b mk.tensor
+---@param scale number|mk.tensor?
+---@return mk.tensor
+function mk.low_rank(a, b, scale) end
 
 --- Joins tensors along a dimension (default 1).
 ---@param tensors mk.tensor[]

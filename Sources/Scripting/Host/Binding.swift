@@ -5,6 +5,7 @@ var allBindings: [any Binding.Type] {
   [
     LibraryBinding.self,
     TensorBinding.self, CreationBinding.self, CombinationBinding.self, DeferBinding.self,
+    LinearAlgebraBinding.self,
     ModelBinding.self, DerivedModelBinding.self, AdapterBinding.self, InferenceBinding.self,
     VocabularyBinding.self, TokenizerBinding.self,
   ]

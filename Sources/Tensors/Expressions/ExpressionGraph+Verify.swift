@@ -113,6 +113,9 @@ extension ExpressionGraph {
     case .gather(let dimension, let indices):
       return indices.allSatisfy { (0..<shapes[0].dimensions[dimension]).contains($0) }
         && shapes[0].replacing(dimension, with: indices.count) == node.shape
+    case .product:
+      return shapes.allSatisfy { $0.rank == 2 } && shapes[0].dimensions[1] == shapes[1].dimensions[0]
+        && node.shape == Shape([shapes[0].dimensions[0], shapes[1].dimensions[1]])
     case .reduce(_, let dimension):
       let reduced = dimension.map { shapes[0].replacing($0, with: 1) } ?? .scalar
       return shapes.allSatisfy { $0 == shapes[0] } && reduced == node.shape

@@ -43,6 +43,8 @@ package final class ExpressionGraph {
     var generation: UInt32
     /// What the node has charged.
     var cost: Int
+    /// Under which equal nodes find this one; `nil` if none are to.
+    var hash: UInt32?
     var result: BarrierResult?
   }
 
@@ -88,7 +90,7 @@ package final class ExpressionGraph {
   /// Bytes that a node charges: what its slot and its share of the shape take, about.
   package static let nodeCost = 160
 
-  private(set) var nodes: [Node] = []
+  var nodes: [Node] = []
   private var free: [Int32] = []
   private var pendingRelease: [NodeID] = []
   /// What the open scopes release, the outermost's first; see `scope`.
@@ -102,6 +104,11 @@ package final class ExpressionGraph {
 
   /// Threads that compute, each with a working set of its own.
   package var workers = 1
+  /// Bytes of whole matrices that a decomposition may hold.
+  package var matrixMemory = 2_000_000_000
+
+  /// The nodes that equal ones are.
+  var table = NodeTable()
 
   /// Nodes that are alive.
   package var liveCount: Int { nodes.count - free.count }
@@ -115,6 +122,8 @@ package final class ExpressionGraph {
   func add(
     _ operation: Operation, _ inputs: Inputs = .none, shape: Shape, precision: Precision, dtype: DType?
   ) throws -> NodeID {
+    let (same, hash) = existing(operation, inputs, shape, precision, dtype)
+    if let same { return another(same) }
     let cost = cost(operation, inputs, shape)
     try charge(cost)
     for index in 0..<inputs.count { retain(inputs[index]) }
@@ -122,13 +131,15 @@ package final class ExpressionGraph {
       let generation = nodes[Int(slot)].generation &+ 1
       nodes[Int(slot)] = Node(
         operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
-        references: 1, generation: generation, cost: cost)
+        references: 1, generation: generation, cost: cost, hash: hash)
+      if let hash { table.insert(slot, hash) }
       return owned(NodeID(index: slot))
     }
     nodes.append(
       Node(
         operation: operation, inputs: inputs, shape: shape, precision: precision, dtype: dtype,
-        references: 1, generation: 0, cost: cost))
+        references: 1, generation: 0, cost: cost, hash: hash))
+    if let hash { table.insert(Int32(nodes.count - 1), hash) }
     return owned(NodeID(index: Int32(nodes.count - 1)))
   }
 
@@ -160,6 +171,7 @@ package final class ExpressionGraph {
         pendingRelease.removeLast()
         continue
       }
+      forget(next)
       // What the node held goes last, when the graph is whole again: its end may run code of the host.
       let operation = nodes[index].operation
       let inputs = nodes[index].inputs
@@ -250,6 +262,7 @@ package final class ExpressionGraph {
     let inputs = nodes[index].inputs
     let former = nodes[index].operation
     defer { withExtendedLifetime(former) {} }
+    forget(node)
     discharge(nodes[index].cost - Self.nodeCost)
     nodes[index].cost = Self.nodeCost
     nodes[index].operation = operation

@@ -56,6 +56,9 @@ package enum Operation {
   /// Ranks 1…n along the last dimension, ascending; equal values keep their order.
   case rank
 
+  /// The product of two matrices, row by row.
+  case product
+
   /// The reduction of as many elements as there are inputs; for `.dot`, of the first half of the inputs
   /// with the second. In float64, and its square root if asked for.
   case fold(Reduction, takesRoot: Bool)

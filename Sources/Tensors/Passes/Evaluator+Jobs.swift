@@ -93,7 +93,7 @@ extension Evaluator {
         // All are counted before the first can end.
         let sweeps = try stage.compactMap { try launch($0, of: job) }
         job.outstanding = sweeps.count
-        for sweep in sweeps { pool.submit(sweep) }
+        for sweep in sweeps { submit(sweep) }
       } catch { job.failure = error }
     }
   }

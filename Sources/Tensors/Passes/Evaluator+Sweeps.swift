@@ -19,7 +19,10 @@ extension Evaluator {
     }
     let results = try kernel.results.map { try makeRoom($0.shape.count, $0.precision) }
     let work = kernel.makeWork(inputs, into: results.map(\.sink))
-    return Sweep(partition: kernel.partition, work: work, order: job.order) { [weak self, graph] in
+    let bytes = kernel.workingBytes
+    return Sweep(partition: kernel.partition, work: work, order: job.order, heldBytes: bytes) {
+      [weak self, graph] in
+      self?.letGo(ofMatrixBytes: bytes)
       self?.ended(job, $0) { graph.settle(node, as: CallResults(results.map { .elements($0.leaf) })) }
     }
   }

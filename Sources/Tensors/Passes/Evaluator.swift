@@ -46,6 +46,9 @@ package final class Evaluator {
   var inFlight: Set<NodeID> = []
   var inFlightMaterialised: Set<NodeID> = []
   var isInDeferredCall = false
+  /// Bytes of whole matrices that kernels hold, and those that wait for them to go.
+  var matrixBytes = 0
+  var waitingForMatrices: [Sweep] = []
 
   /// Expressions that are under way.
   package var jobCount: Int { jobs.count }
@@ -153,6 +156,8 @@ package final class Evaluator {
     waiting = []
     inFlight = []
     inFlightMaterialised = []
+    matrixBytes = 0
+    waitingForMatrices = []
     dropped.forEach(letGo)
   }
 }

@@ -2,16 +2,27 @@
 ///
 /// Its inputs are computed where it reads them, and its results land in scratch. Those do not depend on the number
 /// of workers: units are cut by shapes alone.
-package protocol Kernel: Sendable {
+package protocol Kernel: Sendable, Hashable {
   /// Its name in scripts.
   var name: String { get }
   /// What the results are like.
   var results: [ResultForm] { get }
   /// How the work is cut.
   var partition: Partition { get }
+  /// Bytes of whole matrices that the work holds, beside its scratch.
+  var workingBytes: Int { get }
 
   /// The work from the inputs, in their order, into the results.
   func makeWork(_ inputs: [KernelInput], into results: [any ByteSink]) -> any SweepWork
+}
+
+/// Work of which only what a worker does has to be said.
+struct KernelWork: SweepWork {
+  let worker: @Sendable (_ index: Int) -> any SweepWorker
+
+  init(_ worker: @escaping @Sendable (_ index: Int) -> any SweepWorker) { self.worker = worker }
+
+  func makeWorker(index: Int) -> any SweepWorker { worker(index) }
 }
 
 /// What a kernel reads: an expression, computed over and over where its elements are asked for.

@@ -6,6 +6,8 @@ final class Sweep: @unchecked Sendable {
   let work: any SweepWork
   /// Sweeps of lower order go first.
   let order: Int
+  /// Bytes of whole matrices that it holds while it runs.
+  let heldBytes: Int
   /// Runs on the thread that builds expressions, once all units are done or one has failed.
   let finished: ((any Error)?) -> Void
 
@@ -15,8 +17,10 @@ final class Sweep: @unchecked Sendable {
   var failure: (any Error)?
 
   init(
-    partition: Partition, work: any SweepWork, order: Int = 0, finished: @escaping ((any Error)?) -> Void
+    partition: Partition, work: any SweepWork, order: Int = 0, heldBytes: Int = 0,
+    finished: @escaping ((any Error)?) -> Void
   ) {
+    self.heldBytes = heldBytes
     self.partition = partition
     self.work = work
     self.order = order

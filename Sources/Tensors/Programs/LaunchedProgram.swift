@@ -44,6 +44,16 @@ struct LaunchedProgram: Sendable {
     var line: RankLine?
   }
 
+  /// As `Program.Product`.
+  struct Product: Sendable {
+    var left: LaunchedProgram
+    var right: LaunchedProgram
+    var rows: Int
+    var inner: Int
+    var columns: Int
+    var offset: Int
+  }
+
   struct RankLine: Sendable {
     var factor: Float
     var addend: Float
@@ -56,6 +66,7 @@ struct LaunchedProgram: Sendable {
   var masks: [Mask]
   var splices: [Splice]
   var rankings: [Ranking]
+  var products: [Product]
   var folds: [Program.Fold]
   var instructions: [Program.Instruction]
   var registerCount: Int
@@ -65,7 +76,7 @@ struct LaunchedProgram: Sendable {
   /// Bytes of one element of every leaf that a tile holds.
   var bytesPerElement: Int {
     leaves.reduce(0) { $0 + ($1.run == nil ? $1.width : 0) }
-      + splices.flatMap(\.pieces).reduce(0) { max($0, $1.bytesPerElement) }
+      + splices.flatMap(\.pieces).reduce(0) { max($0, $1.bytesPerElement) } + 4 * products.count
   }
 }
 
@@ -126,6 +137,12 @@ extension LaunchedProgram {
         line: $0.line.map {
           RankLine(factor: Float(scalars[Int(~$0.factor)]), addend: Float(scalars[Int(~$0.addend)]))
         })
+    }
+    products = try program.products.map {
+      Product(
+        left: try LaunchedProgram($0.left, graph: graph, masks: kept, scalar: scalar),
+        right: try LaunchedProgram($0.right, graph: graph, masks: kept, scalar: scalar),
+        rows: $0.rows, inner: $0.inner, columns: $0.columns, offset: $0.offset)
     }
     folds = program.folds
     instructions = program.instructions

@@ -36,7 +36,9 @@ extension Program {
     }
     guard bitRoots.allSatisfy(roots.indices.contains) else { throw Defect.root }
     try verifyMaps(stored)
-    for nested in splices.flatMap(\.pieces) + rankings.map(\.program) { try nested.verify(stored: stored) }
+    for nested in splices.flatMap(\.pieces) + rankings.map(\.program)
+      + products.flatMap({ [$0.left, $0.right] })
+    { try nested.verify(stored: stored) }
   }
 
   private func verifyMaps(_ stored: (NodeID) -> Int) throws {
@@ -59,6 +61,7 @@ extension Program {
     case .random, .bernoulli: return draws.indices.contains(index)
     case .mask: return masks.indices.contains(index)
     case .splice: return splices.indices.contains(index)
+    case .product: return products.indices.contains(index)
     case .rank, .belowRankLine: return rankings.indices.contains(index)
     case .fold: return folds.indices.contains(index)
     case .fill: return instruction.first < 0 && scalars.indices.contains(Int(~instruction.first))

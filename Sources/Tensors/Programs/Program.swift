@@ -8,7 +8,7 @@ package struct Program {
   package typealias Operand = Int32
 
   enum Code: Sendable {
-    case load, random, mask, splice, rank, fill, convert, select, fold
+    case load, random, mask, splice, rank, product, fill, convert, select, fold
     /// Whether a uniform draw is below a scalar, as bits.
     case bernoulli
     /// Whether a vector is below the line of a ranking, as bits.
@@ -31,7 +31,7 @@ package struct Program {
   package struct Instruction: Sendable {
     var code: Code
     package var destination: Int32
-    /// Operands; `first` of load, random, bernoulli, mask, splice, rank, belowRankLine and fold is an index into the program's
+    /// Operands; `first` of load, random, bernoulli, mask, splice, rank, product, belowRankLine and fold is an index into the program's
     /// lists.
     package var first: Operand = 0
     var second: Operand = 0
@@ -103,6 +103,21 @@ package struct Program {
     var line: RankLine?
   }
 
+  /// A product of matrices, of which the right one is held whole by each worker, and the left one read by rows.
+  struct Product {
+    var left: Program
+    var right: Program
+    var rows: Int
+    var inner: Int
+    var columns: Int
+    /// Where the program's elements begin in the product.
+    var offset: Int
+
+    /// Rows that are computed together: enough for BLAS to be fast. By the shape alone, for they decide about the
+    /// last bits.
+    static func rowsOfBlock(columns: Int) -> Int { max(16, Partition.chunk / max(1, columns)) }
+  }
+
   /// factor · rank + addend; both are scalars.
   struct RankLine {
     var factor: Operand
@@ -126,6 +141,7 @@ package struct Program {
   var masks: [Mask] = []
   var splices: [Splice] = []
   var rankings: [Ranking] = []
+  var products: [Product] = []
   var folds: [Fold] = []
   package var instructions: [Instruction] = []
   package var registerCount = 0
@@ -143,7 +159,7 @@ extension Program {
   /// twice.
   func forEachRegister(of instruction: Instruction, _ body: (Int32) -> Void) {
     switch instruction.code {
-    case .load, .random, .bernoulli, .splice, .rank: break
+    case .load, .random, .bernoulli, .splice, .rank, .product: break
     case .mask, .belowRankLine: body(instruction.second)
     case .fill: break
     case .convert, .unary: body(instruction.first)
@@ -160,7 +176,7 @@ extension Program {
   mutating func rename(_ instruction: inout Instruction, _ register: (Int32) -> Int32) {
     func real(_ operand: Operand) -> Operand { operand >= 0 ? register(operand) : operand }
     switch instruction.code {
-    case .load, .random, .bernoulli, .splice, .rank, .fill: break
+    case .load, .random, .bernoulli, .splice, .rank, .product, .fill: break
     case .mask, .belowRankLine: instruction.second = real(instruction.second)
     case .convert, .unary: instruction.first = real(instruction.first)
     case .binary, .pair:
@@ -196,5 +212,9 @@ extension Program {
     }
     for splice in splices { for piece in splice.pieces { piece.forEachNode(body) } }
     for ranking in rankings { ranking.program.forEachNode(body) }
+    for product in products {
+      product.left.forEachNode(body)
+      product.right.forEachNode(body)
+    }
   }
 }

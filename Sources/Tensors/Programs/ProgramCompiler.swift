@@ -75,7 +75,7 @@ struct ProgramCompiler {
       program.masks.append(
         Program.Mask(selection: node.inputs[1], cut: node.inputs[2], map: map(of: entry)))
       return append(.mask, Int32(program.masks.count - 1), input)
-    case .concatenate, .gather, .rank:
+    case .concatenate, .gather, .rank, .product:
       return try emitNested(node, offset: map(of: entry).offset)
     case .identical:
       throw TensorError.identicalComputed(graph.dtype(of: entry.node))
@@ -117,6 +117,13 @@ struct ProgramCompiler {
         Program.Splice(
           layout: .slices(indices: indices, source: source, inner: inner), pieces: programs, offset: offset))
       return append(.splice, Int32(program.splices.count - 1))
+    case .product:
+      let inner = graph[node.inputs[1]].shape.dimensions[0]
+      program.products.append(
+        Program.Product(
+          left: programs[0], right: programs[1], rows: node.shape.dimensions[0], inner: inner,
+          columns: node.shape.dimensions[1], offset: offset))
+      return append(.product, Int32(program.products.count - 1))
     default:
       let row = node.shape.dimensions[node.shape.rank - 1]
       program.rankings.append(Program.Ranking(program: programs[0], row: row, offset: offset))

@@ -182,7 +182,7 @@ struct ProgramTracer {
     } else if isResult(key.node) || isRepeatedNest(key.node, traits) {
       entry.source = materialised.masks.contains(key.node) ? .mask : .result
     } else if traits.kind == .nested {
-      enterNested(graph.nodes[index], isRow: traits.isExpensive)
+      enterNested(graph.nodes[index])
       entry.isExpensive = traits.isExpensive
     } else {
       enterOperands(of: key, traits, &entry)
@@ -220,15 +220,24 @@ struct ProgramTracer {
     return true
   }
 
-  private mutating func enterNested(_ node: ExpressionGraph.Node, isRow: Bool) {
+  private mutating func enterNested(_ node: ExpressionGraph.Node) {
     for input in 0..<node.inputs.count {
       var tracer = ProgramTracer(
         graph: graph, materialised: materialised, own: own, precision: outline.precision,
         count: graph[node.inputs[input]].shape.count, depth: depth + 1, nested: nested)
       outline.nested.append(tracer.trace([node.inputs[input]]))
     }
-    if isRow {
-      outline.granularity = max(outline.granularity, node.shape.dimensions[node.shape.rank - 1])
+    outline.granularity = max(outline.granularity, node.granularity)
+  }
+}
+
+extension ExpressionGraph.Node {
+  /// Elements of a nested operation that are computed together.
+  fileprivate var granularity: Int {
+    switch operation {
+    case .rank: shape.dimensions[shape.rank - 1]
+    case .product: Program.Product.rowsOfBlock(columns: shape.dimensions[1]) * shape.dimensions[1]
+    default: 1
     }
   }
 }
