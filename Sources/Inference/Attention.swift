@@ -1,4 +1,5 @@
 import CKernels
+import Tensors
 
 /// Causal attention of queries to the keys and values of their own prompt, with several heads of queries for
 /// each head of keys.

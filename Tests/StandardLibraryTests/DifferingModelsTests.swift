@@ -326,7 +326,7 @@ import Testing
       try bench.write("{}", to: "t-\(name)/tokenizer_config.json")
     }
     func template(_ value: String, _ names: [String] = ["t-one", "t-two", "t-three"]) throws -> String {
-      bench.options.policy = .replace
+      bench.options.output.policy = .replace
       let list = names.map { "{ mk.model(here .. '\($0)'), weight = 1 }" }.joined(separator: ", ")
       try bench.lines(
         "mk.merge { method = 'linear', models = { \(list) }, chat_template = \(value) }:save(here .. 'out')"

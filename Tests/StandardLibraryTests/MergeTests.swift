@@ -239,7 +239,7 @@ import Testing
   @Test func anIgnoredBaseIsAnInputAndGivesTheFiles() throws {
     try bench.write(#"{"from": "b"}"#, to: "b/config.json")
     try bench.write("{}", to: "b/tokenizer.json")
-    bench.options.policy = .replace
+    bench.options.output.policy = .replace
     for models in [
       "{ { a, weight = 1 }, { b, weight = 3 } }", "{ { a, weight = 1 } }, parameters = { weight = 3 }",
     ] {

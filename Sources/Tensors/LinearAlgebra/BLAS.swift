@@ -8,7 +8,7 @@ package enum BLAS {
   private static let turn = Mutex(())
   private static let takesTurns = openblas_get_parallel() != OPENBLAS_THREAD
 
-  static func inTurn<Result>(_ body: () -> Result) -> Result {
+  package static func inTurn<Result>(_ body: () -> Result) -> Result {
     if takesTurns { turn.withLock { _ in body() } } else { body() }
   }
 

@@ -17,6 +17,7 @@ private struct RowSums: Kernel {
     ]
   }
   var partition: Partition { .linear(count: rows, size: 1) }
+  let workingBytes = 0
 
   func makeWork(_ inputs: [KernelInput], into results: [any ByteSink]) -> any SweepWork {
     Work(kernel: self, input: inputs[0], results: results)
