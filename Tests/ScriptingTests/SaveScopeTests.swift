@@ -55,7 +55,7 @@ import Testing
     )
     #expect(try bench.checkpoint("out/old").names == ["kept"])
     #expect(failure("m:save(here .. 'out/new') m:save(here .. 'out/new', { force = true })") == nil)
-    bench.options.policy = .replace
+    bench.options.output.policy = .replace
     #expect(failure("m:save(here .. 'out/old')") == nil)
     #expect(try bench.checkpoint("out/old").names == ["x"])
   }

@@ -212,7 +212,7 @@ import Testing
 
   /// The tokenizer's files of a model with the vocabulary that an expression makes of its own, `v`.
   private func written(_ expression: String, of name: String = "m") throws -> [String: String] {
-    bench.options.policy = .replace
+    bench.options.output.policy = .replace
     _ = try bench.lines(
       """
       local m = mk.model(here .. '\(name)')
