@@ -9,12 +9,15 @@ package enum TensorError: Error, Equatable {
   case badReshape(from: Shape, to: [Int])
   case badRange(operation: String, start: Int, length: Int, size: Int)
   case badIndex(operation: String, index: Int, size: Int)
+  case badLazyIndex(operation: String, Double, size: Int)
+  case needsVector(operation: String, Shape)
   case notArithmetic(operation: String, DType)
   case notFloat(operation: String, DType)
   case badCount(operation: String, k: Double, count: Int)
   case needsScalar(operation: String, Shape)
   case needsTensor(operation: String)
   case noInputs(operation: String)
+  case badShare(operation: String, Double)
   case rowTooLong(operation: String, length: Int)
   case identicalComputed(DType)
   case differing(first: String, other: String)
@@ -56,6 +59,10 @@ extension TensorError: CustomStringConvertible {
       "\(operation): \(length) elements from \(start) on are not within a dimension of size \(size)"
     case .badIndex(let operation, let index, let size):
       "\(operation): index \(index) is not within a dimension of size \(size) (expected 1 to \(size))"
+    case .badLazyIndex(let operation, let index, let size):
+      "\(operation): index \(number(index)) is not a whole number within a dimension of size \(size) (expected 1 to \(size))"
+    case .needsVector(let operation, let shape):
+      "\(operation): expected a vector, got shape \(shape)"
     case .notArithmetic(let operation, let dtype):
       "\(operation): a tensor of dtype \(dtype.rawValue) can only be copied, not computed with"
     case .notFloat(let operation, let dtype):
@@ -68,6 +75,8 @@ extension TensorError: CustomStringConvertible {
       "\(operation): expected a tensor, got a number or a reduction's result"
     case .noInputs(let operation):
       "\(operation): expected at least one tensor"
+    case .badShare(let operation, let share):
+      "\(operation): q is \(number(share)), expected a number from 0 to 1"
     case .rowTooLong(let operation, let length):
       "\(operation): a dimension of \(length) elements is too long (expected at most 16777216)"
     case .identicalComputed(let dtype):

@@ -50,6 +50,34 @@ import Testing
     try expectNear("mk.matrix_power(s, 2)", [5, 4, 4, 5], before: Self.matrices)
   }
 
+  @Test func rowsAndOrder() throws {
+    let t = "local t = mk.tensor{ { 3, 1, 2 }, { 6, 9, 6 } }; "
+    try expectNear("t:sort(2)", [1, 2, 3, 6, 6, 9], before: t)
+    try expectNear("t:argsort(-1)", [2, 3, 1, 1, 3, 2], before: t)
+    try expectNear("t:cumsum(1)", [3, 1, 2, 9, 10, 8], before: t)
+    try expectNear("t:topk_mask(1, 2)", [1, 0, 0, 0, 1, 0], before: t)
+    try expectNear("t:topk_mask(2)", [0, 0, 0, 1, 1, 0], before: t)
+    try expectNear("t:argmax(2)", [1, 2], before: t)
+    try expectNear("t:quantile(0.5, 2)", [2, 6], before: t)
+    try expectNear(
+      "t:index_select(2, t:argsort(2):narrow(1, 1, 1):reshape(3))", [1, 2, 3, 9, 6, 6], before: t)
+    try expectNear("mk.assign(mk.tensor{ { 1, 5 }, { 2, 9 } })", [1, 2])
+    try expectNear("mk.tanh(mk.tensor{ 0, 100 })", [0, 1])
+    #expect(try bench.number("mk.tensor{ 4, 1, 3 }:kth_smallest(2)") == 3)
+    #expect(try bench.number("mk.tensor{ 4, 1, 3 }:argmax()") == 1)
+    #expect(try bench.number("mk.tensor{ 4, 1, 3 }:quantile(0.25)") == 2)
+  }
+
+  @Test func listsOfElements() throws {
+    let lines = try bench.lines(
+      """
+      local x = mk.tensor{ { 1, 2 }, { 3, 4.5 } } * 2
+      local rows = x:list()
+      print(#rows, rows[1][2], rows[2][2], x:sum():list(), #mk.zeros{ 0, 2 }:list())
+      """)
+    #expect(lines == ["2\t4.0\t9.0\t21.0\t0"])
+  }
+
   @Test(arguments: [
     (
       "a:matmul(a)",

@@ -60,6 +60,8 @@ function tensor:sin() end
 function tensor:cos() end
 ---@return mk.tensor
 function tensor:acos() end
+---@return mk.tensor
+function tensor:tanh() end
 --- −1, 0 or 1.
 ---@return mk.tensor
 function tensor:sign() end
@@ -169,8 +171,39 @@ function tensor:kth_largest(k) end
 --- ```
 ---@param k integer|mk.tensor  0 to numel
 ---@return mk.tensor
+--- Along a dimension, k of each slice: 2:4 sparsity is `x:reshape(-1, 4):topk_mask(2, 2)`.
+---@param dim integer?  with a plain k
 ---@overload fun(self: mk.tensor, k: (integer|mk.tensor)[]): mk.tensor[]
-function tensor:topk_mask(k) end
+function tensor:topk_mask(k, dim) end
+--- The k-th smallest element, exact.
+---@param k integer|mk.tensor
+---@return mk.tensor
+function tensor:kth_smallest(k) end
+--- The element below which a share q of all lies, or of those of each slice along a dimension; between two elements,
+--- linearly.
+---@param q number  0 to 1
+---@param dim integer?
+---@return mk.tensor
+function tensor:quantile(q, dim) end
+--- Sums of the elements up to each, along a dimension.
+---@param dim integer
+---@return mk.tensor
+function tensor:cumsum(dim) end
+--- Ascending along a dimension, NaN last.
+---@param dim integer
+---@return mk.tensor
+function tensor:sort(dim) end
+--- Where the elements of `sort` come from, from 1; equal elements keep their order.
+---@param dim integer
+---@return mk.tensor
+function tensor:argsort(dim) end
+--- The position, from 1, of the largest element along a dimension, or of all; the first among equals.
+---@param dim integer?
+---@return mk.tensor
+function tensor:argmax(dim) end
+--- The elements as nested Lua tables, computed now.
+---@return number|table
+function tensor:list() end
 --- Ranks 1…n along a dimension, ascending; equal elements keep their order.
 ---@param dim integer
 ---@return mk.tensor
@@ -229,7 +262,7 @@ function tensor:transpose(dim1, dim2) end
 function tensor:narrow(dim, start, length) end
 --- Slices of a dimension by their indices, in any order.
 ---@param dim integer
----@param indices integer[]  from 1
+---@param indices integer[]|mk.tensor  from 1; a tensor may be one that is not known yet
 ---@return mk.tensor
 function tensor:index_select(dim, indices) end
 ---@param dim integer
@@ -256,7 +289,7 @@ function tensor:item() end
 ---@return mk.tensor
 function mk.abs(x) end
 mk.neg, mk.sqrt, mk.exp, mk.log, mk.sin, mk.cos = mk.abs, mk.abs, mk.abs, mk.abs, mk.abs, mk.abs
-mk.acos, mk.sign, mk.floor, mk.round = mk.abs, mk.abs, mk.abs, mk.abs
+mk.acos, mk.sign, mk.floor, mk.round, mk.tanh = mk.abs, mk.abs, mk.abs, mk.abs, mk.abs
 
 ---@param a mk.operand
 ---@param b mk.operand
@@ -307,6 +340,10 @@ function mk.bernoulli(p, shape) end
 ---@param dim integer?
 ---@return mk.tensor
 function mk.gram(a, dim) end
+--- Each row's column, from 1, in the assignment of a square matrix with the greatest sum (Jonker and Volgenant 1987).
+---@param gain mk.tensor
+---@return mk.tensor
+function mk.assign(gain) end
 --- The identity matrix.
 ---@param size integer
 ---@return mk.tensor

@@ -141,6 +141,28 @@ extension ExpressionGraph {
     return try self.kernel(kernel, [matrix, b, ridge])[0]
   }
 
+  // MARK: Permutations
+
+  /// The column, from 1 on, of each row of a square matrix in the assignment with the greatest sum.
+  package func assignment(_ gains: NodeID) throws -> NodeID {
+    let kernel = AssignmentKernel(size: try squareSize(gains, "assign"))
+    try requireMemory(for: kernel, asked: self[gains].shape)
+    return try self.kernel(kernel, [gains])[0]
+  }
+
+  /// Slices of a dimension by an index, a vector of numbers from 1 on that need not be known yet.
+  package func gather(_ input: NodeID, dimension: Int, index: NodeID) throws -> NodeID {
+    let (shape, places) = (self[input].shape, self[index].shape)
+    guard places.rank == 1 else { throw TensorError.needsVector(operation: "index_select", places) }
+    let (outer, size, inner) = shape.split(at: dimension)
+    let count = places.count
+    let result = try Shape(checking: shape.replacing(dimension, with: count).dimensions)
+    try requireArithmetic(input, "index_select")
+    if result.count == 0 { return try filled(result, with: 0, dtype: self[input].dtype) }
+    let kernel = GatherKernel(outer: outer, size: size, inner: inner, count: count, shape: result)
+    return try self.kernel(kernel, [input, index])[0]
+  }
+
   // MARK: Singular values
 
   /// u [m, r], s [r] descending and vt [r, n], with a = u · diag(s) · vt: the Gram matrix of the smaller side in

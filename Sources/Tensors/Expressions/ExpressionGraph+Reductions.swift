@@ -150,7 +150,7 @@ extension ExpressionGraph {
     return try scope { try selection(kind, unary(.abs, chain.start), k: k) }
   }
 
-  private func checkCount(_ kind: SelectionKind, _ input: NodeID, _ k: NodeID) throws {
+  func checkCount(_ kind: SelectionKind, _ input: NodeID, _ k: NodeID) throws {
     try requireArithmetic(input, kind.rawValue)
     guard self[input].precision == .single else { throw TensorError.needsTensor(operation: kind.rawValue) }
     guard isScalar(k) else {

@@ -75,6 +75,7 @@ extension Operation {
       mixer.add(indices.first ?? 0)
       mixer.add(indices.last ?? 0)
     case .rank: mixer.add(7 << 8)
+    case .row(let function): mixer.add(function.hashValue)
     case .product: mixer.add(8 << 8)
     case .fold(let reduction, let takesRoot):
       mixer.add(9 << 8 | Int(reduction.rawValue) << 1 | (takesRoot ? 1 : 0))
@@ -109,6 +110,7 @@ extension Operation {
     case (.reduce(let a, let dimension), .reduce(let b, let other)): a == b && dimension == other
     case (.selectCoarse(let a), .selectCoarse(let b)): a == b
     case (.call(.kernel(let a)), .call(.kernel(let b))): AnyHashable(a.kernel) == AnyHashable(b.kernel)
+    case (.row(let a), .row(let b)): a == b
     case (.element(let a), .element(let b)): a == b
     case (.select, .select), (.rank, .rank), (.product, .product), (.selectFine, .selectFine),
       (.tieCut, .tieCut), (.topMask, .topMask), (.identical, .identical):

@@ -100,7 +100,7 @@ extension ExpressionGraph {
     case .stored(let leaf): return leaf.count == node.shape.count
     case .constant, .results, .call: return node.shape == .scalar
     case .filled, .random: return true
-    case .unary, .convert, .rank, .identical, .fold: return shapes.allSatisfy { $0 == node.shape }
+    case .unary, .convert, .rank, .row, .identical, .fold: return shapes.allSatisfy { $0 == node.shape }
     case .binary, .select:
       return shapes.dropFirst().reduce(shapes[0]) { shape, next in
         shape.flatMap { (try? $0.broadcast(with: next)) ?? nil }

@@ -160,7 +160,7 @@ extension ExpressionGraph {
   }
 
   /// A float32 form of a node: reductions' results are rounded, tensors are themselves.
-  private func asTensor(_ input: NodeID) throws -> NodeID {
+  func asTensor(_ input: NodeID) throws -> NodeID {
     guard self[input].precision == .double else { return another(input) }
     return try scope { try binary(.add, input, filled(self[input].shape, with: 0)) }
   }

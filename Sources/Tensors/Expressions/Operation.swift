@@ -1,6 +1,6 @@
 /// Operations of one operand, element by element.
 package enum UnaryOperation: UInt8, Sendable, CaseIterable {
-  case negate, abs, sqrt, exp, log, sin, cos, acos, sign, floor, round
+  case negate, abs, sqrt, exp, log, sin, cos, acos, sign, floor, round, tanh
 }
 
 /// Operations of two operands, element by element. Comparisons give 1 or 0.
@@ -56,6 +56,8 @@ package enum Operation {
   /// Ranks 1…n along the last dimension, ascending; equal values keep their order.
   case rank
 
+  /// A function of whole rows, along the last dimension.
+  case row(RowFunction)
   /// The product of two matrices, row by row.
   case product
 
@@ -87,14 +89,28 @@ package enum Operation {
   case identical(isRequired: Bool)
 }
 
+/// What is made of each row of a tensor: as many numbers as it has. Numbers are in the order of ranks: NaN is the
+/// largest.
+package enum RowFunction: Hashable, Sendable {
+  /// Ascending.
+  case sorted
+  /// From 1 on, of the elements in ascending order; equal ones keep their order.
+  case order
+  /// Sums of the elements up to each, in float64.
+  case cumulativeSum
+  /// 1 for the k largest elements, else 0; among equals the first ones.
+  case topMask(k: Int)
+}
+
 /// What a selection is for, by its name in scripts.
 package enum SelectionKind: String, Sendable {
   case kthLargest = "kth_largest"
+  case kthSmallest = "kth_smallest"
   case topMask = "topk_mask"
 
   /// `k` as a count of elements; throws if it is not a whole number in range.
   func count(_ k: Double, of elements: Int) throws -> Int {
-    let lowest: Double = self == .kthLargest ? 1 : 0
+    let lowest: Double = self == .topMask ? 0 : 1
     guard k >= lowest, k <= Double(elements), k == k.rounded(.down) else {
       throw TensorError.badCount(operation: rawValue, k: k, count: elements)
     }

@@ -71,6 +71,7 @@ package struct OperationTraits: Sendable {
   fileprivate static let concatenate = OperationTraits(.nested, 2...Int.max)
   fileprivate static let gather = OperationTraits(.nested, 1...1)
   fileprivate static let rank = OperationTraits(.nested, 1...1, isExpensive: true)
+  fileprivate static let row = OperationTraits(.nested, 1...1)
   fileprivate static let product = OperationTraits(.nested, 2...2)
   fileprivate static let reduce = OperationTraits(.barrier, 1...1)
   fileprivate static let dot = OperationTraits(.barrier, 2...2)
@@ -99,6 +100,7 @@ extension Operation {
     case .concatenate: .concatenate
     case .gather: .gather
     case .rank: .rank
+    case .row: .row
     case .product: .product
     case .reduce(.dot, _): .dot
     case .reduce: .reduce

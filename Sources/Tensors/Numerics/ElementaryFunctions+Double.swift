@@ -57,6 +57,24 @@ extension ElementaryFunctions {
     return x > 0 ? (x < .infinity ? result : outside) : outside
   }
 
+  /// The hyperbolic tangent. Free of branches.
+  @inline(__always)
+  package static func tanh(_ x: Double) -> Double {
+    let magnitude = x.magnitude
+    // Taylor's series where 1 − 2 / (e^2x + 1) would cancel.
+    let square = x * x
+    var p = 21844.0 / 6_081_075
+    p = p * square - 1382.0 / 155_925
+    p = p * square + 62.0 / 2835
+    p = p * square - 17.0 / 315
+    p = p * square + 2.0 / 15
+    p = p * square - 1.0 / 3
+    let small = x + x * (square * p)
+    let large = 1 - 2 / (exp(2 * magnitude) + 1)
+    let near = x == 0 ? x : small
+    return magnitude < 0.05 ? near : (x < 0 ? -large : large)
+  }
+
   /// The sine of an angle in radians, for every Double.
   package static func sin(_ x: Double) -> Double {
     if x.magnitude < 0x1p-26 { return x }

@@ -140,6 +140,11 @@ package enum ElementaryFunctions {
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int
   ) { mapBlock(source, destination, count) { acos($0) } }
 
+  /// Hyperbolic tangents of a block, through Double.
+  package static func tanh(
+    _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int
+  ) { mapBlock(source, destination, count) { Float(tanh(Double($0))) } }
+
   /// Square roots of a block.
   package static func sqrt(
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, _ count: Int

@@ -166,6 +166,7 @@ extension Float: BlockElement {
     case .acos: ElementaryFunctions.acos(a, result, count)
     case .floor: ElementaryFunctions.floor(a, result, count)
     case .round: ElementaryFunctions.roundToEven(a, result, count)
+    case .tanh: ElementaryFunctions.tanh(a, result, count)
     }
   }
 

@@ -44,6 +44,14 @@ struct LaunchedProgram: Sendable {
     var line: RankLine?
   }
 
+  /// As `Program.Row`.
+  struct Row: Sendable {
+    var program: LaunchedProgram
+    var function: RowFunction
+    var length: Int
+    var offset: Int
+  }
+
   /// As `Program.Product`.
   struct Product: Sendable {
     var left: LaunchedProgram
@@ -66,6 +74,7 @@ struct LaunchedProgram: Sendable {
   var masks: [Mask]
   var splices: [Splice]
   var rankings: [Ranking]
+  var rows: [Row]
   var products: [Product]
   var folds: [Program.Fold]
   var instructions: [Program.Instruction]
@@ -76,7 +85,8 @@ struct LaunchedProgram: Sendable {
   /// Bytes of one element of every leaf that a tile holds.
   var bytesPerElement: Int {
     leaves.reduce(0) { $0 + ($1.run == nil ? $1.width : 0) }
-      + splices.flatMap(\.pieces).reduce(0) { max($0, $1.bytesPerElement) } + 4 * products.count
+      + splices.flatMap(\.pieces).reduce(0) { max($0, $1.bytesPerElement) } + 4
+      * (products.count + rows.count)
   }
 }
 
@@ -137,6 +147,11 @@ extension LaunchedProgram {
         line: $0.line.map {
           RankLine(factor: Float(scalars[Int(~$0.factor)]), addend: Float(scalars[Int(~$0.addend)]))
         })
+    }
+    rows = try program.rows.map {
+      Row(
+        program: try LaunchedProgram($0.program, graph: graph, masks: kept, scalar: scalar),
+        function: $0.function, length: $0.length, offset: $0.offset)
     }
     products = try program.products.map {
       Product(

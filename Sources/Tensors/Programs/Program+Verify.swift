@@ -37,7 +37,7 @@ extension Program {
     guard bitRoots.allSatisfy(roots.indices.contains) else { throw Defect.root }
     try verifyMaps(stored)
     for nested in splices.flatMap(\.pieces) + rankings.map(\.program)
-      + products.flatMap({ [$0.left, $0.right] })
+      + rows.map(\.program) + products.flatMap({ [$0.left, $0.right] })
     { try nested.verify(stored: stored) }
   }
 
@@ -61,6 +61,7 @@ extension Program {
     case .random, .bernoulli: return draws.indices.contains(index)
     case .mask: return masks.indices.contains(index)
     case .splice: return splices.indices.contains(index)
+    case .row: return rows.indices.contains(index)
     case .product: return products.indices.contains(index)
     case .rank, .belowRankLine: return rankings.indices.contains(index)
     case .fold: return folds.indices.contains(index)

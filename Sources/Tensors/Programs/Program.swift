@@ -8,7 +8,7 @@ package struct Program {
   package typealias Operand = Int32
 
   enum Code: Sendable {
-    case load, random, mask, splice, rank, product, fill, convert, select, fold
+    case load, random, mask, splice, rank, row, product, fill, convert, select, fold
     /// Whether a uniform draw is below a scalar, as bits.
     case bernoulli
     /// Whether a vector is below the line of a ranking, as bits.
@@ -31,7 +31,7 @@ package struct Program {
   package struct Instruction: Sendable {
     var code: Code
     package var destination: Int32
-    /// Operands; `first` of load, random, bernoulli, mask, splice, rank, product, belowRankLine and fold is an index into the program's
+    /// Operands; `first` of load, random, bernoulli, mask, splice, rank, row, product, belowRankLine and fold is an index into the program's
     /// lists.
     package var first: Operand = 0
     var second: Operand = 0
@@ -103,6 +103,14 @@ package struct Program {
     var line: RankLine?
   }
 
+  /// A function of whole rows.
+  struct Row {
+    var program: Program
+    var function: RowFunction
+    var length: Int
+    var offset: Int
+  }
+
   /// A product of matrices, of which the right one is held whole by each worker, and the left one read by rows.
   struct Product {
     var left: Program
@@ -141,6 +149,7 @@ package struct Program {
   var masks: [Mask] = []
   var splices: [Splice] = []
   var rankings: [Ranking] = []
+  var rows: [Row] = []
   var products: [Product] = []
   var folds: [Fold] = []
   package var instructions: [Instruction] = []
@@ -159,7 +168,7 @@ extension Program {
   /// twice.
   func forEachRegister(of instruction: Instruction, _ body: (Int32) -> Void) {
     switch instruction.code {
-    case .load, .random, .bernoulli, .splice, .rank, .product: break
+    case .load, .random, .bernoulli, .splice, .rank, .row, .product: break
     case .mask, .belowRankLine: body(instruction.second)
     case .fill: break
     case .convert, .unary: body(instruction.first)
@@ -176,7 +185,7 @@ extension Program {
   mutating func rename(_ instruction: inout Instruction, _ register: (Int32) -> Int32) {
     func real(_ operand: Operand) -> Operand { operand >= 0 ? register(operand) : operand }
     switch instruction.code {
-    case .load, .random, .bernoulli, .splice, .rank, .product, .fill: break
+    case .load, .random, .bernoulli, .splice, .rank, .row, .product, .fill: break
     case .mask, .belowRankLine: instruction.second = real(instruction.second)
     case .convert, .unary: instruction.first = real(instruction.first)
     case .binary, .pair:
@@ -212,6 +221,7 @@ extension Program {
     }
     for splice in splices { for piece in splice.pieces { piece.forEachNode(body) } }
     for ranking in rankings { ranking.program.forEachNode(body) }
+    for row in rows { row.program.forEachNode(body) }
     for product in products {
       product.left.forEachNode(body)
       product.right.forEachNode(body)

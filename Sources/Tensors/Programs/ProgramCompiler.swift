@@ -75,7 +75,7 @@ struct ProgramCompiler {
       program.masks.append(
         Program.Mask(selection: node.inputs[1], cut: node.inputs[2], map: map(of: entry)))
       return append(.mask, Int32(program.masks.count - 1), input)
-    case .concatenate, .gather, .rank, .product:
+    case .concatenate, .gather, .rank, .row, .product:
       return try emitNested(node, offset: map(of: entry).offset)
     case .identical:
       throw TensorError.identicalComputed(graph.dtype(of: entry.node))
@@ -117,6 +117,12 @@ struct ProgramCompiler {
         Program.Splice(
           layout: .slices(indices: indices, source: source, inner: inner), pieces: programs, offset: offset))
       return append(.splice, Int32(program.splices.count - 1))
+    case .row(let function):
+      program.rows.append(
+        Program.Row(
+          program: programs[0], function: function, length: node.shape.dimensions[node.shape.rank - 1],
+          offset: offset))
+      return append(.row, Int32(program.rows.count - 1))
     case .product:
       let inner = graph[node.inputs[1]].shape.dimensions[0]
       program.products.append(

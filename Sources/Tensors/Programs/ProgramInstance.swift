@@ -82,6 +82,7 @@ final class ProgramInstance<Element: BlockElement> {
   private let leafTiles: UnsafeMutableBufferPointer<LeafTile>
   private let splices: [SpliceInstance<Element>]
   private let rankings: [RankInstance<Element>]
+  private let rows: [RowInstance<Element>]
   private let products: [ProductInstance<Element>]
   private let scratch = TileBuffer()
   private var tile = 0..<0
@@ -140,7 +141,7 @@ final class ProgramInstance<Element: BlockElement> {
         let given = [instruction.first, instruction.second, instruction.third]
         let used: Range<Int> =
           switch instruction.code {
-          case .load, .random, .splice, .rank, .product, .fold: 0..<0
+          case .load, .random, .splice, .rank, .row, .product, .fold: 0..<0
           case .fill, .unary, .convert: 0..<1
           case .mask, .bernoulli, .belowRankLine: 1..<2
           case .binary, .pair(_, .magnitude): 0..<2
@@ -181,6 +182,7 @@ final class ProgramInstance<Element: BlockElement> {
       })
     splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
     rankings = program.rankings.map { RankInstance($0, blockSize: blockSize) }
+    rows = program.rows.map { RowInstance($0, blockSize: blockSize) }
     products = program.products.map { ProductInstance($0, blockSize: blockSize) }
   }
 
@@ -218,6 +220,7 @@ final class ProgramInstance<Element: BlockElement> {
     }
     for splice in splices { try splice.prepare(tile) }
     for ranking in rankings { try ranking.prepare(tile, beside: self) }
+    for row in rows { try row.prepare(tile) }
     for product in products { try product.prepare(tile) }
   }
 
@@ -349,6 +352,8 @@ final class ProgramInstance<Element: BlockElement> {
         mask(step.pointee.index, operands[1].pointer(), block, result)
       case .splice:
         splices[step.pointee.index].run(block, into: result)
+      case .row:
+        rows[step.pointee.index].run(block, into: result)
       case .product:
         products[step.pointee.index].run(block, into: result)
       case .rank:

@@ -235,7 +235,7 @@ extension ExpressionGraph.Node {
   /// Elements of a nested operation that are computed together.
   fileprivate var granularity: Int {
     switch operation {
-    case .rank: shape.dimensions[shape.rank - 1]
+    case .rank, .row: shape.dimensions[shape.rank - 1]
     case .product: Program.Product.rowsOfBlock(columns: shape.dimensions[1]) * shape.dimensions[1]
     default: 1
     }

@@ -13,6 +13,7 @@ enum ScalarMath {
     case .sign: x > 0 ? 1 : x < 0 ? -1 : x
     case .floor: ElementaryFunctions.floor(x)
     case .round: ElementaryFunctions.roundToEven(x)
+    case .tanh: ElementaryFunctions.tanh(x)
     }
   }
 

@@ -35,11 +35,14 @@ final class LinearAlgebraBinding: Binding {
   var functions: [String: LuaFunction] {
     let (tensors, graph) = (tensors, tensors.graph)
     return [
+      "assign": { call in
+        try tensors.result(graph.assignment(tensors.tensor(call, 1)), call)
+      },
       "gram": { call in
         let matrix = try tensors.tensor(call, 1)
         let dimension = try tensors.dimension(call, 2, of: matrix)
         return try tensors.result(graph.gram(matrix, dimension: dimension ?? 1), call)
-      }
+      },
     ]
   }
 

@@ -48,4 +48,22 @@ enum NestedList {
       }
     }
   }
+
+  /// Pushes the elements of a tensor as a list of lists, or a number.
+  static func push(_ elements: [Double], _ shape: Shape, to lua: LuaState) throws -> Int {
+    try push(elements[...], shape.dimensions[...], to: lua)
+    return 1
+  }
+
+  private static func push(_ elements: ArraySlice<Double>, _ sizes: ArraySlice<Int>, to lua: LuaState) throws
+  {
+    guard let size = sizes.first else { return try lua.push(elements.first ?? .nan) }
+    try lua.createTable(elements: size)
+    let part = size > 0 ? elements.count / size : 0
+    for index in 0..<size {
+      let start = elements.startIndex + index * part
+      try push(elements[start..<start + part], sizes.dropFirst(), to: lua)
+      try lua.setElement(index + 1, at: -2)
+    }
+  }
 }

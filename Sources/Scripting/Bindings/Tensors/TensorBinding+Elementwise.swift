@@ -68,6 +68,7 @@ extension TensorBinding {
   static let unaryFunctions: [String: UnaryOperation] = [
     "neg": .negate, "abs": .abs, "sqrt": .sqrt, "exp": .exp, "log": .log, "sin": .sin, "cos": .cos,
     "acos": .acos, "sign": .sign, "floor": .floor, "round": .round,
+    "tanh": .tanh,
   ]
 
   static let binaryFunctions: [String: BinaryOperation] = [
@@ -111,7 +112,26 @@ extension TensorBinding {
         return try call.result(self.evaluator.value(of: node))
       } catch TensorError.cancelled { throw LuaError.interrupted }
     }
+    methods["list"] = { call in
+      let node = try self.tensor(call, 1)
+      do {
+        return try NestedList.push(self.elements(of: node), self.graph.shape(of: node), to: call.lua)
+      } catch TensorError.cancelled { throw LuaError.interrupted }
+    }
     return methods
+  }
+
+  /// All elements of a tensor, computed now.
+  private func elements(of node: NodeID) throws -> [Double] {
+    let count = graph.shape(of: node).count
+    if graph.isScalar(node) { return [try evaluator.value(of: node)] }
+    try graph.charge(count * 8)
+    defer { graph.discharge(count * 8) }
+    let target = MemorySource(byteCount: count * 8)
+    try evaluator.write(node, as: .f64, to: target, for: "list")
+    var elements = [Double](repeating: 0, count: count)
+    elements.withUnsafeMutableBytes { target.read(into: $0, at: 0) }
+    return elements
   }
 
   /// A tensor of ones and zeros, where a uniform draw is below the probability.

@@ -13,6 +13,13 @@ extension TensorBinding {
     func simple(_ reduction: Reduction, _ name: String) -> LuaFunction {
       reducing { try self.graph.reduce(reduction, $0, dimension: $1, operation: name) }
     }
+    func alongDimension(_ build: @escaping (NodeID, Int) throws -> NodeID) -> LuaFunction {
+      { call in
+        let node = try self.tensor(call, 1)
+        return try self.result(build(node, self.requiredDimension(call, 2, of: node)), call)
+      }
+    }
+    let masks = selecting { try self.graph.topMask($0, k: $1) }
     return [
       "sum": simple(.sum, "sum"), "min": simple(.minimum, "min"), "max": simple(.maximum, "max"),
       "mean": reducing { try self.graph.mean($0, dimension: $1) },
@@ -40,7 +47,23 @@ extension TensorBinding {
           self.graph.ranks(node, dimension: self.requiredDimension(call, 2, of: node)), call)
       },
       "kth_largest": selecting { try self.graph.kthLargest($0, k: $1) },
-      "topk_mask": selecting { try self.graph.topMask($0, k: $1) },
+      "kth_smallest": selecting { try self.graph.kthSmallest($0, k: $1) },
+      "topk_mask": { call in
+        guard !call.isAbsent(3) else { return try masks(call) }
+        let node = try self.tensor(call, 1)
+        return try self.result(
+          self.graph.topMask(
+            node, k: call.integer(2), dimension: self.requiredDimension(call, 3, of: node)), call)
+      },
+      "argmax": reducing { try self.graph.argmax($0, dimension: $1) },
+      "sort": alongDimension { try self.graph.sorted($0, dimension: $1) },
+      "argsort": alongDimension { try self.graph.order($0, dimension: $1) },
+      "cumsum": alongDimension { try self.graph.cumulativeSum($0, dimension: $1) },
+      "quantile": { call in
+        let node = try self.tensor(call, 1)
+        return try self.result(
+          self.graph.quantile(node, call.number(2), dimension: self.dimension(call, 3, of: node)), call)
+      },
     ]
   }
 

@@ -33,6 +33,9 @@ extension TensorBinding {
       "index_select": { call in
         let node = try self.tensor(call, 1)
         let dimension = try self.requiredDimension(call, 2, of: node)
+        if let index = call.count >= 3 ? self.node(at: 3, in: call.lua) : nil {
+          return try self.result(self.graph.gather(node, dimension: dimension, index: index), call)
+        }
         return try self.result(
           self.graph.gather(
             node, dimension: dimension, indices: call.integers(3).map { $0 &- 1 }), call)
