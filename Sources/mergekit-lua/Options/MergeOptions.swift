@@ -73,8 +73,16 @@ struct MergeOptions: ParsableArguments {
 
   @Flag(
     name: [.customShort("f"), .long],
-    help: "Replace OUT if it exists and is not empty; rebuild what is up to date.")
+    help: "Replace OUT if it holds a model and nothing else; rebuild what is up to date.")
   var force = false
+
+  @Flag(help: "Write OUT whatever it holds; the whole directory that was there is kept beside it.")
+  var forceAll = false
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp("Wait until the output is on the disk, so that it outlives a power cut."))
+  var sync = OutputOptions().isDurable
 
   @Option(
     help: ArgumentHelp(
@@ -91,10 +99,11 @@ struct MergeOptions: ParsableArguments {
 
   /// How outputs are written.
   ///
-  /// - Parameter policy: What becomes of an output with contents, unless `--force` is given.
+  /// - Parameter policy: What becomes of an output with contents, unless `--force` or `--force-all` is given.
   func outputOptions(policy: OutputDirectory.Policy) -> OutputOptions {
     OutputOptions(
-      policy: force ? .replace : policy, dtype: dtype, maximumShardBytes: outShardSize.bytes,
-      writesModelCard: writeModelCard, copiesTokenizer: copyTokenizer)
+      policy: forceAll ? .moveAside : force ? .replace : policy, dtype: dtype, maximumShardBytes: outShardSize.bytes,
+      writesModelCard: writeModelCard, copiesTokenizer: copyTokenizer,
+      isDurable: sync)
   }
 }

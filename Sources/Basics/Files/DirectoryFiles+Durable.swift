@@ -1,0 +1,81 @@
+import Glibc
+import SystemPackage
+
+/// What has to survive a loss of power, and changes that happen as a whole.
+extension DirectoryFiles {
+  /// Waits until the contents of a file or directory are on the disk.
+  package static func sync(_ path: FilePath) throws(Errno) {
+    let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) }
+    guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+    defer { close(descriptor) }
+    var result: CInt
+    repeat { result = fsync(descriptor) } while result != 0 && errno == EINTR
+    let error = Errno(rawValue: errno)
+    // A file system that keeps nothing has nothing to wait for.
+    if result != 0, error != .invalidArgument, error != .notSupported { throw error }
+  }
+
+  /// Waits until all files and directories below a directory, and itself, are on the disk.
+  package static func syncTree(_ root: FilePath) throws(Errno) {
+    var directories = [root]
+    var files: [FilePath] = []
+    var next = 0
+    while next < directories.count {
+      let directory = directories[next]
+      next += 1
+      for name in try names(in: directory) {
+        let path = directory.appending(name)
+        if isDirectory(path) { directories.append(path) } else { files.append(path) }
+      }
+    }
+    // All are on their way to the disk before the first is waited for.
+    for file in files { beginWriting(file) }
+    for file in files { try sync(file) }
+    for directory in directories.reversed() { try sync(directory) }
+  }
+
+  private static func beginWriting(_ path: FilePath) {
+    let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) }
+    guard descriptor >= 0 else { return }
+    _ = sync_file_range(descriptor, 0, 0, UInt32(SYNC_FILE_RANGE_WRITE))
+    close(descriptor)
+  }
+
+  /// Swaps two files or directories as one change. Throws `.invalidArgument` or `.noFunction` where the file
+  /// system cannot.
+  package static func exchange(_ first: FilePath, _ second: FilePath) throws(Errno) {
+    try rename(first, second, flags: UInt32(RENAME_EXCHANGE))
+  }
+
+  private static func rename(_ source: FilePath, _ target: FilePath, flags: UInt32) throws(Errno) {
+    let status = source.withPlatformString { source in
+      target.withPlatformString { renameat2(AT_FDCWD, source, AT_FDCWD, $0, flags) }
+    }
+    if status != 0 { throw Errno(rawValue: errno) }
+  }
+
+  /// Creates a directory and those above it up to one that exists.
+  package static func makeDirectories(_ path: FilePath) throws(Errno) {
+    if isDirectory(path) { return }
+    do throws(Errno) {
+      try makeDirectory(path)
+    } catch .noSuchFileOrDirectory {
+      try makeDirectories(path.removingLastComponent())
+      try makeDirectory(path)
+    } catch .fileExists {}
+  }
+
+  /// Writes a small file so that it has its whole contents or does not exist.
+  package static func writeWhole(_ bytes: [UInt8], to path: FilePath, isDurable: Bool) throws(Errno) {
+    let directory = path.removingLastComponent()
+    let temporary = directory.appending("\(path.lastComponent?.string ?? "").new")
+    do {
+      let file = try FileDescriptor.open(
+        temporary, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite])
+      try file.closeAfter { _ = try file.writeAll(bytes) }
+    } catch { throw error as? Errno ?? .ioError }
+    if isDurable { try sync(temporary) }
+    try move(temporary, to: path)
+    if isDurable { try sync(directory) }
+  }
+}
