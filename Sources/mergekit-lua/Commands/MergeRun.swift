@@ -165,7 +165,7 @@ struct MergeRun {
     var result = options.config.translation
     result.requiresNameless = requiresNameless
     result.bare = bare
-    result.dtype = options.dtype?.torchName
+    result.dtype = options.writing.dtype?.torchName
     let stem = FilePath(file).stem ?? file
     switch destination {
     case .result: break

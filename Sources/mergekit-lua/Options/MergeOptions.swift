@@ -1,6 +1,5 @@
 import ArgumentParser
 import Merging
-import Tensors
 
 /// What a config is translated by; a recipe has the same as fields of `mk.merge`.
 struct ConfigOptions: ParsableArguments {
@@ -55,34 +54,12 @@ struct StageOptions: ParsableArguments {
 
 /// Options of a merge that is written.
 struct MergeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
-  var dtype: DType?
-
-  @Option(help: ArgumentHelp("Maximum shard size.", valueName: "size"))
-  var outShardSize = ByteCount(bytes: OutputOptions().maximumShardBytes)
-
-  @Flag(
-    inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: ArgumentHelp("Copy the tokenizer's files to the output."))
-  var copyTokenizer = OutputOptions().copiesTokenizer
+  @OptionGroup var writing: WritingOptions
 
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
     help: ArgumentHelp("Write README.md, and the recipe or config beside it."))
   var writeModelCard = OutputOptions().writesModelCard
-
-  @Flag(
-    name: [.customShort("f"), .long],
-    help: "Replace OUT if it holds a model and nothing else; rebuild what is up to date.")
-  var force = false
-
-  @Flag(help: "Write OUT whatever it holds; the whole directory that was there is kept beside it.")
-  var forceAll = false
-
-  @Flag(
-    inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: ArgumentHelp("Wait until the output is on the disk, so that it outlives a power cut."))
-  var sync = OutputOptions().isDurable
 
   @Option(
     help: ArgumentHelp(
@@ -101,9 +78,8 @@ struct MergeOptions: ParsableArguments {
   ///
   /// - Parameter policy: What becomes of an output with contents, unless `--force` or `--force-all` is given.
   func outputOptions(policy: OutputDirectory.Policy) -> OutputOptions {
-    OutputOptions(
-      policy: forceAll ? .moveAside : force ? .replace : policy, dtype: dtype, maximumShardBytes: outShardSize.bytes,
-      writesModelCard: writeModelCard, copiesTokenizer: copyTokenizer,
-      isDurable: sync)
+    var options = writing.outputOptions(policy: policy)
+    options.writesModelCard = writeModelCard
+    return options
   }
 }
