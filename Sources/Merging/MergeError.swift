@@ -12,9 +12,10 @@ package enum MergeError: Error {
   case shapeChanged(planned: Shape, found: Shape)
   /// An error on the way to one tensor of the output.
   case inTensor(String, any Error)
-  case notAModel(FilePath, holds: String)
   case sameOutput(FilePath)
   case outputWithin(FilePath, other: FilePath)
+  /// A file that the outputs are made of is not what it was when the merge began.
+  case inputChanged(FilePath)
 }
 
 /// An error that has a place of its own to say, before the tensor's name.
@@ -53,8 +54,8 @@ extension MergeError: CustomStringConvertible {
       "two models are to be written to \(path)"
     case .outputWithin(let path, let other):
       "\(path) lies within \(other), which is written too; choose another output"
-    case .notAModel(let path, let name):
-      "\(path) holds no model, but other files such as \(name); --force replaces models only"
+    case .inputChanged(let path):
+      "\(path) has changed while it was merged; nothing is written"
     }
   }
 }

@@ -38,7 +38,8 @@ struct MergekitLua: ParsableCommand {
     runToExit(dropIns.first { $0.configuration.commandName == name } ?? MergekitLua.self)
   }
 
-  /// Errors of usage exit with 2, all others with 1; messages go to standard error.
+  /// Errors of usage exit with 2, interruptions with 128 and the signal's number, all others with 1; messages go
+  /// to standard error.
   private static func runToExit(_ root: any ParsableCommand.Type) -> Never {
     do {
       var command = try root.parseAsRoot()
@@ -47,13 +48,24 @@ struct MergekitLua: ParsableCommand {
       let code = root.exitCode(for: error)
       if code == .success {
         print(root.fullMessage(for: error))
-        Glibc.exit(0)
+        exitWithOutput()
       }
       let isUsage = code == .validationFailure
       Terminal.clearProgress()
       Terminal.error(isUsage ? root.fullMessage(for: error) : "error: \(error)")
       OutputDirectory.discardAll()
-      Glibc.exit(isUsage ? 2 : 1)
+      Glibc.exit(isUsage ? 2 : Signals.exitCode ?? 1)
+    }
+    exitWithOutput()
+  }
+
+  /// Ends the process well, unless what was printed could not be written.
+  private static func exitWithOutput() -> Never {
+    errno = 0
+    if fflush(stdout) != 0 || ferror(stdout) != 0 {
+      let reason = errno == 0 ? "" : ": \(Errno(rawValue: errno))"
+      Terminal.error("error: cannot write to standard output\(reason)")
+      Glibc._exit(1)
     }
     Glibc.exit(0)
   }

@@ -202,6 +202,28 @@ import Testing
     #expect(weights("kept/blend") == before)
   }
 
+  /// A byte that a disk or a program has changed, with nothing to be seen from outside.
+  @Test func damagedWeightsAreRebuilt() throws {
+    #expect(try multi() == [])
+    let before = try #require(weights("kept/blend"))
+    let path = tool.path("kept/blend/model.safetensors")
+    let date = try #require(
+      FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
+    #expect(
+      try tool.shell(
+        "touch -r kept/blend/model.safetensors time; printf x | "
+          + "dd of=kept/blend/model.safetensors bs=1 seek=\(before.count - 9) conv=notrunc status=none; "
+          + "touch -r time kept/blend/model.safetensors") == Tool.Outcome(0))
+    #expect(
+      try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date == date
+        && weights("kept/blend") != before)
+    #expect(
+      try multi().first
+        == "rebuilding kept/blend: its model.safetensors is damaged: its checksum is not that of what was written"
+    )
+    #expect(weights("kept/blend") == before)
+  }
+
   /// A method that requires a file only while it merges; the result reads the finished stage.
   @Test func filesThatMethodsRequireLate() throws {
     try tool.write(

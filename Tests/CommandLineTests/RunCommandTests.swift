@@ -147,7 +147,8 @@ import Testing
         == Tool.Outcome(
           1,
           errors:
-            "error: out holds no model, but other files such as thesis.txt; --force replaces models only\n"))
+            "error: out holds files that belong to no model: thesis.txt; --force replaces models only, --force-all moves the whole directory aside\n"
+        ))
     #expect(tool.text("out/thesis.txt") == "mine")
   }
 
@@ -167,17 +168,17 @@ import Testing
   }
 
   @Test func forceReplacesAnOutput() throws {
-    try tool.write("mine", to: "out/notes.txt")
+    try tool.write("mine", to: "out/README.md")
     try tool.write("{}", to: "out/config.json")
     #expect(try tool.recipe("return mk.model 'models/base'", "out", "--force", "--quiet") == Tool.Outcome(0))
-    #expect(tool.text("out/notes.txt") == nil)
+    #expect(tool.text("out/README.md") != "mine")
     #expect(try checkpoint("out").names.count == 39)
     // What fails leaves the old contents.
-    try tool.write("mine", to: "out/notes.txt")
+    try tool.write("mine", to: "out/README.md")
     #expect(try tool.recipe("return 1", "out", "--force").status == 1)
     let failing = "return mk.model 'models/base':map(function(t) return t:topk_mask(t:sum() * 0 - 1) end)"
     #expect(try tool.recipe(failing, "out", "--force").status == 1)
-    #expect(tool.text("out/notes.txt") == "mine")
+    #expect(tool.text("out/README.md") == "mine")
     #expect(try checkpoint("out").names.count == 39)
     #expect(tool.tree().allSatisfy { $0 == "recipe.lua" || $0.hasPrefix("out") })
   }
@@ -232,8 +233,18 @@ import Testing
     let outcome = try interrupt(
       "warn 'ready'\nwhile true do pcall(function() local _ = mk.tensor { 1 }:sum():item() end) end",
       with: signal)
-    #expect(outcome == Tool.Outcome(1, errors: "warning: ready\nerror: recipe.lua:2: interrupted\n"))
+    #expect(
+      outcome == Tool.Outcome(128 + signal, errors: "warning: ready\nerror: recipe.lua:2: interrupted\n"))
     #expect(tool.tree() == ["recipe.lua"])
+  }
+
+  @Test(arguments: ["methods", "inspect models/base", "recipe.lua --dry-run", "recipe.lua out", "--help"])
+  func whatCannotBePrintedIsAnError(arguments: String) throws {
+    try tool.write("print 'words' return require('mergekit').model 'models/base'", to: "recipe.lua")
+    let outcome = try tool.shell("$TOOL \(arguments) >/dev/full")
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.errors.hasSuffix("error: cannot write to standard output: No space left on device\n"))
   }
 
   @Test func signalsEndAnOutput() throws {
@@ -251,7 +262,7 @@ import Testing
         end, 1)
       end)
       """, with: SIGINT)
-    #expect(outcome == Tool.Outcome(1, errors: "warning: ready\nerror: recipe.lua:7: interrupted\n"))
+    #expect(outcome == Tool.Outcome(130, errors: "warning: ready\nerror: recipe.lua:7: interrupted\n"))
     #expect(tool.tree() == ["recipe.lua"])
   }
 

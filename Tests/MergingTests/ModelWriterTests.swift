@@ -197,6 +197,24 @@ import Testing
     #expect(folder.tree() == before)
   }
 
+  /// Half of the weights would be the old ones.
+  @Test(arguments: ["model.safetensors", "config.json", "tokenizer.json"])
+  func inputsThatChangeAreAnError(name: String) throws {
+    try folder.makeModel("m", ["a": [1, 2], "b": [3]], config: "{}")
+    folder.write("{}", at: folder.path("m/tokenizer.json"))
+    let path = folder.path("m").appending(name)
+    let text = try #require(FileManager.default.contents(atPath: path.string))
+    let model = try open("m")
+    let words = message {
+      try write(model, to: "out") { event in
+        guard case .tensorDone(let tensor) = event, tensor.name == "a" else { return }
+        try? text.write(to: URL(fileURLWithPath: path.string))
+      }
+    }
+    #expect(words == "\(path) has changed while it was merged; nothing is written")
+    #expect(!folder.exists("out") && folder.tree().allSatisfy { !$0.hasPrefix(".") })
+  }
+
   @Test func warningsAreToldBeforeTheOutputAppears() throws {
     try folder.makeModel("m", ["a": [1]])
     folder.write(
@@ -291,6 +309,13 @@ import Testing
         "two models are to be written to "))
     let within = message { try write([output(stage, "out"), output(last, "out/last")]) }
     #expect(within.hasSuffix("/out, which is written too; choose another output"))
+    // Through a link, too.
+    folder.makeDirectory("real")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("link").string, withDestinationPath: "real")
+    #expect(
+      message { try write([output(stage, "real"), output(last, "link")]) }.hasPrefix(
+        "two models are to be written to "))
     var overlay = OutputOptions()
     overlay.policy = .overlay
     try write([output(stage, "out", overlay), output(last, "out/last", overlay)])

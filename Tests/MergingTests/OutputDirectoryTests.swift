@@ -12,8 +12,7 @@ import Testing
     let output = try OutputDirectory(path: folder.path("out"), policy: .refuseNonEmpty)
     folder.write("new", at: output.file("config.json"))
     #expect(!folder.exists("out"))
-    #expect(output.path.lastComponent?.string.hasPrefix(".out.mergekit-") == true)
-    #expect(folder.path(output.path.lastComponent?.string ?? "") == output.path)
+    #expect(output.path == folder.path(".out.mergekit/new"))
     try output.commit()
     #expect(folder.tree() == ["out/config.json"])
     #expect(folder.read("out/config.json") == "new")
@@ -119,12 +118,12 @@ import Testing
   }
 
   @Test func replacingTakesTheOldDirectorysPlace() throws {
-    folder.write("old", at: folder.path("out/notes.txt"))
-    folder.write("old", at: folder.path("out/deep/er/notes.txt"))
+    folder.write("old", at: folder.path("out/config.json"))
+    folder.write("old", at: folder.path("out/original/params.json"))
     chmod(folder.path("out").string, 0o750)
     let output = try OutputDirectory(path: folder.path("out"), policy: .replace)
     folder.write("new", at: output.file("x"))
-    #expect(folder.read("out/notes.txt") == "old")
+    #expect(folder.read("out/config.json") == "old")
     try output.commit()
     #expect(folder.tree() == ["out/x"])
     let permissions = try FileManager.default.attributesOfItem(atPath: folder.path("out").string)
@@ -132,11 +131,11 @@ import Testing
   }
 
   @Test func discardedReplacementKeepsTheOld() throws {
-    folder.write("old", at: folder.path("out/notes.txt"))
+    folder.write("old", at: folder.path("out/config.json"))
     let output = try OutputDirectory(path: folder.path("out"), policy: .replace)
     folder.write("new", at: output.file("x"))
     output.discard()
-    #expect(folder.tree() == ["out/notes.txt"])
+    #expect(folder.tree() == ["out/config.json"])
   }
 
   @Test func overlayReplacesWeightsAlone() throws {
@@ -222,29 +221,108 @@ import Testing
     #expect(folder.tree() == ["out/theirs", "out/x"])
   }
 
-  @Test(arguments: [OutputDirectory.Policy.replace, .overlay])
-  func failedCommitKeepsTheOld(policy: OutputDirectory.Policy) throws {
-    folder.write("old", at: folder.path("out/model.safetensors"))
-    let output = try OutputDirectory(path: folder.path("out"), policy: policy)
-    folder.write("new", at: output.file("model.safetensors"))
+  @Test func failedCommitKeepsTheOld() throws {
+    for name in ["model.safetensors", "config.json"] { folder.write("old", at: folder.path("out/\(name)")) }
+    let output = try OutputDirectory(path: folder.path("out"), policy: .overlay)
+    for name in ["model.safetensors", "config.json"] { folder.write("new", at: output.file(name)) }
     // Where the old contents would be moved, something stands in the way.
-    let place = try #require(output.path.lastComponent).string + ".old"
-    folder.write("in the way", at: folder.path(place).appending("x"))
-    #expect(throws: OutputDirectoryError.self) { try output.commit() }
-    #expect(folder.read("out/model.safetensors") == "old")
+    folder.write("in the way", at: folder.path(".out.mergekit/old"))
+    let error = #expect(throws: OutputDirectoryError.self) { try output.commit() }
+    #expect(
+      "\(try #require(error))" == "cannot move the finished files to \(folder.path("out")): Not a directory")
     output.discard()
-    #expect(folder.tree() == ["\(place)/x", "out/model.safetensors"])
+    #expect(folder.tree() == ["out/config.json", "out/model.safetensors"])
+    #expect(folder.read("out/model.safetensors") == "old" && folder.read("out/config.json") == "old")
   }
 
   @Test func vanishedTemporaryDirectoryIsAnError() throws {
-    folder.write("old", at: folder.path("out/x"))
+    folder.write("old", at: folder.path("out/config.json"))
     let output = try OutputDirectory(path: folder.path("out"), policy: .replace)
     try FileManager.default.removeItem(atPath: output.path.string)
     let error = #expect(throws: OutputDirectoryError.self) { try output.commit() }
     #expect(
       "\(try #require(error))"
         == "cannot move the finished files to \(folder.path("out")): No such file or directory")
+    output.discard()
+    #expect(folder.tree() == ["out/config.json"])
+  }
+
+  @Test func theOldCanBeKept() throws {
+    for _ in 0..<2 {
+      folder.write("mine", at: folder.path("out/src/notes.txt"))
+      let output = try OutputDirectory(path: folder.path("out"), policy: .moveAside)
+      folder.write("new", at: output.file("config.json"))
+      try output.commit()
+    }
+    #expect(
+      folder.tree() == [
+        "out.old-1/src/notes.txt", "out.old-2/config.json", "out.old-2/src/notes.txt", "out/config.json",
+      ])
+  }
+
+  // MARK: What may be replaced
+
+  /// A model with everything that hubs and this program put beside it.
+  @Test func modelsMayBeReplaced() throws {
+    for name in [
+      "config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "tokenizer.json",
+      "tokenizer.model", "README.md", "LICENSE", "LICENSE.txt", "USE_POLICY.md", ".gitattributes",
+      "mergekit_config.yml", "mergekit_stage.json", "methods/mine.lua", "pytorch_model.bin",
+      "original/consolidated.00.pth", "original/params.json", ".cache/huggingface/download/x.metadata",
+      "1_Pooling/config.json", "modeling_x.py", ".a.mergekit/new/x", "model.Q4_0.gguf",
+    ] { folder.write("{}", at: folder.path("out").pushing(FilePath(name))) }
+    folder.write(#"{"auto_map": {}}"#, at: folder.path("out/config.json"))
+    folder.write(#"[{"path": "1_Pooling"}]"#, at: folder.path("out/modules.json"))
+    let output = try OutputDirectory(path: folder.path("out"), policy: .replace)
+    folder.write("new", at: output.file("x"))
+    try output.commit()
     #expect(folder.tree() == ["out/x"])
+  }
+
+  @Test(arguments: [
+    (["config.json", ".git/HEAD", "src/main.py"], ".git/HEAD, src/main.py"),
+    (["a.binary.txt"], "a.binary.txt"),
+    (["README.md"], "README.md"),
+    (["config.json", "run.py"], "run.py"),
+    (["config.json", "backup/model.safetensors"], "backup/model.safetensors"),
+    (["config.json", "recipe.luac", "methods/mine.lua"], "methods/mine.lua, recipe.luac"),
+    (["model.safetensors", ".cache/pip/x"], ".cache/pip/x"),
+    (["config.json", "1", "2", "3", "4", "5", "6", "7"], "1, 2, 3, 4, 5 and 2 more"),
+  ])
+  func strangersAreNot(files: [String], listed: String) throws {
+    for name in files { folder.write("{}", at: folder.path("out").pushing(FilePath(name))) }
+    let before = folder.tree()
+    let error = #expect(throws: OutputDirectoryError.self) {
+      try OutputDirectory(path: folder.path("out"), policy: .replace)
+    }
+    #expect(
+      "\(try #require(error))"
+        == "\(folder.path("out")) holds files that belong to no model: \(listed); --force replaces models only, "
+        + "--force-all moves the whole directory aside")
+    #expect(folder.tree() == before)
+  }
+
+  // MARK: Several outputs
+
+  @Test func severalAppearTogether() throws {
+    for name in ["a", "b"] { folder.write("old", at: folder.path("out/\(name)/config.json")) }
+    let outputs = try ["a", "b"].map {
+      try OutputDirectory(path: folder.path("out/\($0)"), policy: .overlay)
+    }
+    for output in outputs { folder.write("new", at: output.file("config.json")) }
+    // The second, which is put in place first, is taken back as the first fails.
+    folder.write("in the way", at: folder.path("out/.a.mergekit/old"))
+    #expect(throws: OutputDirectoryError.self) { try OutputDirectory.commit(outputs) }
+    for output in outputs { output.discard() }
+    #expect(folder.tree() == ["out/a/config.json", "out/b/config.json"])
+    #expect(folder.read("out/a/config.json") == "old" && folder.read("out/b/config.json") == "old")
+    let again = try ["a", "b"].map {
+      try OutputDirectory(path: folder.path("out/\($0)"), policy: .overlay)
+    }
+    for output in again { folder.write("new", at: output.file("config.json")) }
+    try OutputDirectory.commit(again)
+    #expect(folder.read("out/a/config.json") == "new" && folder.read("out/b/config.json") == "new")
+    #expect(folder.tree() == ["out/a/config.json", "out/b/config.json"])
   }
 
   // MARK: What cannot be written
@@ -375,74 +453,175 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: output.path.string))
   }
 
-  // MARK: What dead processes left
+}
 
-  @Test func deadProcesssDirectoriesAreRemoved() throws {
-    let dead = try deadProcess()
-    folder.write("left", at: folder.path(".out.mergekit-\(dead)-abc123/model.safetensors"))
-    folder.write("left", at: folder.path(".out.mergekit-\(dead)-def456.old/notes.txt"))
-    folder.write("another output's", at: folder.path(".other.mergekit-\(dead)-abc123/x"))
-    folder.write("a living one's", at: folder.path(".out.mergekit-\(getppid())-abc123/x"))
+/// What runs left that were killed, or that the power was taken from.
+@Suite struct InterruptedRunTests {
+  let folder = ScratchFolder()
+
+  /// The output, begun and given up again, and what it said.
+  @discardableResult
+  private func begin(
+    _ name: String = "out", _ policy: OutputDirectory.Policy = .refuseNonEmpty
+  ) throws -> [String] {
+    let notices = try OutputDirectory.settleInterruptedRuns(at: folder.path(name))
+    try OutputDirectory(path: folder.path(name), policy: policy).discard()
+    return notices
+  }
+
+  /// Writes the record of an output `out` whose new files are whole.
+  private func writeRecord(
+    _ mode: String, displacesAll: Bool = true, steps: String = "[]", more: String = ""
+  ) throws {
+    let attributes = try FileManager.default.attributesOfItem(atPath: folder.path(".out.mergekit/new").string)
+    let inode = try #require(attributes[.systemFileNumber] as? Int)
+    folder.write(
+      """
+      {"version": 1, "target": "\(folder.path("out"))", "staging": "\(folder.path(".out.mergekit"))",
+       "mode": "\(mode)", "displaces_all": \(displacesAll), "steps": \(steps),
+       "identity": {"device": "0", "inode": "\(inode)", "files": []}, "members": []\(more)}
+      """, at: folder.path(".out.mergekit/commit.json"))
+  }
+
+  private func words(_ end: String) -> [String] { ["\(folder.path("out")): \(end)"] }
+
+  private let completed = "an interrupted run was completed; its output is in place"
+  private let removed = "the unfinished files of an interrupted run were removed"
+
+  @Test func unfinishedFilesAreRemoved() throws {
+    folder.write("left", at: folder.path(".out.mergekit/new/model.safetensors"))
+    folder.write("another output's", at: folder.path(".other.mergekit/new/x"))
+    folder.write("half removed", at: folder.path(".out.mergekit-trash-abc123/x"))
+    // Of a version that gave its directories other names; it may hold the only copy of something.
+    folder.write("older", at: folder.path(".out.mergekit-123-abc123.old/x"))
     folder.write("strange", at: folder.path(".out.mergekit-notes/x"))
-    let output = try OutputDirectory(path: folder.path("out"), policy: .refuseNonEmpty)
-    folder.write("new", at: output.file("x"))
-    try output.commit()
+    #expect(try begin() == words(removed))
     #expect(
       folder.tree() == [
-        ".other.mergekit-\(dead)-abc123/x", ".out.mergekit-\(getppid())-abc123/x",
-        ".out.mergekit-notes/x", "out/x",
+        ".other.mergekit/new/x", ".out.mergekit-123-abc123.old/x", ".out.mergekit-notes/x",
       ])
+    #expect(try begin() == [])
   }
 
-  @Test func predecessorWithTheSameNumberIsDead() throws {
-    // In a container every run may be process 1.
-    folder.write("left", at: folder.path(".out.mergekit-\(getpid())-abc123/x"))
-    let living = try OutputDirectory(path: folder.path("out"), policy: .refuseNonEmpty)
-    let second = try OutputDirectory(path: folder.path("out"), policy: .refuseNonEmpty)
-    #expect(!folder.exists(".out.mergekit-\(getpid())-abc123"))
-    #expect(FileManager.default.fileExists(atPath: living.path.string))
-    second.discard()
-    living.discard()
+  /// A process's number is used again; the lock says who lives.
+  @Test(arguments: ["1 - -", "", "nonsense"])
+  func locksDecide(owner: String) throws {
+    folder.write(owner, at: folder.path(".out.mergekit/owner"))
+    folder.write("theirs", at: folder.path(".out.mergekit/new/x"))
+    let lock = try FileDescriptor.open(folder.path(".out.mergekit/owner"), .readWrite)
+    #expect(flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0)
+    let error = #expect(throws: OutputDirectoryError.self) { try begin() }
+    #expect("\(try #require(error))".hasPrefix("\(folder.path("out")) is being written by another run"))
+    #expect(folder.read(".out.mergekit/new/x") == "theirs")
+    try lock.close()
+    #expect(try begin() == words(removed))
+    #expect(folder.tree() == [])
   }
 
-  @Test func lockedDirectoryIsAlive() throws {
-    // As that of a process in another container, whose number means nothing here.
-    let left = folder.path(".out.mergekit-\(try deadProcess())-abc123")
-    folder.write("theirs", at: left.appending("x"))
-    let descriptor = try FileDescriptor.open(left, .readOnly, options: .directory)
-    defer { try? descriptor.close() }
-    #expect(flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0)
-    try OutputDirectory(path: folder.path("out"), policy: .refuseNonEmpty).discard()
-    #expect(FileManager.default.fileExists(atPath: left.appending("x").string))
-  }
-
-  @Test func contentsMovedAsideComeBack() throws {
-    let dead = try deadProcess()
-    // Killed between moving the old directory aside and the new one in.
-    folder.write("old", at: folder.path(".out.mergekit-\(dead)-abc123.old/notes.txt"))
-    folder.write("new", at: folder.path(".out.mergekit-\(dead)-abc123/x"))
-    #expect(throws: OutputDirectoryError.notEmpty(folder.path("out"))) {
-      try OutputDirectory(path: folder.path("out"), policy: .refuseNonEmpty)
+  @Test func twoRunsDoNotMix() throws {
+    let first = try OutputDirectory(path: folder.path("out"), policy: .overlay)
+    let error = #expect(throws: OutputDirectoryError.busy(folder.path("out"), process: getpid())) {
+      try OutputDirectory(path: folder.path("out"), policy: .overlay)
     }
-    #expect(folder.tree() == ["out/notes.txt"])
+    #expect(
+      "\(try #require(error))"
+        == "\(folder.path("out")) is being written by another run (process \(getpid())); wait for it, or choose another output"
+    )
+    folder.write("new", at: first.file("x"))
+    try first.commit()
+    #expect(folder.tree() == ["out/x"])
   }
 
-  @Test func contentsMovedOutOfAnOverlayComeBack() throws {
-    let dead = try deadProcess()
-    folder.write("new", at: folder.path("out/config.json"))
-    folder.write("old", at: folder.path(".out.mergekit-\(dead)-abc123.old/config.json"))
-    folder.write("old", at: folder.path(".out.mergekit-\(dead)-abc123.old/model.safetensors"))
-    folder.write("new", at: folder.path(".out.mergekit-\(dead)-abc123/x"))
-    try OutputDirectory(path: folder.path("out"), policy: .overlay).discard()
-    #expect(folder.tree() == ["out/config.json", "out/model.safetensors"])
+  @Test func aWholeDirectoryIsPutInPlace() throws {
+    folder.write("old", at: folder.path("out/config.json"))
+    folder.write("new", at: folder.path(".out.mergekit/new/config.json"))
+    try writeRecord("place")
+    let error = #expect(throws: OutputDirectoryError.self) { try begin() }
+    #expect(error == .notEmpty(folder.path("out")))
+    #expect(folder.tree() == ["out/config.json"] && folder.read("out/config.json") == "new")
   }
 
-  private func deadProcess() throws -> Int32 {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/true")
-    try process.run()
-    process.waitUntilExit()
-    return process.processIdentifier
+  @Test func aDirectoryInPlaceStays() throws {
+    folder.write("new", at: folder.path(".out.mergekit/new/config.json"))
+    try writeRecord("place")
+    let manager = FileManager.default
+    try manager.moveItem(atPath: folder.path(".out.mergekit/new").string, toPath: folder.path("out").string)
+    folder.write("old", at: folder.path(".out.mergekit/new/config.json"))
+    #expect(try begin("out", .overlay) == words(completed))
+    #expect(folder.tree() == ["out/config.json"] && folder.read("out/config.json") == "new")
+  }
+
+  /// Where the file system cannot exchange directories there was none for a moment.
+  @Test func aDirectoryThatWasMovedOutGivesWay() throws {
+    folder.write("old", at: folder.path(".out.mergekit/old/config.json"))
+    folder.write("new", at: folder.path(".out.mergekit/new/config.json"))
+    try writeRecord("place")
+    #expect(try begin("out", .overlay) == words(completed))
+    #expect(folder.tree() == ["out/config.json"] && folder.read("out/config.json") == "new")
+  }
+
+  /// At every point of filling a directory.
+  @Test(arguments: 0...4) func aFillIsCompleted(moves: Int) throws {
+    folder.write("mine", at: folder.path("out/notes.txt"))
+    let places = [
+      ("out/model.bin", ".out.mergekit/old/model.bin", "old"),
+      ("out/config.json", ".out.mergekit/old/config.json", "old"),
+      (".out.mergekit/new/config.json", "out/config.json", "new"),
+      (".out.mergekit/new/model.safetensors", "out/model.safetensors", "new"),
+    ]
+    folder.makeDirectory(".out.mergekit/new")
+    for (index, place) in places.enumerated() {
+      folder.write(place.2, at: folder.path(index < moves ? place.1 : place.0))
+    }
+    try writeRecord(
+      "fill", displacesAll: false,
+      steps: """
+        [{"displace": "model.bin"}, {"displace": "config.json"}, {"install": "config.json"},
+         {"install": "model.safetensors"}]
+        """)
+    #expect(try begin("out", .overlay) == words(completed))
+    #expect(folder.tree() == ["out/config.json", "out/model.safetensors", "out/notes.txt"])
+    #expect(folder.read("out/config.json") == "new")
+  }
+
+  @Test(arguments: ["", "{}", #"{"version": 9}"#, "{"])
+  func whatIsNotUnderstoodIsKept(record: String) throws {
+    folder.write("perhaps old", at: folder.path(".out.mergekit/new/x"))
+    folder.write(record, at: folder.path(".out.mergekit/commit.json"))
+    #expect(
+      try begin()
+        == words(
+          "what an interrupted run left is not understood, and is kept in \(folder.path(".out.mergekit-kept-1"))"
+        ))
+    #expect(folder.read(".out.mergekit-kept-1/new/x") == "perhaps old")
+  }
+
+  /// Somebody took the output since: what is in the staging directory is the old one.
+  @Test func anOldDirectoryIsNotPutInPlace() throws {
+    folder.write("new", at: folder.path(".out.mergekit/new/config.json"))
+    try writeRecord("place")
+    let manager = FileManager.default
+    try manager.moveItem(atPath: folder.path(".out.mergekit/new").string, toPath: folder.path("taken").string)
+    folder.write("old", at: folder.path(".out.mergekit/new/config.json"))
+    #expect(try begin().count == 1)
+    #expect(folder.read(".out.mergekit-kept-1/new/config.json") == "old" && !folder.exists("out"))
+  }
+
+  @Test func outputsWithinOneAreSettled() throws {
+    folder.write("left", at: folder.path("out/.a.mergekit/new/x"))
+    folder.write("left", at: folder.path("out/.b.mergekit/new/x"))
+    #expect(
+      try OutputDirectory.settleInterruptedRuns(at: folder.path("out")) == words(removed) + words(removed))
+    #expect(folder.tree() == ["out/"])
+  }
+
+  /// A member of several outputs whose leader never decided.
+  @Test func withoutTheLeaderNothingIsDecided() throws {
+    folder.write("old", at: folder.path("out/config.json"))
+    folder.write("new", at: folder.path(".out.mergekit/new/config.json"))
+    try writeRecord("place", more: #", "leader": "\#(folder.path(".first.mergekit"))""#)
+    #expect(try begin("out", .overlay) == words(removed))
+    #expect(folder.tree() == ["out/config.json"] && folder.read("out/config.json") == "old")
   }
 }
 

@@ -128,7 +128,7 @@ package struct CompanionFiles: Sendable {
     "generation_config.json",
   ]
 
-  private static func isCompanion(_ name: String) -> Bool {
+  static func isCompanion(_ name: String) -> Bool {
     companions.contains(name) || isTokenizer(name)
   }
 

@@ -1,4 +1,3 @@
-import Basics
 import SystemPackage
 import Tensors
 
@@ -44,15 +43,6 @@ package struct ModelWriter {
     self.report = report
   }
 
-  /// Makes sure that what `.replace` would delete is a model, or empty.
-  package static func checkReplaceable(_ path: FilePath, _ policy: OutputDirectory.Policy) throws {
-    guard case .replace = policy, let names = try? fileNames(in: path), !names.isEmpty else { return }
-    let isModel = names.contains { name in
-      name == "config.json" || [".safetensors", ".bin", ".gguf"].contains { name.contains($0) }
-    }
-    guard isModel else { throw MergeError.notAModel(path, holds: names[0]) }
-  }
-
   /// Writes several models in one pass: what a tensor of one has in common with a tensor of another that is
   /// made of it is read and computed once. Each output appears when all are whole.
   package func write(_ outputs: [Output]) throws {
@@ -63,10 +53,11 @@ package struct ModelWriter {
     // The first may have made a directory that holds the others.
     defer { for writer in writers.reversed() { writer.directory.discard() } }
     for output in outputs {
-      try Self.checkReplaceable(output.path, output.options.policy)
       let plan = try MergePlan(output)
+      for notice in try OutputDirectory.settleInterruptedRuns(at: output.path) { report(.warning(notice)) }
       let directory = try OutputDirectory(
-        path: output.path, policy: output.options.policy, protecting: protected + inputs)
+        path: output.path, policy: output.options.policy, protecting: protected + inputs,
+        isDurable: output.options.isDurable)
       writers.append(OutputWriter(output, plan, directory, recipe, report))
     }
     let planned = writers.map {
@@ -74,14 +65,16 @@ package struct ModelWriter {
         path: $0.output.path, tensors: $0.plan.tensors.count, bytes: $0.plan.layout.totalBytes)
     }
     report(.planned(planned))
+    let states = InputStates(outputs.map(\.model))
     try write(writers)
-    for writer in writers { try writer.directory.commit() }
+    try states.requireUnchanged()
+    try OutputDirectory.commit(writers.map(\.directory))
     report(.finished(planned))
   }
 
-  /// Makes sure that no output is another, or lies within one whose old contents go.
+  /// Makes sure that no output is another, or lies within one whose old contents go, be it through a link.
   private static func checkPlaces(_ outputs: [Output]) throws {
-    let paths = outputs.map { $0.path.lexicallyNormalized() }
+    let paths = try outputs.map { try OutputDirectory.target(of: $0.path) }
     for (index, path) in paths.enumerated() {
       for (other, otherPath) in paths.enumerated() where other != index && path.starts(with: otherPath) {
         if path == otherPath { throw MergeError.sameOutput(outputs[index].path) }

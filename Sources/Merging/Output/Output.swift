@@ -35,14 +35,18 @@ package struct OutputOptions {
   /// Whether the Python code of models is copied, without which some do not load.
   package var copiesCode = true
 
+  /// Whether a finished output is on the disk, not only in the system's memory.
+  package var isDurable = true
+
   package init(
     policy: OutputDirectory.Policy? = nil, dtype: DType? = nil, maximumShardBytes: Int? = nil,
-    writesModelCard: Bool? = nil, copiesTokenizer: Bool? = nil
+    writesModelCard: Bool? = nil, copiesTokenizer: Bool? = nil, isDurable: Bool? = nil
   ) {
     self.dtype = dtype
     if let policy { self.policy = policy }
     if let maximumShardBytes { self.maximumShardBytes = maximumShardBytes }
     if let writesModelCard { self.writesModelCard = writesModelCard }
+    if let isDurable { self.isDurable = isDurable }
     if let copiesTokenizer { self.copiesTokenizer = copiesTokenizer }
   }
 }

@@ -44,7 +44,9 @@ struct OutputWriter {
   func writeRecord() throws {
     guard var record = output.record?() else { return }
     record.weights = try plan.layout.shards.map {
-      try RunRecord.WeightFile($0.fileName, in: directory.path)
+      var file = try RunRecord.WeightFile($0.fileName, in: directory.path)
+      file.checksum = try XXH64.hexadecimal(ofFile: directory.path.appending($0.fileName))
+      return file
     }
     try write(record.json.utf8(.pretty, trailingNewline: true), to: RunRecord.fileName)
   }

@@ -29,6 +29,11 @@ extension RunRecord {
       if now.modified != file.modified {
         return .stale("its \(file.name) has been written by something else")
       }
+      if let checksum = file.checksum,
+        (try? XXH64.hexadecimal(ofFile: directory.appending(file.name))) != checksum
+      {
+        return .stale("its \(file.name) is damaged: its checksum is not that of what was written")
+      }
     }
     guard (try? Checkpoint(path: directory)) != nil else { return .stale("its weights cannot be read") }
     return .finished(found)

@@ -47,7 +47,10 @@ package struct RunRecord: Equatable, Sendable {
     package var name: String
     package var bytes: Int
     package var modified: String
+    /// Its XXH64; records of earlier versions have none.
+    package var checksum: String?
 
+    /// A file as it is, without its checksum.
     init(_ name: String, in directory: FilePath) throws {
       do {
         let identity = FileIdentity(try directory.appending(name).stat())
@@ -57,10 +60,11 @@ package struct RunRecord: Equatable, Sendable {
       }
     }
 
-    init(name: String, bytes: Int, modified: String) {
+    init(name: String, bytes: Int, modified: String, checksum: String? = nil) {
       self.name = name
       self.bytes = bytes
       self.modified = modified
+      self.checksum = checksum
     }
   }
 
@@ -120,7 +124,9 @@ extension RunRecord {
       InputFile(path: text($0["path"]), bytes: $0["bytes"]?.intValue ?? -1, modified: text($0["modified"]))
     }
     weights = list("weights").map {
-      WeightFile(name: text($0["name"]), bytes: $0["bytes"]?.intValue ?? -1, modified: text($0["modified"]))
+      WeightFile(
+        name: text($0["name"]), bytes: $0["bytes"]?.intValue ?? -1, modified: text($0["modified"]),
+        checksum: $0["xxh64"]?.stringValue)
     }
   }
 
@@ -137,8 +143,12 @@ extension RunRecord {
           .object(["path": .string($0.path), "bytes": JSON($0.bytes), "modified": .string($0.modified)])
         }),
       "weights": .array(
-        weights.map {
-          .object(["name": .string($0.name), "bytes": JSON($0.bytes), "modified": .string($0.modified)])
+        weights.map { file in
+          var fields: JSONObject = [
+            "name": .string(file.name), "bytes": JSON(file.bytes), "modified": .string(file.modified),
+          ]
+          if let checksum = file.checksum { fields["xxh64"] = .string(checksum) }
+          return .object(fields)
         }),
     ])
   }

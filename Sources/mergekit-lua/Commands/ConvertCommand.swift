@@ -3,7 +3,6 @@ import Basics
 import Merging
 import Scripting
 import SystemPackage
-import Tensors
 
 /// `mergekit-lua convert MODEL OUT`: writes a model as it is, in the format that everybody reads.
 struct ConvertCommand: ParsableCommand {
@@ -20,22 +19,10 @@ struct ConvertCommand: ParsableCommand {
   @Argument(help: "The directory that it is written to.", completion: .directory)
   var out: String
 
-  @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
-  var dtype: DType?
-
-  @Option(help: ArgumentHelp("Maximum shard size.", valueName: "size"))
-  var outShardSize = ByteCount(bytes: OutputOptions().maximumShardBytes)
-
   @Option(help: "The format that is written.")
   var format = Format.safetensors
 
-  @Flag(
-    inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: ArgumentHelp("Copy the tokenizer's files to the output."))
-  var copyTokenizer = true
-
-  @Flag(name: [.customShort("f"), .long], help: "Replace OUT if it exists and is not empty.")
-  var force = false
+  @OptionGroup var writing: WritingOptions
 
   @OptionGroup var host: HostOptions
 
@@ -48,9 +35,8 @@ struct ConvertCommand: ParsableCommand {
     let log = EventLog(host.log.logger)
     let progress = ProgressDisplay(isEnabled: !host.log.isQuiet, patience: host.progressAfter)
     var options = try host.hostOptions()
-    options.output = OutputOptions(
-      policy: force ? .replace : .refuseNonEmpty, dtype: dtype, maximumShardBytes: outShardSize.bytes,
-      writesModelCard: false, copiesTokenizer: copyTokenizer)
+    options.output = writing.outputOptions(policy: .refuseNonEmpty)
+    options.output.writesModelCard = false
     let scripts = try ScriptHost.make(root: "", options: options) { event in
       log.report(event)
       progress.report(event)

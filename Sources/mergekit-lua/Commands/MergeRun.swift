@@ -57,6 +57,11 @@ struct MergeRun {
 
   /// Runs the file, whose text is in the language that it is said to be in.
   func run(_ text: [UInt8], _ language: ModelCard.RecipeLanguage) throws {
+    for path in outputFolders {
+      for notice in try OutputDirectory.settleInterruptedRuns(at: FilePath(path)) {
+        logger.warning("\(notice)")
+      }
+    }
     if language == .lua {
       try options.config.requireNone(for: file)
       guard case .result = destination else {
@@ -72,7 +77,6 @@ struct MergeRun {
       isEnabled: !options.host.log.isQuiet, patience: options.host.progressAfter)
     if let out = singleOut, !options.dryRun, language == .yaml || !Self.holdsResults(out) {
       // A recipe may compute for long; what is wrong with OUT is said before.
-      try ModelWriter.checkReplaceable(FilePath(out), hostOptions.output.policy)
       try OutputDirectory(path: FilePath(out), policy: hostOptions.output.policy).discard()
     }
     let places = WarningPlaces()
@@ -138,7 +142,7 @@ struct MergeRun {
     }
   }
 
-  /// Where the run writes.
+  /// The directories that the run writes, or writes into, as far as that is known before the file runs.
   private var outputFolders: [String] {
     switch destination {
     case .result(let out): [out].compactMap { $0 }
@@ -161,7 +165,7 @@ struct MergeRun {
     var result = options.config.translation
     result.requiresNameless = requiresNameless
     result.bare = bare
-    result.dtype = options.dtype?.torchName
+    result.dtype = options.writing.dtype?.torchName
     let stem = FilePath(file).stem ?? file
     switch destination {
     case .result: break

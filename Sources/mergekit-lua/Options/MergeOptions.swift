@@ -1,6 +1,5 @@
 import ArgumentParser
 import Merging
-import Tensors
 
 /// What a config is translated by; a recipe has the same as fields of `mk.merge`.
 struct ConfigOptions: ParsableArguments {
@@ -55,26 +54,12 @@ struct StageOptions: ParsableArguments {
 
 /// Options of a merge that is written.
 struct MergeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Store all floating-point tensors as this.", valueName: "dtype"))
-  var dtype: DType?
-
-  @Option(help: ArgumentHelp("Maximum shard size.", valueName: "size"))
-  var outShardSize = ByteCount(bytes: OutputOptions().maximumShardBytes)
-
-  @Flag(
-    inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: ArgumentHelp("Copy the tokenizer's files to the output."))
-  var copyTokenizer = OutputOptions().copiesTokenizer
+  @OptionGroup var writing: WritingOptions
 
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
     help: ArgumentHelp("Write README.md, and the recipe or config beside it."))
   var writeModelCard = OutputOptions().writesModelCard
-
-  @Flag(
-    name: [.customShort("f"), .long],
-    help: "Replace OUT if it exists and is not empty; rebuild what is up to date.")
-  var force = false
 
   @Option(
     help: ArgumentHelp(
@@ -91,10 +76,10 @@ struct MergeOptions: ParsableArguments {
 
   /// How outputs are written.
   ///
-  /// - Parameter policy: What becomes of an output with contents, unless `--force` is given.
+  /// - Parameter policy: What becomes of an output with contents, unless `--force` or `--force-all` is given.
   func outputOptions(policy: OutputDirectory.Policy) -> OutputOptions {
-    OutputOptions(
-      policy: force ? .replace : policy, dtype: dtype, maximumShardBytes: outShardSize.bytes,
-      writesModelCard: writeModelCard, copiesTokenizer: copyTokenizer)
+    var options = writing.outputOptions(policy: policy)
+    options.writesModelCard = writeModelCard
+    return options
   }
 }

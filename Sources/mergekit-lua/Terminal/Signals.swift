@@ -2,11 +2,21 @@ import Glibc
 import Lua
 import Merging
 import Scripting
+import Synchronization
 
 /// Ctrl-C and requests to end: the first stops the run in good order, the second at once.
 enum Signals {
   /// Stops scripts and passes.
   static let interrupt = LuaInterrupt()
+
+  /// The signal that asked to end, or 0.
+  private static let received = Atomic<CInt>(0)
+
+  /// What an interrupted process ends with, as shells have it: 128 and the signal's number. `nil` if none came.
+  static var exitCode: CInt? {
+    let number = received.load(ordering: .acquiring)
+    return number == 0 ? nil : 128 + number
+  }
 
   /// Starts the thread that takes signals. To be called before any other thread is made, so that none
   /// of them takes one.
@@ -29,6 +39,7 @@ enum Signals {
         var number: Int32 = 0
         while true {
           guard sigwait(&set, &number) == 0 else { return nil }
+          received.store(number, ordering: .releasing)
           Signals.interrupt.request()
           // A run ends within milliseconds; what looks at no flag for so long does not look at all.
           var patience = timespec(tv_sec: 5, tv_nsec: 0)
@@ -44,6 +55,6 @@ enum Signals {
     OutputDirectory.discardAll()
     fflush(nil)
     Terminal.error("error: \(reason)")
-    _exit(1)
+    _exit(exitCode ?? 1)
   }
 }

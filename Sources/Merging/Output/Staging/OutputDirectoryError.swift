@@ -1,7 +1,8 @@
+import Basics
 import SystemPackage
 
 /// Why an output directory cannot be begun or put in place.
-package enum OutputDirectoryError: Error, Equatable, CustomStringConvertible {
+package enum OutputDirectoryError: Equatable, DiagnosableError {
   /// The path is the empty string.
   case emptyPath
   /// Something that is no directory stands at the output's path.
@@ -24,13 +25,20 @@ package enum OutputDirectoryError: Error, Equatable, CustomStringConvertible {
   case cannotWrite(directory: FilePath, out: FilePath, Errno)
   /// The finished files cannot be moved to their place; what was there before still is.
   case cannotInstall(FilePath, Errno)
-  /// As `cannotInstall`, and the old contents could not be moved back either.
-  case oldContentsMoved(FilePath, to: FilePath, Errno)
+  /// As `cannotInstall`, and what had been moved could not be moved back either: the next run completes it.
+  case unfinished([FilePath], inPlace: [FilePath], Errno)
+  /// What an interrupted run left in `staging` cannot be settled.
+  case cannotRecover(FilePath, staging: FilePath, Errno)
+  /// Another process writes the output.
+  case busy(FilePath, process: CInt?)
+  /// The output holds files, by their paths in it, that belong to no model.
+  case holdsStrangers(FilePath, [String])
   /// The temporary directory was discarded before `commit()`.
   case discarded(FilePath)
 
-  /// One sentence for the user.
-  package var description: String {
+  package var diagnostic: Diagnostic { Diagnostic(message) }
+
+  private var message: DiagnosticMessage {
     switch self {
     case .emptyPath:
       "the output path is empty"
@@ -58,10 +66,27 @@ package enum OutputDirectoryError: Error, Equatable, CustomStringConvertible {
         : "cannot write \(out): cannot create a directory in \(directory): \(error)"
     case .cannotInstall(let path, let error):
       "cannot move the finished files to \(path): \(error)"
-    case .oldContentsMoved(let path, let place, let error):
-      "cannot move the finished files to \(path): \(error); its old contents are now in \(place)"
+    case .unfinished(let paths, let inPlace, let error):
+      "cannot move the finished files to \(Self.list(paths.map(\.string))): \(error)"
+        + (inPlace.isEmpty
+          ? "" : "; those of \(Self.list(inPlace.map(\.string))) are in place" as DiagnosticMessage)
+        + "; run the merge again to complete it: nothing is lost"
+    case .cannotRecover(let path, let staging, let error):
+      "\(path): an interrupted run left \(staging), which cannot be settled: \(error)"
+    case .busy(let path, let process):
+      "\(path) is being written by another run\(words: process.map { " (process \($0))" } ?? ""); "
+        + "wait for it, or choose another output"
+    case .holdsStrangers(let path, let names):
+      "\(path) holds files that belong to no model: \(Self.list(names)); --force replaces models only, "
+        + "--force-all moves the whole directory aside"
     case .discarded(let path):
       "the files for \(path) were discarded"
     }
+  }
+
+  /// The first few, and how many more there are.
+  private static func list(_ names: [String]) -> String {
+    let shown = names.prefix(5).joined(separator: ", ")
+    return names.count > 5 ? "\(shown) and \(names.count - 5) more" : shown
   }
 }

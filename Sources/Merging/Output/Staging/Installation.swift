@@ -1,0 +1,224 @@
+import Basics
+import SystemPackage
+
+/// How the finished files of one output get to their place. It can be begun, broken off at any point, and gone
+/// on with or undone by another process: what has been done is seen in where the files are.
+struct Installation: Equatable, Sendable {
+  enum Mode: String, Sendable {
+    /// The new directory takes the place of what is there, if something is.
+    case place
+    /// The new files are moved into the directory that is there.
+    case fill
+  }
+
+  /// A move of a fill, by paths relative to the output.
+  enum Step: Equatable, Sendable {
+    /// What is at the output goes.
+    case displace(FilePath)
+    /// What is new comes, a file or a whole folder.
+    case install(FilePath)
+  }
+
+  /// The output's absolute path without links.
+  var target: FilePath
+  /// The staging directory.
+  var staging: FilePath
+  var mode: Mode
+  /// Which directory the new one is, for `place`.
+  var identity: DirectoryIdentity?
+  /// Whether a fill displaces all that is there and not new.
+  var displacesAll = false
+  /// Of a fill, in order.
+  var steps: [Step] = []
+  /// Where the old contents are kept, if they are.
+  var aside: FilePath?
+
+  private var new: FilePath { StagingDirectory.new(in: staging) }
+  private var old: FilePath { StagingDirectory.old(in: staging) }
+
+  // MARK: Forward
+
+  /// Does what has not been done.
+  func complete() throws(Errno) {
+    switch mode {
+    case .place: try place()
+    case .fill: try fill()
+    }
+  }
+
+  /// Whether everything has been done.
+  var isComplete: Bool {
+    switch mode {
+    case .place: isPlaced
+    case .fill: steps.allSatisfy { if case .install(let path) = $0 { !exists(new, path) } else { true } }
+    }
+  }
+
+  /// Whether the new directory is neither at the output nor in the staging directory, as somebody took it.
+  var isLost: Bool { mode == .place && !isPlaced && identity?.matches(new) != true }
+
+  private var isPlaced: Bool { identity?.matches(target) == true }
+
+  private func place() throws(Errno) {
+    if isPlaced { return }
+    guard identity?.matches(new) == true else { throw .noSuchFileOrDirectory }
+    if !displacesAll || !DirectoryFiles.exists(target) {
+      // Replaces an empty directory too, and fails if it is not empty any more.
+      return try DirectoryFiles.move(new, to: target)
+    }
+    do throws(Errno) {
+      try DirectoryFiles.exchange(new, target)
+    } catch .invalidArgument, .noFunction, .notSupported {
+      // The file system cannot: for a moment there is none, and the record says what is to be done.
+      try DirectoryFiles.move(target, to: old)
+      try DirectoryFiles.move(new, to: target)
+    }
+  }
+
+  private func fill() throws(Errno) {
+    if displacesAll {
+      let installed = Set(
+        steps.compactMap { if case .install(let path) = $0, !exists(new, path) { path } else { nil } })
+      for name in try DirectoryFiles.names(in: target) {
+        let path = FilePath().appending(name)
+        let isOurs = target.appending(name) == staging || target.appending(name) == aside
+        if !isOurs, !installed.contains(path) { try displace(path) }
+      }
+    }
+    for step in steps {
+      switch step {
+      case .displace(let path): try displace(path)
+      case .install(let path):
+        guard exists(new, path) else { continue }
+        try DirectoryFiles.move(new.pushing(path), to: target.pushing(path))
+      }
+    }
+  }
+
+  private func displace(_ path: FilePath) throws(Errno) {
+    guard exists(target, path), !exists(old, path) else { return }
+    try DirectoryFiles.makeDirectories(old.pushing(path).removingLastComponent())
+    try DirectoryFiles.move(target.pushing(path), to: old.pushing(path))
+  }
+
+  // MARK: Back
+
+  /// Undoes what has been done.
+  func undo() throws(Errno) {
+    switch mode {
+    case .place: try takeBack()
+    case .fill: try empty()
+    }
+  }
+
+  private func takeBack() throws(Errno) {
+    if isPlaced {
+      if DirectoryFiles.exists(new) { return try DirectoryFiles.exchange(new, target) }
+      try DirectoryFiles.move(target, to: new)
+    }
+    if DirectoryFiles.exists(old), !DirectoryFiles.exists(target) {
+      try DirectoryFiles.move(old, to: target)
+    }
+  }
+
+  private func empty() throws(Errno) {
+    for step in steps.reversed() {
+      switch step {
+      case .install(let path):
+        guard !exists(new, path), exists(target, path) else { continue }
+        try DirectoryFiles.move(target.pushing(path), to: new.pushing(path))
+      case .displace(let path): try bringBack(path)
+      }
+    }
+    guard displacesAll, DirectoryFiles.exists(old) else { return }
+    for name in try DirectoryFiles.names(in: old) { try bringBack(FilePath().appending(name)) }
+  }
+
+  private func bringBack(_ path: FilePath) throws(Errno) {
+    guard exists(old, path), !exists(target, path) else { return }
+    try DirectoryFiles.move(old.pushing(path), to: target.pushing(path))
+  }
+
+  // MARK: The end
+
+  /// Waits until the moves are on the disk.
+  func sync() throws(Errno) {
+    try DirectoryFiles.sync(target.removingLastComponent())
+    try DirectoryFiles.sync(staging)
+    guard mode == .fill else { return }
+    var folders: Set<FilePath> = [target, new]
+    if DirectoryFiles.exists(old) { folders.insert(old) }
+    for step in steps {
+      switch step {
+      case .displace(let path), .install(let path):
+        folders.insert(target.pushing(path).removingLastComponent())
+      }
+    }
+    for folder in folders where DirectoryFiles.exists(folder) { try DirectoryFiles.sync(folder) }
+  }
+
+  /// Moves the old contents to where they are kept, if they are.
+  func keepOld() throws(Errno) {
+    guard let aside, !DirectoryFiles.exists(aside) else { return }
+    for path in [old, new] where DirectoryFiles.exists(path) {
+      if mode == .fill, path == new { continue }
+      try DirectoryFiles.move(path, to: aside)
+      return
+    }
+  }
+
+  private func exists(_ directory: FilePath, _ path: FilePath) -> Bool {
+    DirectoryFiles.exists(directory.pushing(path))
+  }
+}
+
+/// Which directory one is: by its number, and by what it holds where a file system gives it another.
+struct DirectoryIdentity: Equatable, Sendable {
+  struct File: Hashable, Sendable {
+    var path: FilePath
+    var bytes: Int
+    var modified: String
+  }
+
+  var device: UInt64
+  var inode: UInt64
+  /// All files, by their paths in it.
+  var files: [File]
+
+  init(device: UInt64, inode: UInt64, files: [File]) {
+    self.device = device
+    self.inode = inode
+    self.files = files
+  }
+
+  init(of directory: FilePath) throws(Errno) {
+    let identity = FileIdentity(try directory.stat(followTargetSymlink: false))
+    device = identity.device
+    inode = identity.inode
+    files = []
+    var folders = [FilePath()]
+    while let folder = folders.popLast() {
+      for name in try DirectoryFiles.names(in: directory.pushing(folder)) {
+        let path = folder.appending(name)
+        let state = try directory.pushing(path).stat(followTargetSymlink: false)
+        if state.type == .directory {
+          folders.append(path)
+        } else {
+          let file = FileIdentity(state)
+          files.append(File(path: path, bytes: file.byteCount, modified: file.modifiedText))
+        }
+      }
+    }
+  }
+
+  /// Whether this directory stands at a path now.
+  func matches(_ path: FilePath) -> Bool {
+    guard let state = try? path.stat(followTargetSymlink: false), state.type == .directory else {
+      return false
+    }
+    let now = FileIdentity(state)
+    if now.inode == inode { return true }
+    guard !files.isEmpty, let found = try? DirectoryIdentity(of: path) else { return false }
+    return Set(files).isSubset(of: found.files)
+  }
+}
