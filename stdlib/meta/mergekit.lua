@@ -378,6 +378,9 @@ function mk.stream(name, f) end
 ------------------------------------------------------------------------------------------------
 -- Models
 
+--- What the headers of safetensors files note, by name; `format` is the program's own.
+---@alias mk.metadata table<string, string|number|boolean>
+
 --- What is known of a tensor of a model.
 ---@class mk.info
 ---@field name string
@@ -399,6 +402,7 @@ function mk.stream(name, f) end
 ---@field modules { name: string, num_layers: integer, prefix: string? }[]
 ---@field vocab_size integer?    the rows of the token embedding, by config.json
 ---@field ties_embeddings boolean     the output layer is the embedding
+---@field metadata table<string, string>   what the headers of its files note beside their format
 ---@field architecture_name string?   the first of config.json's `architectures`
 ---@field tokenizer mk.tokenizer      what it is saved with; an error if that is none, or one that cannot be read
 local model = {}
@@ -559,6 +563,7 @@ function tokenizer:id_to_token(id) end
 ---@field config_values table<string, any>?  what config.json says otherwise at its top; a table with elements is an array
 ---@field config_removed string[]?  keys that config.json lacks at its top
 ---@field chat_template string?   Jinja text in the place of that of `like`
+---@field metadata mk.metadata?    noted in the headers of the output's files
 
 --- Makes a model of tensors that a function builds, as mk.merge does.
 --- ```lua
@@ -625,6 +630,7 @@ function mk.define_model(definition) end
 ---@field tokenizer mk.tokenizer_source|mk.tokenizer_definition|nil  brings the models' embeddings and output layers into the order of one vocabulary
 ---@field chat_template string?  "auto" for what most models have, "alpaca", "chatml", "exaone", "llama3", "mistral", or Jinja
 ---@field name string?         what messages call it
+---@field metadata mk.metadata?  noted in the headers of the output's files
 
 --- Merges models by a method.
 --- ```lua
