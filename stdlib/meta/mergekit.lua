@@ -109,7 +109,8 @@ function tensor:gt(other) end
 ---@param other mk.operand
 ---@return mk.tensor
 function tensor:ge(other) end
---- Rounds every element as storing would, to nearest even.
+--- Rounds every element as storing would, to nearest even. `"bool"` stores a mask, 1 for what is not zero, and `"uint8"`
+--- whole numbers from 0 to 255; `:to("float32")` makes numbers of these again.
 ---@param dtype mk.dtype
 ---@return mk.tensor
 function tensor:to(dtype) end
