@@ -943,6 +943,31 @@ function mk.breadcrumbs(vectors, options) end
 ---@return mk.tensor[] rescalers  lazy numbers
 function mk.emr(vectors) end
 
+--- The sum of matrices with all singular values made their mean.
+---@param vectors mk.tensor[]
+---@return mk.tensor
+function mk.iso_c(vectors) end
+--- Iso-C of what matrices have in common and an equal share of what each has beside it; `common` is the part of
+--- the former, 0.8.
+---@param vectors mk.tensor[]
+---@param options { common: number? }?
+---@return mk.tensor
+function mk.iso_cts(vectors, options) end
+--- An equal share of the largest singular triples of each, made orthogonal to each other.
+---@param vectors mk.tensor[]
+---@return mk.tensor
+function mk.tsv_m(vectors) end
+--- A matrix of its largest singular values that make up the part `eta` (0.4) of their sum, scaled to have that sum.
+---@param vector mk.tensor
+---@param options { eta: number? }?
+---@return mk.tensor
+function mk.star(vector, options) end
+--- A matrix with small singular values raised to the one at which the part `beta` (0.01) of their sum is reached.
+---@param vector mk.tensor
+---@param options { beta: number? }?
+---@return mk.tensor
+function mk.subspace_boosting(vector, options) end
+
 ------------------------------------------------------------------------------------------------
 -- For libraries
 
