@@ -24,7 +24,7 @@ local function counted(values, rank)
   elseif kept < 1 then
     kept = math.floor(kept * n)
   end
-  local from_top = n - values:rank(1)
+  local from_top = n - mk.zeros({ n }):rank(1)
   return from_top:lt(mk.maximum(kept, 1)) * positive:gt(positive:max() * 1e-6)
 end
 
