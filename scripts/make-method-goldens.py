@@ -310,6 +310,179 @@ case("emr-rescaler", "emr", PLAIN + ", parameters = { task = 3, rescaler = 0.8 }
      on_base(lambda name: modulated(vectors_of(name), 2, 0.8)))
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Methods on matrices
+
+
+def on_matrices(merge, other, lam=1.0, all_matrices=False):
+    """The base plus what `merge` makes of the task vectors of a matrix, and `other` of what is none."""
+    def change(name):
+        vectors = vectors_of(name)
+        takes = is_matrix(name) or (all_matrices and len(SHAPES[name]) == 2)
+        return lam * (merge if takes else other)(vectors)
+    return on_base(change)
+
+
+def mean(vectors):
+    return sum(vectors) / len(vectors)
+
+
+def svd(matrix):
+    return np.linalg.svd(matrix, full_matrices=False)
+
+
+def polar(matrix):
+    u, _, vt = svd(matrix)
+    return u @ vt
+
+
+def isotropic(vectors):
+    u, s, vt = svd(sum(vectors))
+    return u @ vt * s.mean()
+
+
+case("iso_c", "iso_c", PLAIN, on_matrices(isotropic, mean))
+case("iso_c-all", "iso_c", PLAIN + ", parameters = { lambda = 0.6, all_matrices = true }",
+     on_matrices(isotropic, mean, 0.6, True))
+
+
+def task_singular(vectors):
+    count = min(vectors[0].shape) // len(vectors)
+    parts = [svd(vector) for vector in vectors]
+    u = np.hstack([u[:, :count] for u, _, _ in parts])
+    s = np.hstack([s[:count] for _, s, _ in parts])
+    vt = np.vstack([vt[:count] for _, _, vt in parts])
+    return polar(u) @ np.diag(s) @ polar(vt)
+
+
+case("tsv_m", "tsv_m", PLAIN, on_matrices(task_singular, mean))
+
+
+def common_and_specific(vectors, common):
+    tasks, size = len(vectors), min(vectors[0].shape)
+    own = round((size - int(size * common)) / tasks)
+    rest = size - own * tasks
+    u, s, vt = svd(sum(vectors))
+    us, ss, vts = [u[:, :rest]], [s[:rest]], [vt[:rest]]
+    for vector in vectors:
+        a, b, c = svd(vector - us[0] @ us[0].T @ vector)
+        us, ss, vts = us + [a[:, :own]], ss + [b[:own]], vts + [c[:own]]
+    return polar(np.hstack(us)) @ polar(np.vstack(vts)) * np.hstack(ss).mean()
+
+
+case("iso_cts", "iso_cts", PLAIN + ", parameters = { common = 0.6 }",
+     on_matrices(lambda vectors: common_and_specific(vectors, 0.6), mean))
+case("iso_cts-default", "iso_cts", PLAIN, on_matrices(lambda vectors: common_and_specific(vectors, 0.8), mean))
+
+
+def truncated(vector, eta):
+    u, s, vt = svd(vector)
+    count = int(np.searchsorted(np.cumsum(s), s.sum() * eta)) + 1
+    kept = s[:count] * (s.sum() / s[:count].sum())
+    return u[:, :count] @ np.diag(kept) @ vt[:count]
+
+
+case("star", "star", PLAIN, on_matrices(lambda vectors: mean([truncated(v, 0.4) for v in vectors]), mean))
+case("star-eta", "star", PLAIN + ", parameters = { eta = 0.75, lambda = 1.1 }",
+     on_matrices(lambda vectors: mean([truncated(v, 0.75) for v in vectors]), mean, 1.1))
+
+
+def boosted(matrix, beta):
+    u, s, vt = svd(matrix)
+    cutoff = int(np.argmax(np.cumsum(s) / s.sum() >= beta))
+    return u @ np.diag(np.maximum(s, s[cutoff])) @ vt
+
+
+case("subspace_boosting", "subspace_boosting", PLAIN, on_matrices(lambda v: boosted(sum(v), 0.01), sum))
+case("subspace_boosting-beta", "subspace_boosting", PLAIN + ", parameters = { beta = 0.6 }",
+     on_matrices(lambda v: boosted(sum(v), 0.6), sum))
+
+
+def regression_mean(name, weights, reduction):
+    if not is_matrix(name):
+        return sum(weights[m] * MODELS[m][name].astype(np.float64) for m in INPUTS) / sum(weights.values())
+    gram, product = 0, 0
+    for model in INPUTS:
+        own = MODELS["gram_" + model][name].astype(np.float64) * weights[model]
+        own = reduction * own + (1 - reduction) * np.diag(np.diag(own))
+        gram, product = gram + own, product + MODELS[model][name].astype(np.float64) @ own
+    return product @ np.linalg.inv(gram)
+
+
+GRAMS = "models = { { a, gram = gram_a }, { b, gram = gram_b }, { c, gram = gram_c } }"
+case("regmean", "regmean", GRAMS, lambda name: regression_mean(name, {"a": 1, "b": 1, "c": 1}, 0.9))
+case("regmean-weights", "regmean",
+     "models = { { a, gram = gram_a, weight = 0.7 }, { b, gram = gram_b, weight = 0.4 }, "
+     "{ c, gram = gram_c, weight = 0.9 } }, parameters = { reduction = 1 }",
+     lambda name: regression_mean(name, WEIGHTS, 1))
+
+
+def interference_solved(vectors, rank=None, time=None):
+    c = sum(v.T @ v / (v ** 2).sum() for v in vectors)
+    d = sum(v @ v.T @ v / (v ** 2).sum() for v in vectors)
+    values, q = np.linalg.eigh(c)
+    values, q = values[::-1], q[:, ::-1]
+    if rank is None:
+        root = np.sqrt(np.maximum(values, 0))
+        rank = int(root.sum() ** 2 / values.clip(0).sum())
+    inverse = np.zeros_like(values)
+    inverse[:rank] = 1 / values[:rank]
+    if time is not None:
+        inverse *= 1 - np.exp(-time * values)
+    start = sum(vectors)
+    return start + (d - start @ c) @ q @ np.diag(inverse) @ q.T
+
+
+case("swudi", "swudi", PLAIN, on_matrices(interference_solved, mean))
+case("swudi-rank", "swudi", PLAIN + ", parameters = { rank = 4, time = 3, lambda = 0.9 }",
+     on_matrices(lambda v: interference_solved(v, 4, 3), mean, 0.9))
+case("swudi-part", "swudi", PLAIN + ", parameters = { rank = 0.5 }",
+     on_matrices(lambda v: interference_solved(v, v[0].shape[1] // 2), mean))
+
+
+def averaged(vectors):
+    """TIES: elected signs, and the mean of what agrees."""
+    sign = np.where(sum(vectors) >= 0, 1, -1)
+    agrees = [vector * sign > 0 for vector in vectors]
+    count = sum(mask.astype(int) for mask in agrees)
+    return sum(np.where(mask, vector, 0) for mask, vector in zip(agrees, vectors)) / np.maximum(count, 1)
+
+
+def tied(vectors, density):
+    return averaged([trimmed(vector, density) for vector in vectors])
+
+
+def knotted(vectors, combine):
+    width = vectors[0].shape[1]
+    u, s, vt = svd(np.hstack(vectors))
+    shares = [np.diag(s) @ vt[:, i * width:(i + 1) * width] for i in range(len(vectors))]
+    return u @ combine(shares)
+
+
+case("knots", "knots", PLAIN, on_matrices(lambda v: knotted(v, averaged), averaged))
+case("knots-density", "knots", PLAIN + ", parameters = { density = 0.5, lambda = 0.7 }",
+     on_matrices(lambda v: knotted(v, lambda x: tied(x, 0.5)), lambda v: tied(v, 0.5), 0.7))
+case("knots-sum", "knots", PLAIN + ", parameters = { combine = 'task_arithmetic' }", on_matrices(sum, sum))
+
+
+def in_core(vectors, rank, combine):
+    factors = []
+    for vector in vectors:
+        u, s, vt = svd(vector)
+        root = np.diag(np.sqrt(s[:rank]))
+        factors.append((u[:, :rank] @ root, root @ vt[:rank]))
+    left = svd(np.hstack([b for b, _ in factors]))[0]
+    right = svd(np.vstack([a for _, a in factors]))[2]
+    return left @ combine([left.T @ vector @ right.T for vector in vectors]) @ right
+
+
+case("core_space", "core_space", PLAIN + ", parameters = { rank = 1 }",
+     on_matrices(lambda v: in_core(v, 1, task_singular), mean))
+case("core_space-ties", "core_space", PLAIN + ", parameters = { rank = 2, combine = 'ties', density = 0.6 }",
+     on_matrices(lambda v: in_core(v, 2, lambda x: tied(x, 0.6)), mean))
+case("core_space-iso_c", "core_space", PLAIN + ", parameters = { rank = 1, combine = 'iso_c', lambda = 0.8 }",
+     on_matrices(lambda v: in_core(v, 1, isotropic), mean, 0.8))
+
+# ---------------------------------------------------------------------------------------------------------------------
 
 for name, model in MODELS.items():
     put(FOLDER / "models" / f"{name}.safetensors", model)

@@ -22,6 +22,7 @@ TARGET static void LEVEL(load)(conversion_format format, const void *elements, f
   // The upper half of a binary16.
   case conversion_f8e5m2: LOAD(uint8_t, OF_F16((uint16_t)(code << 8)));
   case conversion_bool: LOAD(uint8_t, code ? 1.0f : 0.0f);
+  case conversion_u8: LOAD(uint8_t, (float)code);
   }
 }
 
@@ -45,6 +46,7 @@ TARGET static void LEVEL(store)(conversion_format format, const float *source, v
   case conversion_f8e4m3: STORE(uint8_t, f8e4m3_code(value));
   case conversion_f8e5m2: STORE(uint8_t, f8e5m2_code(value));
   case conversion_bool: STORE(uint8_t, value != 0);
+  case conversion_u8: STORE(uint8_t, u8_code(value));
   }
 }
 
@@ -68,7 +70,8 @@ TARGET static bool LEVEL(has_nonfinite)(conversion_format format, const void *el
   case conversion_bf16: HAS_ABOVE(signed16, 0x7fff, 0x7f80);
   case conversion_f8e4m3: HAS_ABOVE(uint8_t, 0x7f, 0x7f);
   case conversion_f8e5m2: HAS_ABOVE(uint8_t, 0x7f, 0x7c);
-  case conversion_bool: return false;
+  case conversion_bool:
+  case conversion_u8: return false;
   }
 }
 
@@ -78,6 +81,8 @@ TARGET static bool LEVEL(has_nonfinite)(conversion_format format, const void *el
 #define AS_BF16(value) of_bits(bf16_code(value) << 16)
 #define AS_F8E4M3(value) OF_F8E4M3((uint8_t)f8e4m3_code(value))
 #define AS_F8E5M2(value) OF_F16((uint16_t)(f8e5m2_code(value) << 8))
+#define AS_BOOL(value) ((value) != 0 ? 1.0f : 0.0f)
+#define AS_U8(value) (float)u8_code(value)
 
 TARGET static void LEVEL(round)(conversion_format format, const float *source, float *destination,
                                 ptrdiff_t count) {
@@ -88,8 +93,8 @@ TARGET static void LEVEL(round)(conversion_format format, const float *source, f
   case conversion_bf16: MAP(AS_BF16) return;
   case conversion_f8e4m3: MAP(AS_F8E4M3) return;
   case conversion_f8e5m2: MAP(AS_F8E5M2) return;
-  // Masks are never rounded.
-  case conversion_bool: return;
+  case conversion_bool: MAP(AS_BOOL) return;
+  case conversion_u8: MAP(AS_U8) return;
   }
 }
 
@@ -97,6 +102,8 @@ TARGET static void LEVEL(round)(conversion_format format, const float *source, f
 #undef AS_BF16
 #undef AS_F8E4M3
 #undef AS_F8E5M2
+#undef AS_BOOL
+#undef AS_U8
 #undef STORE
 #undef LOAD
 #undef TARGET

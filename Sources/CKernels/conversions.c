@@ -10,6 +10,13 @@ typedef int16_t __attribute__((aligned(1), may_alias)) signed16;
 typedef int32_t __attribute__((aligned(1), may_alias)) signed32;
 typedef int64_t __attribute__((aligned(1), may_alias)) signed64;
 
+// Halves go to even, and what is not a number is 0.
+INLINE uint32_t u8_code(float x) {
+  const float least = x > 0 ? x : 0;
+  const float bounded = least < 255 ? least : 255;
+  return (uint32_t)((bounded + 0x1p23f) - 0x1p23f);
+}
+
 INLINE float canonical(float value) { return value == value ? value : NAN; }
 
 // SmallFloats.bf16, step by step.

@@ -47,6 +47,9 @@ package enum DType: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Whether numbers can be stored as it and read from it, by `to`: what is computed, masks and counts.
+  package var isConvertible: Bool { isArithmetic || self == .bool || self == .u8 }
+
   /// The bytes that `count` elements take, or `nil` if that overflows or ends within a byte.
   package func byteCount(_ count: Int) -> Int? {
     let (bits, overflow) = count.multipliedReportingOverflow(by: bitWidth)

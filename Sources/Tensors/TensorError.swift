@@ -65,6 +65,7 @@ extension TensorError: CustomStringConvertible {
       "\(operation): expected a vector, got shape \(shape)"
     case .notArithmetic(let operation, let dtype):
       "\(operation): a tensor of dtype \(dtype.rawValue) can only be copied, not computed with"
+        + (dtype.isConvertible ? " (:to(\"float32\") makes numbers of it)" : "")
     case .notFloat(let operation, let dtype):
       "\(operation): dtype \(dtype.rawValue) is not one that can be computed (expected F64, F32, F16, BF16, F8_E4M3 or F8_E5M2)"
     case .badCount(let operation, let k, let count):

@@ -323,7 +323,7 @@ import Testing
     #expect(outcome.status == 0 && outcome.errors == "")
     #expect(outcome.output == (name == "global_statistic.lua" ? "the average tensor moved by 6.6 %\n" : ""))
     // Of several results, the last.
-    let folder = name == "mega_merge.lua" ? "out/final" : "out"
+    let folder = ["emr.lua": "out/unified", "mega_merge.lua": "out/final"][name, default: "out"]
     let (base, out) = (try checkpoint("models/base"), try checkpoint(folder))
     let layers = ["dus.lua", "frankenmerge.lua", "slices.lua"].contains(name) ? 6 : 4
     #expect(out.names.count == 3 + 9 * layers)

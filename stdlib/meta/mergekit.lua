@@ -111,7 +111,8 @@ function tensor:gt(other) end
 ---@param other mk.operand
 ---@return mk.tensor
 function tensor:ge(other) end
---- Rounds every element as storing would, to nearest even.
+--- Rounds every element as storing would, to nearest even. `"bool"` stores a mask, 1 for what is not zero, and `"uint8"`
+--- whole numbers from 0 to 255; `:to("float32")` makes numbers of these again.
 ---@param dtype mk.dtype
 ---@return mk.tensor
 function tensor:to(dtype) end
@@ -415,6 +416,9 @@ function mk.stream(name, f) end
 ------------------------------------------------------------------------------------------------
 -- Models
 
+--- What the headers of safetensors files note, by name; `format` is the program's own.
+---@alias mk.metadata table<string, string|number|boolean>
+
 --- What is known of a tensor of a model.
 ---@class mk.info
 ---@field name string
@@ -436,6 +440,7 @@ function mk.stream(name, f) end
 ---@field modules { name: string, num_layers: integer, prefix: string? }[]
 ---@field vocab_size integer?    the rows of the token embedding, by config.json
 ---@field ties_embeddings boolean     the output layer is the embedding
+---@field metadata table<string, string>   what the headers of its files note beside their format
 ---@field architecture_name string?   the first of config.json's `architectures`
 ---@field tokenizer mk.tokenizer      what it is saved with; an error if that is none, or one that cannot be read
 local model = {}
@@ -596,6 +601,7 @@ function tokenizer:id_to_token(id) end
 ---@field config_values table<string, any>?  what config.json says otherwise at its top; a table with elements is an array
 ---@field config_removed string[]?  keys that config.json lacks at its top
 ---@field chat_template string?   Jinja text in the place of that of `like`
+---@field metadata mk.metadata?    noted in the headers of the output's files
 
 --- Makes a model of tensors that a function builds, as mk.merge does.
 --- ```lua
@@ -662,6 +668,7 @@ function mk.define_model(definition) end
 ---@field tokenizer mk.tokenizer_source|mk.tokenizer_definition|nil  brings the models' embeddings and output layers into the order of one vocabulary
 ---@field chat_template string?  "auto" for what most models have, "alpaca", "chatml", "exaone", "llama3", "mistral", or Jinja
 ---@field name string?         what messages call it
+---@field metadata mk.metadata?  noted in the headers of the output's files
 
 --- Merges models by a method.
 --- ```lua
@@ -972,6 +979,31 @@ function mk.breadcrumbs(vectors, options) end
 ---@return mk.tensor[] masks
 ---@return mk.tensor[] rescalers  lazy numbers
 function mk.emr(vectors) end
+
+--- The sum of matrices with all singular values made their mean.
+---@param vectors mk.tensor[]
+---@return mk.tensor
+function mk.iso_c(vectors) end
+--- Iso-C of what matrices have in common and an equal share of what each has beside it; `common` is the part of
+--- the former, 0.8.
+---@param vectors mk.tensor[]
+---@param options { common: number? }?
+---@return mk.tensor
+function mk.iso_cts(vectors, options) end
+--- An equal share of the largest singular triples of each, made orthogonal to each other.
+---@param vectors mk.tensor[]
+---@return mk.tensor
+function mk.tsv_m(vectors) end
+--- A matrix of its largest singular values that make up the part `eta` (0.4) of their sum, scaled to have that sum.
+---@param vector mk.tensor
+---@param options { eta: number? }?
+---@return mk.tensor
+function mk.star(vector, options) end
+--- A matrix with small singular values raised to the one at which the part `beta` (0.01) of their sum is reached.
+---@param vector mk.tensor
+---@param options { beta: number? }?
+---@return mk.tensor
+function mk.subspace_boosting(vector, options) end
 
 ------------------------------------------------------------------------------------------------
 -- For libraries

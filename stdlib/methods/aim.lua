@@ -15,7 +15,7 @@ return mk.method {
   description = "Draws a merge back to the base in the input channels that the base uses most.",
   base = "required",
   max_inputs = 1,
-  parameters = { omega = 0.4 },
+  parameters = { omega = { default = 0.4, range = { 0, 1 } } },
   -- Of the base, under the base's own names.
   per_input = { activations = { type = "tensor", base = true } },
   merge = function(t)

@@ -32,19 +32,16 @@ return mk.method {
   reference = "https://arxiv.org/abs/2503.01874",
   description = "Keeps n of every m elements of each difference from the base, without overlap where it can.",
   base = "required",
-  parameters = { m = { type = "integer", default = 256 } },
-  per_input = { weight = 1.0, n = { type = "integer", default = 64 } },
+  parameters = { m = { type = "integer", default = 256, range = { 1, math.huge } } },
+  per_input = { weight = 1.0, n = { type = "integer", default = 64, range = { 0, math.huge } } },
   merge = function(t)
-    if t.m < 1 then mk.fail(("m is %d, expected 1 or more"):format(t.m)) end
     local numel = t.base.numel
     if numel == 0 then return t.base end
     -- What fills up the last row is a class behind all others, and none if nothing does.
     local class = numel % t.m > 0 and rows_of(mk.zeros { numel }, t.m, 2) or nil
     local vectors = {}
     for index, input in ipairs(t.inputs) do
-      if input.n < 0 or input.n > t.m then
-        mk.fail(("n is %d, expected 0 to m, which is %d"):format(input.n, t.m))
-      end
+      if input.n > t.m then mk.fail(("n is %d, expected 0 to m, which is %d"):format(input.n, t.m)) end
       local vector = input.tensor - t.base
       local mask = first_of_rows(rows_of(vector:abs(), t.m, 0), class, input.n, t.m)
       class = class and class:maximum(mask) or mask

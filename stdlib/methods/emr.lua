@@ -17,7 +17,7 @@ return mk.method {
   description = "Makes one of the models again of a task vector that stands for all, a mask and a number.",
   base = "required",
   min_inputs = 2,
-  parameters = { task = { type = "integer" }, rescaler = { type = "number" } },
+  parameters = { task = { type = "integer", range = { 1, math.huge } }, rescaler = { type = "number" } },
   merge = function(t)
     local unified, masks, rescalers = mk.emr(task_vectors.of(t))
     if not t.task then return t.base + unified end

@@ -31,7 +31,7 @@ return mk.method {
   reference = "https://arxiv.org/abs/2111.09832",
   description = "Averages each element by how much it matters to each model.",
   base = "ignored",
-  parameters = { floor = 1e-6 },
+  parameters = { floor = { default = 1e-6, range = { 0, math.huge } } },
   per_input = { weight = 1.0, fisher = { type = "tensor" } },
   merge = function(t)
     local has_fisher = check(t.inputs) > 0

@@ -32,7 +32,7 @@ return mk.method {
   description = "Averages differences from the base by scores of size and agreement, and drops low ones.",
   base = "required",
   min_inputs = 2,
-  parameters = { density = 0.1, lambda = 1.0 },
+  parameters = { density = { default = 0.1, range = { 0, 1 } }, lambda = 1.0 },
   merge = function(t)
     local n, count = t.base.numel, #t.inputs
     if n == 0 then return t.base end

@@ -16,7 +16,10 @@ typedef enum {
   conversion_bf16,
   conversion_f8e4m3,
   conversion_f8e5m2,
-  conversion_bool
+  // 1 for what is not zero.
+  conversion_bool,
+  // The nearest whole number from 0 to 255.
+  conversion_u8
 } conversion_format;
 
 // The highest level of the processor at hand; no call may have a higher one.
@@ -27,10 +30,10 @@ void conversion_load(conversion_level level, conversion_format format, const voi
                      float *destination, ptrdiff_t count);
 void conversion_store(conversion_level level, conversion_format format, const float *source, void *elements,
                       ptrdiff_t count);
-// Whether one of the elements is not finite; not of bool.
+// Whether one of the elements is not finite.
 bool conversion_has_nonfinite(conversion_level level, conversion_format format, const void *elements,
                               ptrdiff_t count);
-// The values that a store and a load leave; not of bool. The destination is the source or does not overlap
+// The values that a store and a load leave. The destination is the source or does not overlap
 // it.
 void conversion_round(conversion_level level, conversion_format format, const float *source,
                       float *destination, ptrdiff_t count);

@@ -19,6 +19,16 @@ package final class Checkpoint: Sendable {
   /// What is odd about it but no error: tensors that the index does not name, as whole sentences.
   package let warnings: [String]
 
+  /// What the headers of its safetensors files note beside their format, each key as the first file has it.
+  package var metadata: [(key: String, value: String)] {
+    var known: Set<String> = ["format"]
+    return files.compactMap { ($0 as? SafetensorsFile)?.metadata }.flatMap { metadata in
+      metadata.keys.filter { known.insert($0).inserted }.map {
+        (key: $0, value: metadata[$0]?.stringValue ?? "")
+      }
+    }
+  }
+
   private let configName: String
   private let positions: [ByteKey: Int]
   private let cachedConfig = Mutex<JSON?>(nil)

@@ -48,6 +48,8 @@ package final class DerivedModel: LazyModel {
     package var tokenIDs: TokenIDs?
     /// The Jinja text that the output's tokenizer gets; `nil` keeps that of `like`.
     package var chatTemplate: String?
+    /// What the headers of the output's files note of it.
+    package var metadata: [(key: String, value: String)]
     /// What a tensor is like, where that is known before it is built.
     package var specify: (String) throws -> TensorSpecification?
     /// The tensor's expression, with one reference for the caller.
@@ -60,6 +62,7 @@ package final class DerivedModel: LazyModel {
       vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(),
       configValues: [(key: String, value: JSON?)] = [], tokenizer: TokenizerFiles? = nil,
       tokenIDs: TokenIDs? = nil, chatTemplate: String? = nil,
+      metadata: [(key: String, value: String)] = [],
       specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
       build: @escaping (String) throws -> NodeID
     ) {
@@ -77,6 +80,7 @@ package final class DerivedModel: LazyModel {
       self.tokenizer = tokenizer
       self.tokenIDs = tokenIDs
       self.chatTemplate = chatTemplate
+      self.metadata = metadata
       self.specify = specify
       self.build = build
     }
@@ -112,6 +116,7 @@ package final class DerivedModel: LazyModel {
 
   package var label: String { definition.label }
   package var names: [String] { definition.names }
+  package var metadata: [(key: String, value: String)] { definition.metadata }
 
   package func has(_ name: String) -> Bool { known.contains(name) }
 

@@ -40,6 +40,8 @@ package protocol LazyModel: AnyObject {
   var companions: Companions { get }
   /// What it was made of.
   var provenance: ModelProvenance { get }
+  /// What is noted in the headers of its files beside their format.
+  var metadata: [(key: String, value: String)] { get }
   /// What its config cannot say, one sentence each.
   var warnings: [String] { get }
   /// How many models stand between it and checkpoints, at most; a checkpoint has none.
@@ -137,6 +139,7 @@ package final class CheckpointModel: LazyModel {
   }
 
   package var companions: Companions { Companions(files: checkpoint.modelFiles, label: label) }
+  package var metadata: [(key: String, value: String)] { checkpoint.metadata }
   package var provenance: ModelProvenance { ModelProvenance(checkpoints: [self], original: self) }
   package var depth: Int { 0 }
   package var whenAsked: ((String) -> Void)? {

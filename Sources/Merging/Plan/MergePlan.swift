@@ -36,7 +36,9 @@ package struct MergePlan {
     layout = try SafetensorsLayout(
       tensors: tensors.map {
         SafetensorsLayout.Tensor(name: $0.name, dtype: $0.dtype, shape: $0.shape.dimensions)
-      }, maximumShardBytes: maximumShardBytes)
+      }, maximumShardBytes: maximumShardBytes,
+      // What a checkpoint's files note is theirs: a copy of its tensors is another file.
+      metadata: model is CheckpointModel ? [] : model.metadata)
   }
 
   /// Plans how an output is written.

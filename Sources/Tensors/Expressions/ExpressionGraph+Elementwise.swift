@@ -91,8 +91,9 @@ extension ExpressionGraph {
     if node.dtype == dtype, !dtype.isArithmetic || storedLeaf(input)?.dtype == dtype { return another(input) }
     // What is rounded to a dtype is not rounded again.
     if case .convert(dtype) = node.operation { return another(input) }
-    try requireArithmetic(input, "to")
-    guard dtype.isArithmetic else { throw TensorError.notFloat(operation: "to", dtype) }
+    // Masks and counts are numbers from here on.
+    if node.dtype.map({ !$0.isConvertible }) ?? false { try requireArithmetic(input, "to") }
+    guard dtype.isConvertible else { throw TensorError.notFloat(operation: "to", dtype) }
     return try add(
       .convert(dtype), .one(input), shape: node.shape, precision: node.precision, dtype: dtype)
   }

@@ -157,7 +157,10 @@ extension ExpressionGraph {
   }
 
   private func hasComputableDType(_ node: Node) -> Bool {
-    switch node.operation.traits.kind {
+    if case .convert(let dtype) = node.operation {
+      return dtype.isConvertible && inputs(of: node).allSatisfy { self[$0].dtype?.isConvertible ?? true }
+    }
+    return switch node.operation.traits.kind {
     case .leaf, .view, .copy: true
     default:
       (node.dtype?.isArithmetic ?? true)

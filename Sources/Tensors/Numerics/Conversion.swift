@@ -7,8 +7,9 @@ import CKernels
 /// as one positive quiet NaN: which NaN an operation makes depends on the instruction set. Each element's
 /// result depends on that element alone.
 ///
-/// `dtype` is one for which `isArithmetic` holds; the caller checks. Between Float and BOOL there is a way for
-/// masks that the evaluator keeps: 1 for what is not zero.
+/// BOOL is 1 for what is not zero; U8 is the nearest whole number that it has, halves to even, and 0 for NaN.
+///
+/// `dtype` is one for which `isConvertible` holds; the caller checks.
 package enum Conversion {
   /// An instruction set that the loops between Floats and bytes are compiled for. All give the same bits.
   package enum Level: UInt32, CaseIterable, Sendable {
@@ -50,6 +51,8 @@ package enum Conversion {
     case .f16: load(raw, destination, count) { (code: UInt16) in Double(SmallFloats.float(f16: code)) }
     case .f8e4m3: load(raw, destination, count, table: f8e4m3Values) { Double($0) }
     case .f8e5m2: load(raw, destination, count, table: f8e5m2Values) { Double($0) }
+    case .bool: load(raw, destination, count) { (code: UInt8) in code == 0 ? 0 : 1 }
+    case .u8: load(raw, destination, count) { (code: UInt8) in Double(code) }
     default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
     }
   }
@@ -65,6 +68,8 @@ package enum Conversion {
     case .f16: store(source, raw, count) { SmallFloats.f16(SmallFloats.roundedToOdd($0)) }
     case .f8e4m3: store(source, raw, count) { SmallFloats.f8e4m3(SmallFloats.roundedToOdd($0)) }
     case .f8e5m2: store(source, raw, count) { SmallFloats.f8e5m2(SmallFloats.roundedToOdd($0)) }
+    case .bool: store(source, raw, count) { UInt8($0 == 0 ? 0 : 1) }
+    case .u8: store(source, raw, count) { UInt8(max(0, min(255, $0.isNaN ? 0 : $0)).rounded(.toNearestOrEven)) }
     default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
     }
   }
@@ -99,7 +104,7 @@ package enum Conversion {
     _ source: UnsafePointer<Float>, _ destination: UnsafeMutablePointer<Float>, dtype: DType, count: Int,
     level: Level = .best
   ) {
-    precondition(dtype.isArithmetic, "no arithmetic on \(dtype.rawValue)")
+    precondition(dtype.isConvertible, "no arithmetic on \(dtype.rawValue)")
     conversion_round(level.cValue, format(of: dtype), source, destination, count)
   }
 
@@ -119,6 +124,7 @@ package enum Conversion {
     case .f8e4m3: conversion_f8e4m3
     case .f8e5m2: conversion_f8e5m2
     case .bool: conversion_bool
+    case .u8: conversion_u8
     default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
     }
   }

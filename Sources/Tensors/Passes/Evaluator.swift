@@ -95,6 +95,8 @@ package final class Evaluator {
   }
 
   func requireStorable(_ node: NodeID, as dtype: DType) throws {
+    // What `to` made a mask or counts is stored as these.
+    if graph[node].dtype == dtype, dtype.isConvertible { return }
     if let own = graph[node].dtype, !own.isArithmetic {
       throw TensorError.notArithmetic(operation: "storing as \(dtype.rawValue)", own)
     }

@@ -21,7 +21,7 @@ local tokenizer = require "mergekit.tokens.tokenizer"
 
 local fields = {
   "method", "base", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "as_stored",
-  "truncate_embeddings", "allow_crimes", "tokenizer", "chat_template", "name", "bare",
+  "truncate_embeddings", "allow_crimes", "tokenizer", "chat_template", "name", "bare", "metadata",
 }
 local is_field = {}
 for _, name in ipairs(fields) do is_field[name] = true end
@@ -102,6 +102,7 @@ function M.run(spec, who)
   check_type(who, spec, "truncate_embeddings", "boolean")
   check_type(who, spec, "allow_crimes", "boolean")
   check_type(who, spec, "name", "string")
+  check_type(who, spec, "metadata", "table")
   local parts, like, scopes = slices.read(spec, who)
   local function fail(path, words) core.fail(("%s: %s"):format(who(path), words)) end
   local adapted = projections.adapt(parts, like)
@@ -163,6 +164,7 @@ function M.run(spec, who)
     config = config,
     tokenizer = vocabulary and vocabulary.vocabulary or companions.tokenizer(files, sources),
     chat_template = chat.template(spec.chat_template, sources, fail),
+    metadata = spec.metadata,
     specify = specify,
     build = function(name)
       local result = build(list.by_name[name])

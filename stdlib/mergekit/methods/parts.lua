@@ -4,6 +4,7 @@
 
 local core = require "mergekit.core"
 local emr = require "mergekit.methods.emr"
+local matrices = require "mergekit.methods.matrices"
 local methods = require "mergekit.methods.method"
 local specification = require "mergekit.merge.specification"
 local task_vectors = require "mergekit.methods.task_vectors"
@@ -134,6 +135,57 @@ M.functions.emr = core.entry(function(vectors)
   M.check_vectors("emr", vectors)
   return emr(vectors)
 end)
+
+--- Fails unless these are matrices of one shape.
+local function check_matrices(name, vectors)
+  M.check_vectors(name, vectors)
+  if vectors[1].ndim ~= 2 then
+    core.fail(("%s: expected matrices, got shape %s"):format(name, specification.shape_text(vectors[1].shape)))
+  end
+end
+
+for name, shared in pairs { iso_c = {}, tsv_m = {}, iso_cts = { common = 0.8 } } do
+  M.functions[name] = core.entry(function(vectors, given)
+    check_matrices(name, vectors)
+    return matrices[name](vectors, M.read_settings(name, vectors, given, {}, shared))
+  end)
+end
+
+for name, shared in pairs { star = { eta = 0.4 }, subspace_boosting = { beta = 0.01 } } do
+  M.functions[name] = core.entry(function(vector, given)
+    check_matrices(name, { vector })
+    return matrices[name](vector, M.read_settings(name, { vector }, given, {}, shared))
+  end)
+end
+
+-- What is made of a few matrices in another basis, by the names that `combine` knows.
+local combinations = {
+  task_arithmetic = "task_arithmetic", ties = "ties", dare = "dare", dare_ties = "dare", della = "della",
+  breadcrumbs = "breadcrumbs", tsv_m = "tsv_m", iso_c = "iso_c",
+}
+
+--- The function of task vectors that the parameter `combine` of a method names, with the weights and densities of its
+--- inputs.
+function M.combination(t)
+  local name = combinations[t.combine]
+  if not name then
+    local names = {}
+    for known in pairs(combinations) do names[#names + 1] = known end
+    core.fail("combine: " .. methods.unknown("method", t.combine, names))
+  end
+  local weights, densities = {}, {}
+  for index, input in ipairs(t.inputs) do weights[index], densities[index] = input.weight, input.density end
+  if name == "tsv_m" or name == "iso_c" then
+    return function(vectors)
+      local weighted = {}
+      for index, vector in ipairs(vectors) do weighted[index] = vector * weights[index] end
+      return M.functions[name](weighted)
+    end
+  end
+  local settings = { weights = weights, density = name ~= "task_arithmetic" and densities or nil }
+  if t.combine == "dare_ties" then settings.elect_signs = true end
+  return function(vectors) return M.functions[name](vectors, settings) end
+end
 
 --- The base plus what a family makes of the task vectors of a method's argument. `int8_mask` would choose how masks are
 --- held in memory, and none is held.

@@ -168,6 +168,13 @@ function M.combine(deltas, settings, mask_of)
   return sum * settings.lambda
 end
 
+--- The task vectors of a method's argument, times the inputs' weights.
+function M.weighted(t)
+  local vectors = {}
+  for index, input in ipairs(t.inputs) do vectors[index] = (input.tensor - t.base) * input.weight end
+  return vectors
+end
+
 --- The task vectors of a method's argument.
 function M.of(t)
   local vectors = {}

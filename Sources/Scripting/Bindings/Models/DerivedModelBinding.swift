@@ -67,7 +67,7 @@ final class DerivedModelBinding: Binding {
         guard let old = try vocabularies.files(of: like), old !== new else { return nil }
         return TokenIDs(from: old.vocabulary, to: new)
       },
-      chatTemplate: try lua.field("chat_template", at: 1).string,
+      chatTemplate: try lua.field("chat_template", at: 1).string, metadata: try Self.metadata(lua),
       specify: { name in
         guard let specify else { return nil }
         return try models.building(name, position) {
@@ -135,6 +135,34 @@ final class DerivedModelBinding: Binding {
       }
     }
     return found
+  }
+
+  /// `metadata = { key = "text", … }`; numbers and booleans are written as texts.
+  private static func metadata(_ lua: LuaState) throws -> [(key: String, value: String)] {
+    try lua.withBalancedStack {
+      var found: [(key: String, value: String)] = []
+      try lua.pushField("metadata", at: 1)
+      guard lua.kind(at: -1) == .table else {
+        if lua.kind(at: -1) == .nil { return found }
+        throw LuaError("metadata: expected a table, got \(lua.typeName(at: -1))")
+      }
+      try lua.forEachPair(at: lua.absolute(-1)) {
+        guard let key = lua.string(at: -2) else {
+          throw LuaError("metadata: expected names with texts, got an entry whose name is a \(lua.typeName(at: -2))")
+        }
+        guard key != "format" else { throw LuaError("metadata.format: every file has it, and it is 'pt'") }
+        let text =
+          lua.string(at: -1) ?? lua.integer(at: -1).map { String($0) } ?? lua.number(at: -1).map { String($0) }
+          ?? lua.boolean(at: -1).map { String($0) }
+        guard let text else {
+          throw LuaError(
+            "metadata.\(key): expected a string, number or boolean, got \(lua.typeName(at: -1)) "
+              + "(:item() computes a lazy number)")
+        }
+        found.append((key: key, value: text))
+      }
+      return found
+    }
   }
 
   /// `methods = { { pretty_name =, reference = }, … }`.

@@ -95,6 +95,7 @@ final class ModelBinding: Binding {
 
   private static let fields = [
     "config", "num_layers", "name", "vocab_size", "modules", "ties_embeddings", "architecture_name",
+    "metadata",
   ]
 
   private func field(_ call: LuaCall) throws -> Int {
@@ -115,6 +116,10 @@ final class ModelBinding: Binding {
         try call.lua.setField("prefix", to: module.layerPrefix, at: -1)
         try call.lua.setElement(index + 1, at: -2)
       }
+      return 1
+    case "metadata":
+      try call.lua.createTable()
+      for (key, value) in model.metadata { try call.lua.setField(key, to: value, at: -1) }
       return 1
     case "config":
       return try call.result(model.config)
