@@ -30,19 +30,24 @@ def random_tensor(generator):
     return base
 
 
+def raw(tensor):
+    """The bytes of a tensor's elements in row-major order."""
+    plain = torch.empty(tensor.numel(), dtype=tensor.dtype)
+    plain.copy_(tensor.detach().reshape(-1))
+    return plain.view(torch.uint8)
+
+
 def check(tool, folder, saved, expected):
-    out = folder / "out"
+    out = folder / "converted" / "out"
+    out.parent.mkdir(exist_ok=True)
     subprocess.run([tool, "convert", saved, out, "--quiet", "--force"], check=True)
     found = {}
     for file in out.glob("*.safetensors"):
         found.update(load_file(file))
     assert set(found) == set(expected), set(found) ^ set(expected)
     for name, tensor in expected.items():
-        plain = tensor.detach().clone().contiguous()
-        assert found[name].dtype == plain.dtype and found[name].shape == plain.shape, name
-        same = found[name].view(torch.uint8) if plain.numel() and plain.dim() else found[name]
-        wanted = plain.view(torch.uint8) if plain.numel() and plain.dim() else plain
-        assert torch.equal(same, wanted), name
+        assert found[name].dtype == tensor.dtype and found[name].shape == tensor.shape, name
+        assert torch.equal(raw(found[name]), raw(tensor)), name
 
 
 def check_random(tool, folder):

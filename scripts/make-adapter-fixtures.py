@@ -68,6 +68,20 @@ def randomise(model):
                 parameter.copy_(parameter + noise if "magnitude" in name else noise)
 
 
+def replicated(model):
+    """The weights by which a model with repeated layers computes: these share memory, and merging would add the products
+    of all repetitions to one."""
+    state = {}
+    for key, tensor in model.state_dict().items():
+        if "lora_" not in key:
+            state[key.removeprefix("base_model.model.").replace(".base_layer.", ".")] = tensor
+    for key, module in model.named_modules():
+        if hasattr(module, "get_delta_weight"):
+            name = key.removeprefix("base_model.model.") + ".weight"
+            state[name] = module.base_layer.weight + module.get_delta_weight("default")
+    return state
+
+
 def save_base(model, folder):
     if folder.exists():
         return
@@ -89,15 +103,15 @@ def main():
         for extra in ["README.md"]:
             (folder / extra).unlink(missing_ok=True)
         # As a user loads it, and not as it was trained.
-        merged = PeftModel.from_pretrained(make(), folder).merge_and_unload()
-        seen, state = {}, {}
-        for key, tensor in merged.state_dict().items():
-            pointer = tensor.data_ptr()
-            if pointer in seen and seen[pointer][1] == tensor.shape:
-                continue
-            seen[pointer] = (key, tensor.shape)
-            state[key] = tensor.contiguous()
-        save_file(state, folder / "merged.safetensors")
+        loaded = PeftModel.from_pretrained(make(), folder)
+        if name == "replication":
+            state = replicated(loaded)
+        else:
+            merged = loaded.merge_and_unload()
+            state = merged.state_dict()
+            if merged.config.tie_word_embeddings:
+                del state["lm_head.weight"]
+        save_file({key: tensor.detach().clone().contiguous() for key, tensor in state.items()}, folder / "merged.safetensors")
     # Weights that were saved with the adapter still in them.
     within = OUT / "within"
     within.mkdir()

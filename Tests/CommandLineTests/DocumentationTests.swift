@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs every Lua and YAML example of README.md, docs/ and the annotations of the API.
@@ -121,6 +122,21 @@ enum ExampleModels {
     for name in ["base", "math", "code"] { try writeTokenizer(letters, to: "models/\(name)", tool) }
     // Another vocabulary.
     try writeTokenizer(letters.dropLast() + ["<|im_start|>"], to: "models/chat", tool)
+    try writeAdapter(to: "loras/style", tool)
+  }
+
+  /// A LoRA of rank 1 on one matrix of the base.
+  private static func writeAdapter(to folder: String, _ tool: Tool) throws {
+    let module = "base_model.model.model.layers.0.self_attn.q_proj"
+    try tool.write(#"{"peft_type": "LORA", "r": 1, "lora_alpha": 1}"#, to: "\(folder)/adapter_config.json")
+    let values = (0..<16).map { Float($0) / 64 }
+    let entries = ["A": [1, 16], "B": [16, 1]].sorted { $0.key < $1.key }.enumerated().map { index, part in
+      #""\#(module).lora_\#(part.key).weight":{"dtype":"F32","shape":\#(part.value),"data_offsets":[\#(64 * index),\#(64 * (index + 1))]}"#
+    }
+    try tool.write(
+      safetensors(
+        header: "{\(entries.joined(separator: ","))}", data: (values + values).withUnsafeBytes { Array($0) }),
+      to: "\(folder)/adapter_model.safetensors")
   }
 
   private static let letters =

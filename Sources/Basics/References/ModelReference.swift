@@ -120,6 +120,7 @@ extension ModelReference.Location {
       return
     }
     self.init(splitting: text)
-    guard !name.isEmpty, isHubName || exists(name) else { return nil }
+    // A `+` after the `@` begins an adapter.
+    guard !name.isEmpty, isHubName || exists(name), revision?.contains("+") != true else { return nil }
   }
 }

@@ -99,6 +99,9 @@ package final class Checkpoint: Sendable {
   /// The names of the tensors, in their order.
   package var names: [String] { tensors.map(\.name) }
 
+  /// What an output must not destroy: what the user named, a directory or a file, and the files of weights.
+  package var inputs: [FilePath] { [path] + files.map(\.path) }
+
   /// The tensor of a name.
   package func tensor(named name: String) -> StoredTensor? {
     positions[ByteKey(string: name)].map { tensors[$0] }

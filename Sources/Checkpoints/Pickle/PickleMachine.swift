@@ -23,7 +23,7 @@ struct PickleMachine {
   private var kept = 0
 
   /// Values that the machine keeps, at most: a state dict has some twenty for each tensor.
-  static let mostValues = 3_000_000
+  static let mostValues = 2_000_000
   /// Marks that are open at once, at most.
   private static let mostMarks = 1000
 

@@ -75,6 +75,9 @@ package struct TorchFile: TensorFile {
     if archive["\(root)/constants.pkl"] != nil || names.contains(where: { $0.hasPrefix("\(root)/code/") }) {
       throw PickleProblem.torchScript
     }
+    if let compressed = archive.entries.first(where: { !$0.isStored }) {
+      throw PickleProblem.compressed(compressed.name)
+    }
     return root
   }
 

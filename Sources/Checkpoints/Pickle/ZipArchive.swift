@@ -10,6 +10,8 @@ struct ZipArchive {
     let name: String
     /// Where the contents are, in bytes from the start of the file.
     let byteRange: Range<Int>
+    /// Whether they lie there as they are.
+    let isStored: Bool
   }
 
   /// The entries, in the order of the directory.
@@ -44,7 +46,7 @@ struct ZipArchive {
       if byName.updateValue(entries.count, forKey: ByteKey(string: record.name)) != nil {
         throw PickleProblem.badArchive("the name \(name: record.name) occurs twice")
       }
-      entries.append(Entry(name: record.name, byteRange: range))
+      entries.append(Entry(name: record.name, byteRange: range, isStored: record.isStored))
       headers.append(start..<range.upperBound)
     }
     guard position == end.directory.count else {
@@ -119,6 +121,7 @@ struct ZipArchive {
     let name: String
     let byteCount: Int
     let header: Int
+    let isStored: Bool
   }
 
   /// The entry of the directory at a position, which moves on.
@@ -132,15 +135,15 @@ struct ZipArchive {
     let name = String(decoding: bytes.bytes[start + 46..<start + 46 + lengths[0]], as: UTF8.self)
     try check(name)
     guard bytes.u16(start + 8) & 1 == 0 else { throw PickleProblem.badArchive("\(name: name) is encrypted") }
-    guard bytes.u16(start + 10) == 0 else { throw PickleProblem.compressed(name) }
+    let isStored = bytes.u16(start + 10) == 0
     guard lengths[2] == 0 else { throw PickleProblem.badArchive("\(name: name) has a comment") }
     var sizes = [UInt64(bytes.u32(start + 24)), UInt64(bytes.u32(start + 20)), UInt64(bytes.u32(start + 42))]
     try enlarge(&sizes, name, bytes, in: start + 46 + lengths[0]..<start + 46 + lengths[0] + lengths[1])
-    guard sizes[0] == sizes[1], let byteCount = Int(exactly: sizes[0]), let header = Int(exactly: sizes[2])
+    guard sizes[0] == sizes[1] || !isStored, let byteCount = Int(exactly: sizes[1]), let header = Int(exactly: sizes[2])
     else {
       throw PickleProblem.badArchive("\(name: name) has two sizes")
     }
-    return Record(name: name, byteCount: byteCount, header: header)
+    return Record(name: name, byteCount: byteCount, header: header, isStored: isStored)
   }
 
   /// Takes the sizes of 64 bits in an entry's extra field for those that say so.
@@ -176,7 +179,9 @@ struct ZipArchive {
     guard header.u32(0) == 0x0403_4b50 else {
       throw PickleProblem.badArchive("\(name: record.name) is not where the directory says")
     }
-    guard header.u16(8) == 0 else { throw PickleProblem.compressed(record.name) }
+    guard (header.u16(8) == 0) == record.isStored else {
+      throw PickleProblem.badArchive("\(name: record.name) is compressed or not, and not both")
+    }
     let nameLength = header.u16(26)
     let start = record.header + 30 + nameLength + header.u16(28)
     guard start <= end, record.byteCount <= end - start else { throw outside }

@@ -48,7 +48,7 @@ package struct ModelWriter {
   package func write(_ outputs: [Output]) throws {
     try Self.checkPlaces(outputs)
     let inputs = outputs.flatMap(\.model.provenance.checkpoints)
-      .flatMap { [$0.checkpoint.modelFiles.path] + $0.checkpoint.files.map(\.path) }
+      .flatMap { $0.checkpoint.inputs }
     var writers: [OutputWriter] = []
     // The first may have made a directory that holds the others.
     defer { for writer in writers.reversed() { writer.directory.discard() } }

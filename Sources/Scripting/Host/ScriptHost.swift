@@ -360,9 +360,7 @@ package final class ScriptHost {
   /// The recipe, and every checkpoint that it opened, used for this output or not.
   private var protected: [FilePath] {
     (recipePath.map { [$0] } ?? [])
-      + (models.checkpoints.merging(models.adapters) { first, _ in first }).values.flatMap {
-        [$0.checkpoint.modelFiles.path] + $0.checkpoint.files.map(\.path)
-      }
+      + (models.checkpoints.merging(models.adapters) { first, _ in first }).values.flatMap { $0.checkpoint.inputs }
   }
 
   private func writeAll(_ outputs: [Output]) throws {

@@ -171,11 +171,7 @@ local function product(adapter, change)
   local a = adapter:tensor(change.a):reshape(change.rank, -1)
   local b = adapter:tensor(change.b):reshape(-1, change.rank)
   if change.transposed then a, b = b:transpose(), a:transpose() end
-  local delta = 0
-  for index = 1, change.rank do
-    delta = delta + b:narrow(2, index, 1) * a:narrow(1, index, 1)
-  end
-  return delta * change.scale
+  return b:matmul(a) * change.scale
 end
 
 --- The weight with the product, and with DoRA's magnitude over the norm of the sum by output.
