@@ -9,6 +9,8 @@ package enum MergeError: Error {
   /// `mark` says by what it is known.
   case quantized(model: String, mark: String)
   case noTensors(model: String)
+  /// Elements that are not finite, in a sentence that counts them.
+  case nonFinite(FilePath, String)
   case shapeChanged(planned: Shape, found: Shape)
   /// An error on the way to one tensor of the output.
   case inTensor(String, any Error)
@@ -44,6 +46,7 @@ extension MergeError: CustomStringConvertible {
       "a chain of \(depth) models made of models is too long (Lua's stack has room for \(most)); save one in between"
     case .quantized(let model, let mark):
       "model '\(model)' is quantized (\(mark)); merge the original weights instead"
+    case .nonFinite(let path, let sentence): "\(path): \(sentence)"
     case .noTensors(let model):
       "model '\(model)' has no tensors to write"
     case .shapeChanged(let planned, let found):

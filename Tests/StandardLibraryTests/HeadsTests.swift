@@ -115,7 +115,7 @@ import Testing
     try makeModel("large-tied", 2, rows: 3, head: nil, tie: true)
     let error = bench.outputError(stack(below, above))
     #expect(error.contains("the vocabularies differ: ["))
-    #expect(error.contains("the option tokenizer brings them together"))
+    #expect(error.contains("set `tokenizer` to align them"))
     // Cut to what both have.
     let found = try ends(stack(below, above, "truncate_embeddings = true"))
     #expect(found.head?.count == 2)

@@ -25,7 +25,7 @@ import Testing
     ),
     (
       "{ name = 'm', merge = print, missing = 'skip' }",
-      "method 'm': missing: unknown policy 'skip' (expected one of error, passthrough_singleton, passthrough_base_singleton, base_or_skip)"
+      "method 'm': missing: unknown policy 'skip' (expected one of copy_extras, error, passthrough_singleton, passthrough_base_singleton, base_or_skip)"
     ),
     ("{ name = 'm', merge = print, parameters = 1 }", "method 'm': parameters: expected a table, got number"),
     (

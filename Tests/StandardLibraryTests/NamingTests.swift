@@ -101,9 +101,9 @@ import Testing
     )
   }
 
-  /// Names of adapters, of quantised weights, of an unknown wrapper, of another architecture.
+  /// Names of a wrapped projection, of packed weights, of an unknown wrapper, of another architecture.
   @Test(arguments: [
-    (".weight", ".base_layer.weight"), (".weight", ".packed"), ("model.layers", "wrapped.model.core.layers"),
+    (".weight", ".inner.weight"), (".weight", ".packed"), ("model.layers", "wrapped.model.core.layers"),
     ("self_attn.", "attention."),
   ])
   func layersOfOtherNamesAreRefused(name: String, other: String) throws {

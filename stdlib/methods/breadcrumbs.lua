@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = false, lambda = 1.0 },
-  per_input = { weight = mk.required, density = parts.density, gamma = { default = 0.01, range = { 0, 1 } } },
+  per_input = { weight = mk.required, density = parts.density, gamma = { default = 0.01, usual = { 0, 1 } } },
   merge = function(t) return parts.merge(t, "breadcrumbs") end,
 }

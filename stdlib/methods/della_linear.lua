@@ -12,6 +12,6 @@ return mk.method {
   base = "required",
   min_inputs = 0,
   parameters = { int8_mask = false, normalize = false, rescale = true, lambda = 1.0 },
-  per_input = { weight = mk.required, density = parts.density, epsilon = { default = 0.15, range = { 0, 1 } } },
+  per_input = { weight = mk.required, density = parts.density, epsilon = { default = 0.15, usual = { 0, 1 } } },
   merge = function(t) return parts.merge(t, "della", false) end,
 }

@@ -90,8 +90,8 @@ return mk.method {
   reference = "https://arxiv.org/abs/2603.04972",
   description = "The mean of the models' directions on the sphere, with the mean of their lengths.",
   base = "ignored",
-  parameters = { max_iter = { default = 10, type = "integer", range = { 0, math.huge } },
-    tol = { default = 1e-5, range = { 0, math.huge } } },
+  parameters = { max_iter = { default = 10, type = "integer", usual = { 0, math.huge } },
+    tol = { default = 1e-5, usual = { 0, math.huge } } },
   merge = function(t)
     if #t.inputs == 1 then return t.inputs[1].tensor end
     local tensors = {}

@@ -14,7 +14,7 @@ return mk.method {
   base = "required",
   max_inputs = 1,
   missing = "passthrough_base_singleton",
-  parameters = { t = { required = true, range = { 0, math.huge } } },
+  parameters = { t = { required = true, usual = { 0, math.huge } } },
   merge = function(t)
     local a, b = t.base, t.inputs[1].tensor
     local weight = (t.t / (a - b):abs():clamp(LEAST_DIFFERENCE)):clamp(0, 1)

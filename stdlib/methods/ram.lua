@@ -11,7 +11,7 @@ return mk.method {
   description = "Sums the differences that one model alone has, and averages those that several have.",
   base = "required",
   min_inputs = 0,
-  parameters = { epsilon = { default = 1e-5, range = { 0, math.huge } } },
+  parameters = { epsilon = { default = 1e-5, usual = { 0, math.huge } } },
   merge = function(t)
     if #t.inputs == 0 then return t.base end
     local vectors, _, count = task_vectors.changes(t)

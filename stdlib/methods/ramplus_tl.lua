@@ -12,7 +12,7 @@ return mk.method {
   description = "Like ram, with what one model alone has made stronger the more of that model is shared.",
   base = "required",
   min_inputs = 0,
-  parameters = { r = 0.1, alpha = 0.2, epsilon = { default = 1e-5, range = { 0, math.huge } } },
+  parameters = { r = 0.1, alpha = 0.2, epsilon = { default = 1e-5, usual = { 0, math.huge } } },
   merge = function(t)
     if #t.inputs == 0 then return t.base end
     local vectors, masks, count = task_vectors.changes(t)

@@ -37,7 +37,7 @@ return mk.method {
   description = "Selects the elements that vary most, weighs models by energy, and erases minority signs.",
   base = "required",
   min_inputs = 0,
-  parameters = { int8_mask = false, select_topk = { default = 1.0, range = { 0, 1 } } },
+  parameters = { int8_mask = false, select_topk = { default = 1.0, usual = { 0, 1 } } },
   merge = function(t)
     if #t.inputs == 0 then return t.base end
     local vectors = {}

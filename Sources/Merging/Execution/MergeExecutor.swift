@@ -44,7 +44,12 @@ package struct MergeExecutor {
   ///
   /// `report` is told of every tensor that is begun and done. Throws the first error, with the tensor's
   /// name; nothing is under way then.
-  package func run(report: @escaping MergeEventHandler) throws {
+  ///
+  /// `found` is told of what was found in a tensor, before it is reported as done.
+  package func run(
+    report: @escaping MergeEventHandler,
+    found: @escaping (_ tensor: MergeEvent.Tensor, _ dtype: DType, StoreFindings) -> Void = { _, _, _ in }
+  ) throws {
     let state = State(outputs.map(\.plan.tensors.count))
     let uses = Uses(outputs.map(\.plan))
     defer { uses.end() }
@@ -55,7 +60,7 @@ package struct MergeExecutor {
             try evaluator.advance(waiting: true)
           }
           if state.failure != nil { break }
-          try begin(Uses.Tensor(output: place, index: index), uses, state, report)
+          try begin(Uses.Tensor(output: place, index: index), uses, state, report, found)
           try evaluator.advance(waiting: false)
         }
       }
@@ -72,7 +77,8 @@ package struct MergeExecutor {
 
   /// Begins a tensor, and those of other outputs that it is made of.
   private func begin(
-    _ tensor: Uses.Tensor, _ uses: Uses, _ state: State, _ report: @escaping MergeEventHandler
+    _ tensor: Uses.Tensor, _ uses: Uses, _ state: State, _ report: @escaping MergeEventHandler,
+    _ found: @escaping (MergeEvent.Tensor, DType, StoreFindings) -> Void
   ) throws {
     let name = outputs[tensor.output].plan.tensors[tensor.index].name
     var nodes: [NodeID] = []
@@ -94,7 +100,11 @@ package struct MergeExecutor {
           throw MergeError.shapeChanged(planned: planned.shape, found: graph.shape(of: node))
         }
         requests.append(
-          (node, Evaluator.Target(sink: sinks(output.position, tensor.index), dtype: planned.dtype)))
+          (
+            node,
+            Evaluator.Target(
+              sink: sinks(output.position, tensor.index), dtype: planned.dtype, findings: StoreFindings())
+          ))
         begun.append(
           MergeEvent.Tensor(
             name: planned.name, output: output.position,
@@ -105,17 +115,20 @@ package struct MergeExecutor {
         for leaf in graph.storedLeaves(below: nodes[0]) { leaf.source.advise(0..<leaf.source.byteCount) }
       }
       for tensor in begun { report(.tensorBegun(tensor)) }
+      let targets = requests.map(\.target)
       let completion: (Result<Void, any Error>) -> Void = { result in
         switch result {
         case .success:
-          for tensor in begun { report(.tensorDone(tensor)) }
+          for (tensor, target) in zip(begun, targets) {
+            if let findings = target.findings, !findings.isEmpty { found(tensor, target.dtype, findings) }
+            report(.tensorDone(tensor))
+          }
         case .failure(let error):
           state.failure = state.failure ?? MergeError.locate(error, inTensor: name)
         }
       }
       if requests.count == 1 {
-        let target = requests[0].target
-        try evaluator.store(nodes[0], as: target.dtype, to: target.sink, completion: completion)
+        try evaluator.store(nodes[0], targets[0], completion: completion)
       } else {
         try evaluator.store(requests, completion: completion)
       }

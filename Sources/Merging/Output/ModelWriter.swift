@@ -91,8 +91,10 @@ package struct ModelWriter {
     let executor = MergeExecutor(
       plans: writers.map(\.plan), graph: graph, evaluator: evaluator,
       sinks: { weights[$0].sink($1) })
-    try executor.run(report: report)
+    var findings = [FindingsReport](repeating: FindingsReport(), count: writers.count)
+    try executor.run(report: report) { findings[$0.output].add($2, in: $0.name, storedAs: $1) }
     for writer in weights { try writer.finish() }
+    for (writer, findings) in zip(writers, findings) { try say(findings, of: writer.output) }
     var said: Set<String> = []
     for writer in writers {
       // What merging required is known now.
@@ -102,5 +104,13 @@ package struct ModelWriter {
         report(.warning(warning))
       }
     }
+  }
+
+  /// Warns of what was found in an output's tensors; numbers that are none are an error where the user is strict.
+  private func say(_ findings: FindingsReport, of output: Output) throws {
+    if let sentence = findings.differingSentence { report(.warning(sentence)) }
+    guard let sentence = findings.nonFiniteSentence else { return }
+    if output.options.isStrict { throw MergeError.nonFinite(output.path, sentence) }
+    report(.warning(sentence))
   }
 }

@@ -32,6 +32,8 @@ package struct OutputOptions {
   package var writesModelCard = true
   /// Whether the tokenizer's files are copied.
   package var copiesTokenizer = true
+  /// Whether elements that are not finite are an error, and no warning.
+  package var isStrict = false
   /// Whether the Python code of models is copied, without which some do not load.
   package var copiesCode = true
 

@@ -3,7 +3,7 @@ import Merging
 
 /// What a config is translated by; a recipe has the same as fields of `mk.merge`.
 struct ConfigOptions: ParsableArguments {
-  @Flag(help: "Unknown keys and parameters of a config are errors, not warnings.")
+  @Flag(help: "Unknown keys and parameters of a config, and elements that are not finite, are errors, not warnings.")
   var strict = false
 
   @Flag(
@@ -78,8 +78,10 @@ struct MergeOptions: ParsableArguments {
   ///
   /// - Parameter policy: What becomes of an output with contents, unless `--force` or `--force-all` is given.
   func outputOptions(policy: OutputDirectory.Policy) -> OutputOptions {
-    var options = writing.outputOptions(policy: policy)
-    options.writesModelCard = writeModelCard
-    return options
+    var result = OutputOptions(
+      policy: force ? .replace : policy, dtype: dtype, maximumShardBytes: outShardSize.bytes,
+      writesModelCard: writeModelCard, copiesTokenizer: copyTokenizer)
+    result.isStrict = config.strict
+    return result
   }
 }

@@ -23,7 +23,7 @@ end
 local function truncated(number) return number < 0 and math.ceil(number) or math.floor(number) end
 
 --- The parameter that says which part of a task vector is kept.
-M.density = { default = 1.0, range = { 0, 1 } }
+M.density = { default = 1.0, usual = { 0, 1 } }
 
 ------------------------------------------------------------------------------------------------
 -- Masks
