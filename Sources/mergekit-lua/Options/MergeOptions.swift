@@ -78,10 +78,9 @@ struct MergeOptions: ParsableArguments {
   ///
   /// - Parameter policy: What becomes of an output with contents, unless `--force` or `--force-all` is given.
   func outputOptions(policy: OutputDirectory.Policy) -> OutputOptions {
-    var result = OutputOptions(
-      policy: force ? .replace : policy, dtype: dtype, maximumShardBytes: outShardSize.bytes,
-      writesModelCard: writeModelCard, copiesTokenizer: copyTokenizer)
-    result.isStrict = config.strict
-    return result
+    var options = writing.outputOptions(policy: policy)
+    options.writesModelCard = writeModelCard
+    options.isStrict = config.strict
+    return options
   }
 }
