@@ -217,15 +217,24 @@ import Testing
     ),
     (
       #"{"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#,
-      "tensor \"a\": the size of U8 [4294967296, 4294967296] is beyond 64 bits"
+      "tensor \"a\": the size of U8 [4294967296, 4294967296] is beyond 2^48 elements"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}}"#,
-      "tensor \"a\": the size of U8 [0, 4294967296, 4294967296] is beyond 64 bits"
+      "tensor \"a\": the size of U8 [0, 4294967296, 4294967296] is beyond 2^48 elements"
     ),
     (
       #"{"a":{"dtype":"F64","shape":[288230376151711744],"data_offsets":[0,0]}}"#,
-      "tensor \"a\": the size of F64 [288230376151711744] is beyond 64 bits"
+      "tensor \"a\": the size of F64 [288230376151711744] is beyond 2^48 elements"
+    ),
+    (
+      // Its sums over the first dimension alone would be more bytes than a machine can address.
+      #"{"a":{"dtype":"F32","shape":[0,562949953421312],"data_offsets":[0,0]}}"#,
+      "tensor \"a\": the size of F32 [0, 562949953421312] is beyond 2^48 elements"
+    ),
+    (
+      #"{"a":{"dtype":"U8","shape":[\#(Array(repeating: "1", count: 65).joined(separator: ","))],"data_offsets":[0,1]}}"#,
+      "tensor \"a\": expected at most 64 dimensions, found 65"
     ),
     (
       #"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#,

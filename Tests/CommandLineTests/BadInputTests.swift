@@ -78,7 +78,7 @@ import Testing
       (
         safetensors(
           header: #"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#, data: []),
-        #"tensor "a": the size of F32 [4294967296, 4294967296] is beyond 64 bits"#
+        #"tensor "a": the size of F32 [4294967296, 4294967296] is beyond 2^48 elements"#
       ),
     ] as [([UInt8], String)])
   func brokenFiles(bytes: [UInt8], expected: String) throws {

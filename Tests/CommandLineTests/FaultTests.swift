@@ -47,10 +47,12 @@ import Testing
 
     private var file: String { way == .several ? "lua" : "yml" }
 
-    func run(_ name: String, _ options: [String] = [], faults: [String: String] = [:]) throws -> Tool.Outcome {
+    func run(_ name: String, _ options: [String] = [], faults: [String: String] = [:]) throws -> Tool.Outcome
+    {
       let isDropIn = way == .overlay && name == "new"
       let variables = faults.map { "\($0)=\($1)" }.joined(separator: " ")
-      let preload = faults.isEmpty ? "" : "env LD_PRELOAD=\(tool.path("faults.so")) FAULT_BELOW=\(folder) \(variables)"
+      let preload =
+        faults.isEmpty ? "" : "env LD_PRELOAD=\(tool.path("faults.so")) FAULT_BELOW=\(folder) \(variables)"
       let binary = isDropIn ? tool.path("mergekit-yaml") : Tool.binary
       let force = name == "new" && (way == .force || way == .several) ? ["--force"] : []
       return try tool.shell(

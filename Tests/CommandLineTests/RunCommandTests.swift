@@ -147,7 +147,8 @@ import Testing
         == Tool.Outcome(
           1,
           errors:
-            "error: out holds files that belong to no model: thesis.txt; --force replaces models only, --force-all moves the whole directory aside\n"))
+            "error: out holds files that belong to no model: thesis.txt; --force replaces models only, --force-all moves the whole directory aside\n"
+        ))
     #expect(tool.text("out/thesis.txt") == "mine")
   }
 
@@ -232,7 +233,8 @@ import Testing
     let outcome = try interrupt(
       "warn 'ready'\nwhile true do pcall(function() local _ = mk.tensor { 1 }:sum():item() end) end",
       with: signal)
-    #expect(outcome == Tool.Outcome(128 + signal, errors: "warning: ready\nerror: recipe.lua:2: interrupted\n"))
+    #expect(
+      outcome == Tool.Outcome(128 + signal, errors: "warning: ready\nerror: recipe.lua:2: interrupted\n"))
     #expect(tool.tree() == ["recipe.lua"])
   }
 

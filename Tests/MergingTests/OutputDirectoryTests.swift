@@ -590,7 +590,9 @@ import Testing
     folder.write(record, at: folder.path(".out.mergekit/commit.json"))
     #expect(
       try begin()
-        == words("what an interrupted run left is not understood, and is kept in \(folder.path(".out.mergekit-kept-1"))"))
+        == words(
+          "what an interrupted run left is not understood, and is kept in \(folder.path(".out.mergekit-kept-1"))"
+        ))
     #expect(folder.read(".out.mergekit-kept-1/new/x") == "perhaps old")
   }
 
@@ -608,7 +610,8 @@ import Testing
   @Test func outputsWithinOneAreSettled() throws {
     folder.write("left", at: folder.path("out/.a.mergekit/new/x"))
     folder.write("left", at: folder.path("out/.b.mergekit/new/x"))
-    #expect(try OutputDirectory.settleInterruptedRuns(at: folder.path("out")) == words(removed) + words(removed))
+    #expect(
+      try OutputDirectory.settleInterruptedRuns(at: folder.path("out")) == words(removed) + words(removed))
     #expect(folder.tree() == ["out/"])
   }
 

@@ -37,19 +37,18 @@ extension DirectoryFiles {
   private static func beginWriting(_ path: FilePath) {
     let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) }
     guard descriptor >= 0 else { return }
-    _ = sync_file_range(descriptor, 0, 0, UInt32(SYNC_FILE_RANGE_WRITE))
+    // SYNC_FILE_RANGE_WRITE is 2.
+    _ = LinuxCalls.syncFileRange?(descriptor, 0, 0, 2)
     close(descriptor)
   }
 
   /// Swaps two files or directories as one change. Throws `.invalidArgument` or `.noFunction` where the file
   /// system cannot.
   package static func exchange(_ first: FilePath, _ second: FilePath) throws(Errno) {
-    try rename(first, second, flags: UInt32(RENAME_EXCHANGE))
-  }
-
-  private static func rename(_ source: FilePath, _ target: FilePath, flags: UInt32) throws(Errno) {
-    let status = source.withPlatformString { source in
-      target.withPlatformString { renameat2(AT_FDCWD, source, AT_FDCWD, $0, flags) }
+    guard let call = LinuxCalls.renameAt2 else { throw .noFunction }
+    let status = first.withPlatformString { first in
+      // RENAME_EXCHANGE is 2.
+      second.withPlatformString { call(AT_FDCWD, first, AT_FDCWD, $0, 2) }
     }
     if status != 0 { throw Errno(rawValue: errno) }
   }
@@ -78,4 +77,14 @@ extension DirectoryFiles {
     try move(temporary, to: path)
     if isDurable { try sync(directory) }
   }
+}
+
+/// Calls of Linux that Swift does not see, looked up by name; `nil` where the C library has none.
+private enum LinuxCalls {
+  typealias RenameAt2 =
+    @convention(c) (CInt, UnsafePointer<CChar>, CInt, UnsafePointer<CChar>, CUnsignedInt) -> CInt
+  typealias SyncFileRange = @convention(c) (CInt, Int64, Int64, CUnsignedInt) -> CInt
+
+  static let renameAt2 = dlsym(nil, "renameat2").map { unsafeBitCast($0, to: RenameAt2.self) }
+  static let syncFileRange = dlsym(nil, "sync_file_range").map { unsafeBitCast($0, to: SyncFileRange.self) }
 }

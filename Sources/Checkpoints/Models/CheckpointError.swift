@@ -73,7 +73,9 @@ package enum SafetensorsProblem: Error, Equatable, CustomStringConvertible {
     case .badOffsets(let tensor, let found):
       "tensor \(quoted(tensor)): expected data_offsets to be two integers from 0 on, found \(found)"
     case .sizeOverflow(let tensor, let dtype, let shape):
-      "tensor \(quoted(tensor)): the size of \(dtype.rawValue) \(shape) is beyond 64 bits"
+      shape.count > ShapeLimits.dimensions
+        ? "tensor \(quoted(tensor)): expected at most \(ShapeLimits.dimensions) dimensions, found \(shape.count)"
+        : "tensor \(quoted(tensor)): the size of \(dtype.rawValue) \(shape) is beyond 2^48 elements"
     case .partialByte(let tensor, let dtype, let shape):
       "tensor \(quoted(tensor)): \(dtype.rawValue) \(shape) does not end on a whole byte"
     case .offsetsReversed(let tensor, let begin, let end):

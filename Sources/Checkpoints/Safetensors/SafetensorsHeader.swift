@@ -194,16 +194,24 @@ private struct RecentShapes {
   }
 }
 
-/// The product of the dimensions, or `nil` if one is negative or the product overflows.
+/// The most dimensions that a tensor may have, and the most elements, counted without dimensions of zero: beyond all
+/// that is real, and what is computed from them fits in `Int`.
+enum ShapeLimits {
+  static let dimensions = 64
+  static let elements = 1 << 48
+}
+
+/// The product of the dimensions, or `nil` if one is negative or the shape is beyond the limits.
 ///
-/// The product of the other dimensions may not overflow either where one is zero, so that nobody who
-/// multiplies in another order gets into trouble.
+/// The product of the other dimensions counts where one is zero, so that nobody who multiplies in another order, or
+/// sums over that one, gets into trouble.
 func elementCount(of shape: [Int]) -> Int? {
+  guard shape.count <= ShapeLimits.dimensions else { return nil }
   var product = 1
   for dimension in shape {
     guard dimension >= 0 else { return nil }
     let (next, overflow) = product.multipliedReportingOverflow(by: max(dimension, 1))
-    if overflow { return nil }
+    if overflow || next > ShapeLimits.elements { return nil }
     product = next
   }
   return shape.contains(0) ? 0 : product

@@ -9,7 +9,9 @@ struct InputStates {
   /// Of models whose weights are open; their other files are taken as they are now.
   init(_ models: [any LazyModel]) {
     for model in models {
-      for file in model.provenance.checkpoints.flatMap(\.checkpoint.files) { states[file.path] = file.identity }
+      for file in model.provenance.checkpoints.flatMap(\.checkpoint.files) {
+        states[file.path] = file.identity
+      }
       let files = model.companions.files
       for name in ["config.json"] + ((try? CompanionFiles(in: files).names) ?? []) {
         let path = files.path(of: name)

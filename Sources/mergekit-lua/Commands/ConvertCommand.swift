@@ -4,7 +4,6 @@ import Merging
 import Scripting
 import SystemPackage
 
-
 /// `mergekit-lua convert MODEL OUT`: writes a model as it is, in the format that everybody reads.
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

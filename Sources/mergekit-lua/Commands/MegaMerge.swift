@@ -35,7 +35,8 @@ struct MegaMerge {
     self.host = host
     let logger = run.options.host.log.logger
     // Of an edited standard library it is not known whether it is the same.
-    let isLazy = run.readsFinished && !run.options.writing.replaces
+    let isLazy =
+      run.readsFinished && !run.options.writing.replaces
       && run.options.host.script.standardLibrary == nil
     var finished: [String: String] = [:]
     for document in config.translation.documents {

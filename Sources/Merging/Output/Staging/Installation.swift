@@ -213,7 +213,9 @@ struct DirectoryIdentity: Equatable, Sendable {
 
   /// Whether this directory stands at a path now.
   func matches(_ path: FilePath) -> Bool {
-    guard let state = try? path.stat(followTargetSymlink: false), state.type == .directory else { return false }
+    guard let state = try? path.stat(followTargetSymlink: false), state.type == .directory else {
+      return false
+    }
     let now = FileIdentity(state)
     if now.inode == inode { return true }
     guard !files.isEmpty, let found = try? DirectoryIdentity(of: path) else { return false }

@@ -35,7 +35,11 @@ enum ModelContents {
       for name in names {
         let inner = "\(folder)/\(name)"
         if contents.isKnown(name, inFolder: folder) { continue }
-        if DirectoryFiles.isDirectory(path.appending(name)) { pending.append(inner) } else { found.append(inner) }
+        if DirectoryFiles.isDirectory(path.appending(name)) {
+          pending.append(inner)
+        } else {
+          found.append(inner)
+        }
       }
     }
     return found
@@ -72,9 +76,12 @@ enum ModelContents {
 
     /// Whether a file in one of its folders does.
     func isKnown(_ name: String, inFolder folder: String) -> Bool {
-      guard !DirectoryFiles.isDirectory(directory.pushing(FilePath(folder)).appending(name)) else { return false }
+      guard !DirectoryFiles.isDirectory(directory.pushing(FilePath(folder)).appending(name)) else {
+        return false
+      }
       if hasRecipe, name.hasSuffix(".lua") { return true }
-      return (ModelContents.folders.contains(folder) || modules.contains(folder)) && ModelContents.isKnown(name)
+      return (ModelContents.folders.contains(folder) || modules.contains(folder))
+        && ModelContents.isKnown(name)
     }
 
     /// Whether a folder is a hub's record of downloads.

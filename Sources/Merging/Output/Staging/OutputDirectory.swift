@@ -83,7 +83,9 @@ package final class OutputDirectory: Sendable {
   /// Puts the files of several outputs in place, all or none. Does nothing for those that have been before.
   package static func commit(_ outputs: [OutputDirectory]) throws(OutputDirectoryError) {
     try OutputLife.moving { () throws(OutputDirectoryError) in
-      if let gone = outputs.first(where: { $0.life.state == .discarded }) { throw .discarded(gone.destination) }
+      if let gone = outputs.first(where: { $0.life.state == .discarded }) {
+        throw .discarded(gone.destination)
+      }
       let open = outputs.filter { $0.life.state == .open }
       if !open.isEmpty { try Commit(open).run() }
     }
@@ -115,7 +117,8 @@ package final class OutputDirectory: Sendable {
     switch outcome {
     case .completed: "\(path): an interrupted run was completed; its output is in place"
     case .removed: "\(path): the unfinished files of an interrupted run were removed"
-    case .kept(_, let place): "\(path): what an interrupted run left is not understood, and is kept in \(place)"
+    case .kept(_, let place):
+      "\(path): what an interrupted run left is not understood, and is kept in \(place)"
     }
   }
 

@@ -68,7 +68,8 @@ package enum OutputDirectoryError: Equatable, DiagnosableError {
       "cannot move the finished files to \(path): \(error)"
     case .unfinished(let paths, let inPlace, let error):
       "cannot move the finished files to \(Self.list(paths.map(\.string))): \(error)"
-        + (inPlace.isEmpty ? "" : "; those of \(Self.list(inPlace.map(\.string))) are in place" as DiagnosticMessage)
+        + (inPlace.isEmpty
+          ? "" : "; those of \(Self.list(inPlace.map(\.string))) are in place" as DiagnosticMessage)
         + "; run the merge again to complete it: nothing is lost"
     case .cannotRecover(let path, let staging, let error):
       "\(path): an interrupted run left \(staging), which cannot be settled: \(error)"

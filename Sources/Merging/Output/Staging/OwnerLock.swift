@@ -83,7 +83,9 @@ private struct Owner: Equatable {
   /// `-` for a process that is none.
   private static func startTime(of process: pid_t) -> String {
     // The name in parentheses may hold blanks and parentheses.
-    guard let state = line(of: "/proc/\(process)/stat"), let end = state.lastIndex(of: ")") else { return "-" }
+    guard let state = line(of: FilePath("/proc/\(process)/stat")), let end = state.lastIndex(of: ")") else {
+      return "-"
+    }
     let words = state[end...].split(separator: " ")
     return words.count > 20 ? String(words[20]) : "-"
   }

@@ -25,7 +25,8 @@ enum Recovery {
       if DirectoryFiles.exists(staging), let outcome = try settle(staging: staging, of: target) {
         outcomes.append(outcome)
       }
-      for name in names(in: parent) where StagingDirectory.isTrashName(name, for: target.lastComponent!.string) {
+      for name in names(in: parent)
+      where StagingDirectory.isTrashName(name, for: target.lastComponent!.string) {
         StagingDirectory.removeTrash(parent.appending(name))
       }
     }
@@ -100,7 +101,9 @@ enum Recovery {
     var installations: [Installation] = []
     for staging in leading.members {
       // What has no record is finished, and gone.
-      if case .record(let record) = CommitRecord.find(in: staging) { installations.append(record.installation) }
+      if case .record(let record) = CommitRecord.find(in: staging) {
+        installations.append(record.installation)
+      }
     }
     installations.append(leading.installation)
     for installation in installations where !installation.isLost {

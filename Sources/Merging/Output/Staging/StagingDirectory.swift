@@ -58,7 +58,9 @@ struct StagingDirectory: Sendable {
     for _ in 0..<100 {
       let trash = parent.appending("\(path.lastComponent?.string ?? "")\(trashSuffix)\(randomName())")
       if DirectoryFiles.exists(trash) { continue }
-      do throws(Errno) { try DirectoryFiles.move(path, to: trash) } catch { return !DirectoryFiles.exists(path) }
+      do throws(Errno) { try DirectoryFiles.move(path, to: trash) } catch {
+        return !DirectoryFiles.exists(path)
+      }
       removeTrash(trash)
       return true
     }
