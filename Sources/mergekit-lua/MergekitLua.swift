@@ -1,5 +1,6 @@
 import ArgumentParser
-import Glibc
+// `stdout` is a variable to Swift.
+@preconcurrency import Glibc
 import Merging
 import Scripting
 import SystemPackage
