@@ -360,7 +360,9 @@ package final class ScriptHost {
   /// The recipe, and every checkpoint that it opened, used for this output or not.
   private var protected: [FilePath] {
     (recipePath.map { [$0] } ?? [])
-      + (models.checkpoints.merging(models.adapters) { first, _ in first }).values.flatMap { $0.checkpoint.inputs }
+      + (models.checkpoints.merging(models.adapters) { first, _ in first }).values.flatMap {
+        $0.checkpoint.inputs
+      }
   }
 
   private func writeAll(_ outputs: [Output]) throws {
@@ -389,7 +391,8 @@ package final class ScriptHost {
       return messages.report(.warning("dry run: '\(asked.model.label)' is not saved to \(asked.path)"))
     }
     var output = asked
-    output.options.policy = isForced && (isReplacing || saves.isOwn(target)) ? .replace : options.output.policy
+    output.options.policy =
+      isForced && (isReplacing || saves.isOwn(target)) ? .replace : options.output.policy
     output.options.copiesCode = false
     try writeAll([output])
     saves.noteSaved(target)
