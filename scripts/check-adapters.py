@@ -1,6 +1,7 @@
 """Compares adapters as mergekit-lua puts them on models with PEFT; see scripts/check-adapters."""
 
 import argparse
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -70,7 +71,7 @@ def measure(command):
     return time.monotonic() - before, usage.ru_maxrss / 1000
 
 
-def speed(tool, folder, hidden, layers):
+def write_large(folder, hidden, layers):
     for index in range(2):
         model(hidden, layers, torch.bfloat16).save_pretrained(folder / f"large{index}")
     adapted = get_peft_model(
@@ -78,6 +79,13 @@ def speed(tool, folder, hidden, layers):
         LoraConfig(task_type="CAUSAL_LM", r=16, lora_alpha=32, target_modules="all-linear"))
     train(adapted)
     adapted.save_pretrained(folder / "large-adapter")
+
+
+def speed(tool, folder, hidden, layers):
+    # Apart, as the memory of this process would count as that of those which it starts.
+    writer = multiprocessing.get_context("spawn").Process(target=write_large, args=(folder, hidden, layers))
+    writer.start()
+    writer.join()
     bytes_ = sum(file.stat().st_size for file in (folder / "large0").glob("*.safetensors"))
     for title, first in (("alone", "large0"), ("with the adapter", "large0+" + str(folder / "large-adapter"))) * 2:
         recipe = folder / "recipe.lua"
@@ -96,8 +104,9 @@ def main():
     arguments = parser.parse_args()
     tool = str(pathlib.Path(arguments.tool).resolve())
     with tempfile.TemporaryDirectory() as name:
-        compare(tool, pathlib.Path(name))
         speed(tool, pathlib.Path(name), arguments.hidden, arguments.layers)
+        compare(tool, pathlib.Path(name))
 
 
-main()
+if __name__ == "__main__":
+    main()

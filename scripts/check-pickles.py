@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -71,7 +72,7 @@ def measure(command):
     return time.monotonic() - before, usage.ru_maxrss / 1000
 
 
-def check_speed(tool, folder, gigabytes):
+def write_large(folder, gigabytes):
     rows = int(gigabytes * 1e9 / 2 / 4096 / 32)
     for index in range(2):
         tensors = {f"layers.{i}.weight": torch.randn(rows, 4096).to(torch.bfloat16) for i in range(32)}
@@ -82,6 +83,13 @@ def check_speed(tool, folder, gigabytes):
                 torch.save(tensors, place / "pytorch_model.bin")
             else:
                 save_file(tensors, place / "model.safetensors")
+
+
+def check_speed(tool, folder, gigabytes):
+    # Apart, as the memory of this process would count as that of those which it starts.
+    writer = multiprocessing.get_context("spawn").Process(target=write_large, args=(folder, gigabytes))
+    writer.start()
+    writer.join()
     for form in ("safetensors", "bin", "safetensors", "bin"):
         recipe = folder / "recipe.lua"
         recipe.write_text(
@@ -104,4 +112,5 @@ def main():
             check_speed(tool, folder, arguments.gigabytes)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,8 @@ import warnings
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    GPT2Config, GPT2LMHeadModel, GptOssConfig, GptOssForCausalLM, LlamaConfig, LlamaForCausalLM)
 
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path(__file__).parent.parent / "Tests" / "Fixtures" / "adapters"
@@ -32,6 +33,15 @@ def gpt2():
     torch.manual_seed(4)
     return GPT2LMHeadModel(
         GPT2Config(vocab_size=16, n_embd=8, n_layer=2, n_head=2, n_positions=16, bos_token_id=None, eos_token_id=None))
+
+
+def gpt_oss():
+    torch.manual_seed(5)
+    return GptOssForCausalLM(
+        GptOssConfig(
+            vocab_size=16, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2,
+            num_key_value_heads=1, head_dim=4, num_local_experts=4, num_experts_per_tok=2, max_position_embeddings=32,
+            initial_context_length=32, rope_scaling=None, bos_token_id=None, eos_token_id=None, pad_token_id=None))
 
 
 ADAPTERS = {
@@ -54,6 +64,11 @@ ADAPTERS = {
     "replication": (llama, dict(r=2, target_modules=["q_proj"], layer_replication=[[0, 2], [0, 1]])),
     "tied": (lambda: llama(tied=True), dict(r=2, target_modules=["embed_tokens", "q_proj"])),
     "gpt2": (gpt2, dict(r=3, lora_alpha=5, target_modules=["c_attn", "c_proj", "c_fc"])),
+    "experts": (
+        gpt_oss,
+        dict(
+            r=2, lora_alpha=5, target_modules=["q_proj"],
+            target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])),
     "gpt2_dora": (gpt2, dict(r=3, use_dora=True, fan_in_fan_out=True, target_modules=["c_attn", "c_proj"])),
 }
 
@@ -92,7 +107,7 @@ def save_base(model, folder):
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
-    bases = {"llama": llama, "llama_tied": lambda: llama(tied=True), "gpt2": gpt2}
+    bases = {"llama": llama, "llama_tied": lambda: llama(tied=True), "gpt2": gpt2, "gpt_oss": gpt_oss}
     for name, make in bases.items():
         save_base(make(), OUT / "bases" / name)
     for name, (make, options) in ADAPTERS.items():

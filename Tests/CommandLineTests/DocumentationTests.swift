@@ -129,14 +129,13 @@ enum ExampleModels {
   private static func writeAdapter(to folder: String, _ tool: Tool) throws {
     let module = "base_model.model.model.layers.0.self_attn.q_proj"
     try tool.write(#"{"peft_type": "LORA", "r": 1, "lora_alpha": 1}"#, to: "\(folder)/adapter_config.json")
-    let values = (0..<16).map { Float($0) / 64 }
-    let entries = ["A": [1, 16], "B": [16, 1]].sorted { $0.key < $1.key }.enumerated().map { index, part in
-      #""\#(module).lora_\#(part.key).weight":{"dtype":"F32","shape":\#(part.value),"data_offsets":[\#(64 * index),\#(64 * (index + 1))]}"#
+    func entry(_ part: String, _ shape: String, _ offsets: String) -> String {
+      #""\#(module).lora_\#(part).weight":{"dtype":"F32","shape":\#(shape),"data_offsets":\#(offsets)}"#
     }
-    try tool.write(
-      safetensors(
-        header: "{\(entries.joined(separator: ","))}", data: (values + values).withUnsafeBytes { Array($0) }),
-      to: "\(folder)/adapter_model.safetensors")
+    let header = "{" + entry("A", "[1,16]", "[0,64]") + "," + entry("B", "[16,1]", "[64,128]") + "}"
+    let values = [Float](repeating: 0.25, count: 32)
+    let data = values.withUnsafeBytes { Array($0) }
+    try tool.write(safetensors(header: header, data: data), to: "\(folder)/adapter_model.safetensors")
   }
 
   private static let letters =

@@ -38,7 +38,7 @@ import Testing
     ("embeddings", "llama"),
     ("saved", "llama"), ("bias", "llama"), ("lora_bias", "llama"), ("tokens", "llama"),
     ("replication", "llama"),
-    ("tied", "llama_tied"), ("gpt2", "gpt2"), ("gpt2_dora", "gpt2"),
+    ("tied", "llama_tied"), ("gpt2", "gpt2"), ("gpt2_dora", "gpt2"), ("experts", "gpt_oss"),
   ])
   func mergedAsPEFTDoes(adapter: String, base: String) throws {
     let script = "return mk.model(here .. 'f/bases/\(base)'):with_lora(here .. 'f/\(adapter)')"

@@ -139,7 +139,8 @@ struct ZipArchive {
     guard lengths[2] == 0 else { throw PickleProblem.badArchive("\(name: name) has a comment") }
     var sizes = [UInt64(bytes.u32(start + 24)), UInt64(bytes.u32(start + 20)), UInt64(bytes.u32(start + 42))]
     try enlarge(&sizes, name, bytes, in: start + 46 + lengths[0]..<start + 46 + lengths[0] + lengths[1])
-    guard sizes[0] == sizes[1] || !isStored, let byteCount = Int(exactly: sizes[1]), let header = Int(exactly: sizes[2])
+    guard sizes[0] == sizes[1] || !isStored, let byteCount = Int(exactly: sizes[1]),
+      let header = Int(exactly: sizes[2])
     else {
       throw PickleProblem.badArchive("\(name: name) has two sizes")
     }

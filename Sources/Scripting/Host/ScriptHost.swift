@@ -360,7 +360,9 @@ package final class ScriptHost {
   /// The recipe, and every checkpoint that it opened, used for this output or not.
   private var protected: [FilePath] {
     (recipePath.map { [$0] } ?? [])
-      + (models.checkpoints.merging(models.adapters) { first, _ in first }).values.flatMap { $0.checkpoint.inputs }
+      + (models.checkpoints.merging(models.adapters) { first, _ in first }).values.flatMap {
+        $0.checkpoint.inputs
+      }
   }
 
   private func writeAll(_ outputs: [Output]) throws {

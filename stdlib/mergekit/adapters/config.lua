@@ -55,9 +55,6 @@ function M.read(adapter)
   for key, words in pairs(variants) do
     if config[key] then fail(adapter, "it is %s (%s), and cannot be merged", words, key) end
   end
-  if type(config.target_parameters) == "table" and #config.target_parameters > 0 then
-    fail(adapter, "it changes parameters by themselves (target_parameters), which is not merged yet")
-  end
   local init = config.init_lora_weights
   for _, name in ipairs(residual) do
     if type(init) == "string" and init:lower():sub(1, #name) == name then

@@ -5,6 +5,7 @@
 
 local core = require "mergekit.core"
 local config_of = require("mergekit.adapters.config").read
+local experts = require "mergekit.adapters.experts"
 local keys = require "mergekit.adapters.keys"
 local method = require "mergekit.methods.method"
 
@@ -101,6 +102,11 @@ function Changes:add(module)
   end
   if not a or not b then
     fail(adapter, "module '%s' has no %s", module.name, a and "lora_B" or "lora_A")
+  end
+  local fused = not self.model:resolve(module.name .. ".weight") and experts.find(self.model, adapter, self.config, module)
+  if fused then
+    self:of(fused.name).experts = { a = a, b = b, scale = self.scale * fused.scale, found = fused }
+    return
   end
   local name = self:name_of(module.name, "weight")
   local shape = self.model:specification(name)
@@ -208,6 +214,10 @@ function Changes:build(name)
   local adapter = self.adapter
   local tensor = change.replaced and adapter:tensor(change.replaced) or self.model:tensor(name)
   if change.product then tensor = with_product(adapter, tensor, change.product) end
+  if change.experts then
+    local part = change.experts
+    tensor = tensor + experts.product(adapter:tensor(part.a), adapter:tensor(part.b), part.found) * part.scale
+  end
   if change.added_bias then
     tensor = tensor + adapter:tensor(change.added_bias.key) * change.added_bias.scale
   end
