@@ -66,7 +66,7 @@ struct Example: CustomTestStringConvertible, Sendable {
     local mk = require 'mergekit'; local base, math_, code, chat = mk.model 'models/base', mk.model 'models/math', \
     mk.model 'models/code', mk.model 'models/chat'; local change, tensor, m = {}, base:tensor 'model.norm.weight', base; \
     local blend = mk.merge { method = 'slerp', base = math_, models = { code }, parameters = { t = 0.5 } }; \
-    local final = blend
+    local final = blend; local a, b, prompts_a, prompts_b = math_, code, { { 4, 5, 6 } }, { { 7, 8 } }
 
     """
 
@@ -122,6 +122,7 @@ enum ExampleModels {
     for name in ["base", "math", "code"] { try writeTokenizer(letters, to: "models/\(name)", tool) }
     // Another vocabulary.
     try writeTokenizer(letters.dropLast() + ["<|im_start|>"], to: "models/chat", tool)
+<<<<<<< HEAD
     try writeAdapter(to: "loras/style", tool)
   }
 
@@ -136,6 +137,27 @@ enum ExampleModels {
     let values = [Float](repeating: 0.25, count: 32)
     let data = values.withUnsafeBytes { Array($0) }
     try tool.write(safetensors(header: header, data: data), to: "\(folder)/adapter_model.safetensors")
+=======
+    try FileManager.default.createDirectory(atPath: tool.path("fisher"), withIntermediateDirectories: false)
+    for (name, model) in [("a", "math"), ("b", "code")] {
+      try FileManager.default.copyItem(
+        atPath: tool.path("models/\(model)"), toPath: tool.path("fisher/\(name)"))
+    }
+    try writeAdapter(to: "loras/style", tool)
+  }
+
+  private static func writeAdapter(to folder: String, _ tool: Tool) throws {
+    try tool.write(
+      #"{"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["q_proj"]}"#,
+      to: "\(folder)/adapter_config.json")
+    let entries = [("A", "[1, 16]", 0), ("B", "[16, 1]", 64)].map { factor, shape, start in
+      #""base_model.model.model.layers.0.self_attn.q_proj.lora_\#(factor).weight": "#
+        + #"{"dtype": "F32", "shape": \#(shape), "data_offsets": [\#(start), \#(start + 64)]}"#
+    }
+    try tool.write(
+      safetensors(header: "{\(entries.joined(separator: ", "))}", data: [UInt8](repeating: 0, count: 128)),
+      to: "\(folder)/adapter_model.safetensors")
+>>>>>>> 98d0936738494e280ff4488abf69c373badbcb54
   }
 
   private static let letters =

@@ -18,8 +18,9 @@ import Testing
 
   @Test func ofTheProgram() throws { try check(tool.run("--help"), "mergekit-lua") }
 
-  @Test(arguments: ["run", "translate", "convert", "inspect", "methods"]) func ofACommand(name: String) throws
-  {
+  @Test(arguments: ["run", "translate", "convert", "inspect", "methods", "exec", "test"]) func ofACommand(
+    name: String
+  ) throws {
     try check(tool.run(name, "--help"), name)
     #expect(try tool.run("help", name) == tool.run(name, "-h"))
   }

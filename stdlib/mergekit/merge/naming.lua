@@ -40,13 +40,13 @@ local function survey(list, slice, sources)
   for _, name in ipairs(list) do
     local place = list.by_name[name]
     if place.slice == slice then
-      local names, own, elements = {}, nil, nil
+      local names, own = {}, nil
       for index, source in ipairs(sources) do
         names[index] = placement.source_name(place, source)
         own = own or names[index] and source.model:info(names[index])
       end
       if own and own.layer then
-        elements = count_of(own.shape)
+        local elements = count_of(own.shape)
         for a = 1, #sources do
           if names[a] then add(found[a][a], elements, names[a]) end
           for b = 1, #sources do

@@ -53,7 +53,7 @@ function M.band(delta, input)
     return below, math.min(n, math.max(below, below + kept))
   end)
   if below == 0 and upto == n then return 1 end
-  if below == upto then return 0 end
+  if type(below) == "number" and below == upto then return 0 end
   -- Counted from the smallest on, and equals from the lower index on, as a stable sort has them.
   local ascending = -delta:abs()
   if below == 0 then return ascending:topk_mask(upto) end
