@@ -34,10 +34,10 @@ struct LayerStack {
     let lists = Lists(names)
     let others = lists.unknown.filter { $0.value.isContiguous }
     if !lists.nested.isEmpty {
-      // BLT's `cross_attn_layers` are parts of the `layers` beside them.
+      // BLT's `cross_attn_layers` and PvT's `patch_embeddings` are parts of the layers beside them.
       var found = stacks(lists.nested)
       var minor = others
-      for (prefix, candidate) in others where prefix.hasSuffix("layers") {
+      for (prefix, candidate) in others {
         let index = found.firstIndex {
           $0.count == candidate.largest + 1 && parent(of: $0.prefix) == parent(of: prefix)
         }

@@ -1,0 +1,141 @@
+"""Makes Tests/Fixtures/architectures: configs and names of telling architectures, and what stacks of them must be.
+
+What is written is what the merge tool did, and only where the sweep finds it right by transformers, or refused.
+"""
+
+import argparse
+import json
+import re
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+import sweep
+from classes import model_classes
+
+TELLING = [
+    "LlamaForCausalLM", "Gemma3nForCausalLM", "Gemma4ForCausalLM", "RecurrentGemmaForCausalLM", "Ernie4_5_MoeForCausalLM",
+    "KimiLinearForCausalLM", "MistralLarge4ForCausalLM", "DoryForCausalLM", "HrmTextForCausalLM", "ZambaForCausalLM",
+    "JambaForCausalLM", "DeepseekV3ForCausalLM", "RwkvForCausalLM", "GPTNeoXJapaneseForCausalLM", "Lfm2ForCausalLM",
+    "ModernBertForMaskedLM", "XLMWithLMHeadModel", "PerceiverForMaskedLM", "EsmForMaskedLM", "ElectraForMaskedLM",
+    "T5ForConditionalGeneration", "LEDForConditionalGeneration", "NllbMoeForConditionalGeneration",
+    "MoonshineForConditionalGeneration", "CohereAsrForConditionalGeneration", "Pix2StructForConditionalGeneration",
+    "Blip2ForConditionalGeneration", "IdeficsForVisionText2Text", "PI0ForConditionalGeneration",
+    "GraniteSpeechForConditionalGeneration", "T5GemmaForConditionalGeneration", "FunnelForMaskedLM",
+    "LxmertForPreTraining", "KyutaiSpeechToTextForConditionalGeneration", "Wav2Vec2ForCTC",
+]
+
+
+def tensors(folder):
+    found = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as handle:
+            found.update({name: handle.get_tensor(name) for name in handle.keys()})
+    return found
+
+
+def changes(old, new, path=()):
+    """What an object says otherwise than another, by dotted paths; null where a key is gone."""
+    found = {}
+    for key in list(old) + [key for key in new if key not in old]:
+        if key in ("dtype", "torch_dtype"):
+            continue
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict) and not all(k.isdigit() for k in after):
+            found |= changes(before, after, (*path, key))
+        elif before != after or (key in old) != (key in new):
+            found[".".join((*path, key))] = after
+    return found
+
+
+def fixture(name, model_type, folder, binary, options):
+    subject = sweep.Subject(name, model_type, folder)
+    a, b = tensors(folder / "a"), tensors(folder / "b")
+    config = json.loads((folder / "a" / "config.json").read_text())
+    result = {
+        "class": name, "config": config, "layers": subject.main.count, "stacks": {},
+        "tensors": {key: list(value.shape) for key, value in sorted(a.items())},
+    }
+    found = {}
+    for operation in sweep.STACKS:
+        outcome = sweep.merge(binary, options, subject, operation)
+        if outcome["outcome"] == "refused":
+            result["stacks"][operation] = {"error": outcome["said"].removeprefix("error: ")}
+            continue
+        if outcome["outcome"] not in ("right", "warned"):
+            raise SystemExit(f"{name}: {operation}: {outcome}")
+        out = tensors(folder / "out")
+        new = json.loads((folder / "out" / "config.json").read_text())
+        found[operation] = sources(out, a, b)
+        result["stacks"][operation] = {"config": changes(config, new), "names": len(out)}
+    heads = sorted({head for each in found.values() for head in prefixes(each)})
+    result["prefixes"] = heads
+    for operation, each in found.items():
+        parts = sweep.STACKS[operation](subject.main.count)
+        origins = [(model, layer) for model, first, last in parts for layer in range(first, last)]
+        result["stacks"][operation]["others"] = exceptions(each, heads, origins)
+    return result
+
+
+def sources(out, a, b):
+    """For each tensor of a stack the model and the name that it is of; its shape if it is put together."""
+    found = {}
+    for name, value in sorted(out.items()):
+        pattern = re.compile("^" + re.sub(r"\\\.\d+(?=\\\.)", r"\\.\\d+", re.escape(name)) + "$")
+        matches = [
+            f"{letter}:{key}" for letter, model in (("a", a), ("b", b)) for key, other in model.items()
+            if (key == name or pattern.match(key)) and other.shape == value.shape and torch.equal(other, value)
+        ]
+        found[name] = matches[0] if matches else list(value.shape)
+    return found
+
+
+def prefixes(found):
+    """What stands before the numbers of the layers that were moved."""
+    seen = set()
+    for name, source in found.items():
+        if isinstance(source, str) and source[2:] != name:
+            new, old = name.split("."), source[2:].split(".")
+            index = next(i for i in range(len(new)) if new[i] != old[i])
+            seen.add(".".join(new[:index]) + ".")
+    return sorted(seen)
+
+
+def exceptions(found, heads, origins):
+    """What is not where the slices alone would have it."""
+    other = {}
+    for name, source in found.items():
+        expected = f"a:{name}"
+        for head in heads:
+            number = name[len(head):].partition(".")[0] if name.startswith(head) else ""
+            if number.isdigit():
+                letter, layer = origins[int(number)]
+                expected = f"{letter}:{head}{layer}{name[len(head) + len(number):]}"
+        if source != expected:
+            other[name] = source
+    return other
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("binary", nargs="?", default=".build/release/mergekit-lua")
+    parser.add_argument("--out", type=Path, default=Path("Tests/Fixtures/architectures"))
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    known = {item[0]: item for item in model_classes()}
+    only = {word for word in arguments.only.split(",") if word}
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name in TELLING:
+        if only and name not in only:
+            continue
+        with tempfile.TemporaryDirectory() as temporary:
+            made = fixture(name, known[name][1], Path(temporary), arguments.binary, [])
+        lines = [f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in made.items()]
+        (arguments.out / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        print(name, {key: "error" if "error" in value else "right" for key, value in made["stacks"].items()}, flush=True)
+
+
+if __name__ == "__main__":
+    main()
