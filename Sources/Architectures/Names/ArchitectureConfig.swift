@@ -40,7 +40,7 @@ struct ArchitectureConfig {
       role == .text || $0.rank > 0 || isOwn($0, role, sections)
     }
     func rank(_ keys: [[String]]) -> Int { candidates.filter { keys.contains($0.path) }.map(\.rank).max() ?? 0 }
-    for further in [0] + predictionLayers(sections, below: stack.count) {
+    for further in [0] + predictionLayers(sections, below: stack.count) + [stack.predictors] {
       let keys = countKeys(candidates.filter { $0.value == stack.count - further }, role, isOnly: isOnly)
       if !keys.isEmpty {
         return Facts(
