@@ -191,11 +191,15 @@ import Testing
   }
 
   @Test(arguments: [
-    (["model.encoder.layers", "model.transf_decoder._decoder.layers"], "model.transf_decoder._decoder.layers"),
+    (
+      ["model.encoder.layers", "model.transf_decoder._decoder.layers"], "model.transf_decoder._decoder.layers"
+    ),
     (["encoder.layers", "language_model.model.layers"], "language_model.model.layers"),
     (["model.dit.layers", "model.vlm.language_model.layers"], "model.vlm.language_model.layers"),
     (["blocks", "layers"], "layers"), (["flow_head.layers", "model.layers"], "model.layers"),
-    (["qformer.encoder.layer", "language_model.model.decoder.layers"], "language_model.model.decoder.layers"),
+    (
+      ["qformer.encoder.layer", "language_model.model.decoder.layers"], "language_model.model.decoder.layers"
+    ),
   ])
   func theMainModuleIsTheTexts(prefixes: [String], main: String) {
     let names = prefixes.flatMap { SampleModel.layerNames($0, 3, ["a.q.weight"]) }

@@ -56,7 +56,9 @@ import Testing
   }
 
   /// The problem with layers of a model of four, some of which have a tensor of their own.
-  private func order(_ text: String, _ special: [String: [Int]], _ layers: [Int]) throws -> LayerOrder.Problem? {
+  private func order(_ text: String, _ special: [String: [Int]], _ layers: [Int]) throws -> LayerOrder
+    .Problem?
+  {
     var config = try json(text)
     config[path: ["num_hidden_layers"]] = JSON(4)
     let names = (0..<4).flatMap { layer in
@@ -77,8 +79,9 @@ import Testing
     let order = LayerOrder(
       base: config, architecture: architecture, module: architecture.main, rules: try .standard()
     ) { _ in contents }
-    return order.problem(
-      with: layers.map(source), output: LayerContents(architecture.main, names: output) { _ in nil },
-      like: source(0))
+    return order.judge(
+      layers.map(source), output: LayerContents(architecture.main, names: output) { _ in nil },
+      like: source(0)
+    ).problem
   }
 }

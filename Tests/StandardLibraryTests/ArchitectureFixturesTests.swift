@@ -26,7 +26,9 @@ import Testing
     for stack in fixture.stacks { try check(stack, of: fixture, bench) }
   }
 
-  private func check(_ stack: ArchitectureFixture.Stack, of fixture: ArchitectureFixture, _ bench: ScriptBench)
+  private func check(
+    _ stack: ArchitectureFixture.Stack, of fixture: ArchitectureFixture, _ bench: ScriptBench
+  )
     throws
   {
     let parts = ArchitectureFixture.parts(stack.title, fixture.layers)
@@ -93,9 +95,10 @@ struct ArchitectureFixture: Sendable, CustomTestStringConvertible {
 
   static func all() throws -> [ArchitectureFixture] {
     let folder = fixture("architectures")
-    return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json") }.sorted().map {
-      try ArchitectureFixture(JSON(parsing: String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)))
-    }
+    return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json") }
+      .sorted().map {
+        try ArchitectureFixture(JSON(parsing: String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)))
+      }
   }
 
   private init(_ json: JSON) throws {
@@ -135,7 +138,8 @@ struct ArchitectureFixture: Sendable, CustomTestStringConvertible {
   }
 
   /// Which tensor one of a stack is; `nil` if it is put together.
-  func source(of name: String, in stack: Stack, _ origins: [(String, Int)]) -> (model: String, name: String)? {
+  func source(of name: String, in stack: Stack, _ origins: [(String, Int)]) -> (model: String, name: String)?
+  {
     if let other = stack.others[name] {
       guard let other else { return nil }
       return (String(other.prefix(1)), String(other.dropFirst(2)))

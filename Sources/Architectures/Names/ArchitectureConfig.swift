@@ -39,18 +39,22 @@ struct ArchitectureConfig {
     let candidates = countCandidates(words).filter {
       role == .text || $0.rank > 0 || isOwn($0, role, sections)
     }
-    func rank(_ keys: [[String]]) -> Int { candidates.filter { keys.contains($0.path) }.map(\.rank).max() ?? 0 }
+    func rank(_ keys: [[String]]) -> Int {
+      candidates.filter { keys.contains($0.path) }.map(\.rank).max() ?? 0
+    }
     for further in [0] + predictionLayers(sections, below: stack.count) + [stack.predictors] {
       let keys = countKeys(candidates.filter { $0.value == stack.count - further }, role, isOnly: isOnly)
       if !keys.isEmpty {
         return Facts(
-          sections: extended(sections, by: keys), layerCountKeys: keys, rank: rank(keys), predictionLayers: further)
+          sections: extended(sections, by: keys), layerCountKeys: keys, rank: rank(keys),
+          predictionLayers: further)
       }
     }
     for candidate in candidates.sorted(by: { $0.rank > $1.rank }) where candidate.value > 1 {
       guard let scale = LayerCountScale(count: stack.count, value: candidate.value) else { continue }
       let keys = countKeys(candidates.filter { $0.value == candidate.value }, role, isOnly: isOnly)
-      return Facts(sections: extended(sections, by: keys), layerCountKeys: keys, rank: rank(keys), scale: scale)
+      return Facts(
+        sections: extended(sections, by: keys), layerCountKeys: keys, rank: rank(keys), scale: scale)
     }
     let present = sections.lazy.map { section in
       candidates.map(\.path).filter { $0.dropLast() == section[...] }

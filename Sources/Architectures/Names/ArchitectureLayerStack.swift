@@ -69,7 +69,7 @@ struct LayerStack {
       LayerStack(
         prefix: prefix, count: list.largest + 1, predictors: list.trailingPredictors, isMinor: areMinor)
     }
-      .sorted { $0.prefix < $1.prefix }
+    .sorted { $0.prefix < $1.prefix }
   }
 
   private static func parent(of prefix: String) -> Substring {
