@@ -43,7 +43,7 @@ import Testing
     (
       "{}", ["dense_bias": [3]], [0, 3, 0],
       "layer 1 of the output is layer 3 of model 'm', which has 'dense_bias.weight', and transformers will build one"
-        + " without it there (it is in layer 3); ranges that fit: 'm' [0, 1], 'm' [2, 4]"
+        + " without it there (it is in layer 3); ranges that fit: 'm' [0, 1], 'm' [2, 3], 'm' [0, 4]"
     ),
     (
       #"{"first_k_dense_replace":1}"#, ["experts.up": [1, 2, 3], "mlp.up": [0]], [1, 0, 2],
