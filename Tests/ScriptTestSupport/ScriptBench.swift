@@ -123,11 +123,6 @@ package final class ScriptBench {
     try output(script, dtype: dtype).first { $0.name == name }!
   }
 
-  /// The model that a script returns.
-  package func model(_ script: String) throws -> any LazyModel {
-    try makeHost().run(text(of: script).utf8, name: "recipe.lua")
-  }
-
   /// The tensors of the model that a script returns, computed, written and read again.
   package func output(_ script: String, dtype: DType? = nil) throws -> [TestTensor] {
     options.output.dtype = dtype
