@@ -160,6 +160,52 @@ import Testing
     #expect(Architecture(names: names).numLayers == 4)
   }
 
+  /// Without their number in the config they are told by what they alone have.
+  @Test func predictionLayersAreToldByTheirTensors() throws {
+    let names =
+      (0..<4).map { "model.layers.\($0).mlp.up_proj.weight" } + ["model.layers.3.eh_proj.weight"]
+    let config = try json(#"{"num_hidden_layers": 3}"#)
+    let architecture = Architecture(names: names, config: config)
+    #expect(architecture.numLayers == 3)
+    #expect(architecture.main.numPredictionLayers == 1)
+  }
+
+  @Test func gradientsRunOverOtherListsOfModules() {
+    let names =
+      (0..<4).map { "model.layers.\($0).mlp.up.weight" } + (0..<3).map { "visual.mergers.\($0).norm.weight" }
+    let architecture = Architecture(names: names)
+    #expect(architecture.modules.map(\.name) == ["default"])
+    #expect(architecture.info(for: "visual.mergers.1.norm.weight").depth == 0.5)
+    #expect(architecture.info(for: "visual.mergers.1.norm.weight").layer == nil)
+    #expect(architecture.info(for: "model.layers.3.mlp.up.weight").depth == 1)
+  }
+
+  @Test func listsBesideEachOtherAreOneStack() {
+    let names = (0..<3).flatMap {
+      ["t.attentions.\($0).q.weight", "t.ffns.\($0).up.weight", "t.norm1.\($0).weight"]
+    }
+    let architecture = Architecture(names: names)
+    #expect(architecture.modules.count == 1)
+    for name in names { #expect(architecture.info(for: name).layer != nil) }
+    #expect(architecture.template(of: "t.norm1.2.weight") == "t.norm1.{layer}.weight")
+  }
+
+  @Test(arguments: [
+    (
+      ["model.encoder.layers", "model.transf_decoder._decoder.layers"], "model.transf_decoder._decoder.layers"
+    ),
+    (["encoder.layers", "language_model.model.layers"], "language_model.model.layers"),
+    (["model.dit.layers", "model.vlm.language_model.layers"], "model.vlm.language_model.layers"),
+    (["blocks", "layers"], "layers"), (["flow_head.layers", "model.layers"], "model.layers"),
+    (
+      ["qformer.encoder.layer", "language_model.model.decoder.layers"], "language_model.model.decoder.layers"
+    ),
+  ])
+  func theMainModuleIsTheTexts(prefixes: [String], main: String) {
+    let names = prefixes.flatMap { SampleModel.layerNames($0, 3, ["a.q.weight"]) }
+    #expect(Architecture(names: names).main.layerPrefix == main)
+  }
+
   @Test func auxiliaryStacksAreNoModules() {
     let names = (0..<3).map { "model.layers.\($0).mlp.up.weight" } + ["mtp.layers.0.mlp.up.weight"]
     let architecture = Architecture(names: names)

@@ -122,22 +122,6 @@ enum ExampleModels {
     for name in ["base", "math", "code"] { try writeTokenizer(letters, to: "models/\(name)", tool) }
     // Another vocabulary.
     try writeTokenizer(letters.dropLast() + ["<|im_start|>"], to: "models/chat", tool)
-<<<<<<< HEAD
-    try writeAdapter(to: "loras/style", tool)
-  }
-
-  /// A LoRA of rank 1 on one matrix of the base.
-  private static func writeAdapter(to folder: String, _ tool: Tool) throws {
-    let module = "base_model.model.model.layers.0.self_attn.q_proj"
-    try tool.write(#"{"peft_type": "LORA", "r": 1, "lora_alpha": 1}"#, to: "\(folder)/adapter_config.json")
-    func entry(_ part: String, _ shape: String, _ offsets: String) -> String {
-      #""\#(module).lora_\#(part).weight":{"dtype":"F32","shape":\#(shape),"data_offsets":\#(offsets)}"#
-    }
-    let header = "{" + entry("A", "[1,16]", "[0,64]") + "," + entry("B", "[16,1]", "[64,128]") + "}"
-    let values = [Float](repeating: 0.25, count: 32)
-    let data = values.withUnsafeBytes { Array($0) }
-    try tool.write(safetensors(header: header, data: data), to: "\(folder)/adapter_model.safetensors")
-=======
     try FileManager.default.createDirectory(atPath: tool.path("fisher"), withIntermediateDirectories: false)
     for (name, model) in [("a", "math"), ("b", "code")] {
       try FileManager.default.copyItem(
@@ -157,7 +141,6 @@ enum ExampleModels {
     try tool.write(
       safetensors(header: "{\(entries.joined(separator: ", "))}", data: [UInt8](repeating: 0, count: 128)),
       to: "\(folder)/adapter_model.safetensors")
->>>>>>> 98d0936738494e280ff4488abf69c373badbcb54
   }
 
   private static let letters =

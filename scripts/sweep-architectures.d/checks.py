@@ -16,9 +16,17 @@ class Wrong(Exception):
     pass
 
 
-def require(condition, message):
+class Unlike(Wrong):
+    """A layer says of itself what its source does not, though its tensors are right."""
+
+
+# What the first layer has for all of them.
+HELD_FOR_OTHERS = ("relative_attention_bias", "rel_attn_embed", "pre_ln")
+
+
+def require(condition, message, kind=Wrong):
     if not condition:
-        raise Wrong(message)
+        raise kind(message)
 
 
 def equal(left, right):
@@ -28,18 +36,21 @@ def equal(left, right):
 # Linear
 
 
-def depths(name, stacks):
+def depths(name, stacks, stored):
     """The positions in its stack that a tensor may be merged for."""
     for stack in stacks:
         if place := stack.place(name):
             depth = place[1] / (stack.count - 1)
-            return [depth] if stack.is_strict else [depth, 0.0]
+            if re.search(r"\.\d+\.(?:.*\.)?\d+\.", name):
+                return [depth, None]  # which of the lists counts is open
+            # In the file it may stand outside of the layers.
+            return [depth] if stack.is_strict and name in stored else [depth, 0.0]
     if match := re.search(r"\.(\d+)\.", name):
         return [0.0, None]  # an entry of some other list: whatever one weight
     return [0.0]
 
 
-def check_linear(merged, a, b, stacks):
+def check_linear(merged, a, b, stacks, stored):
     states = [model.state_dict() for model in (merged, a, b)]
     require(set(states[0]) == set(states[1]), "other tensors than the inputs")
     aliases = {}
@@ -51,7 +62,7 @@ def check_linear(merged, a, b, stacks):
         left, right = states[1][names[0]], states[2][names[0]]
         if not value.is_floating_point() or not value.numel():
             continue
-        for depth in {depth for name in names for depth in depths(name, stacks)}:
+        for depth in {depth for name in names for depth in depths(name, stacks, stored)}:
             if depth is None:
                 spread = (right - left).double().abs()
                 at = spread.argmax()
@@ -117,15 +128,16 @@ def check_traits(merged, origins, stack, known):
         theirs = others[id(model)][layer]
         for part in own[number]:
             if part not in theirs:
-                require(part[1].endswith("relative_attention_bias"),
+                require(part[1].endswith(HELD_FOR_OTHERS),
                         f"layer {number} has {part[1] or 'parts'} that its source, layer {layer}, has not")
                 continue
             for key, value in own[number][part].items():
                 expected = theirs[part].get(key)
                 require(same(value, expected),
-                        f"layer {number}: {part[1]}.{key} is {value}, expected {expected} as in layer {layer}")
+                        f"layer {number}: {part[1]}.{key} is {value}, expected {expected} as in layer {layer}",
+                        Unlike)
         missing = [part for part in theirs if part not in own[number]]
-        missing = [part for part in missing if not part[1].endswith("relative_attention_bias")]
+        missing = [part for part in missing if not part[1].endswith(HELD_FOR_OTHERS)]
         require(not missing, f"layer {number} lacks {missing[:1]} that its source, layer {layer}, has")
 
 
@@ -152,7 +164,24 @@ def check_config(merged, origins, count):
         require(own is not None and list(own) == want, f"config {key}: {own}, expected {want}")
 
 
-def check_others(merged, models, stack, order):
+def gathered(value, origins, name, stack):
+    """Whether a tensor is put together of parts that belong to the layers."""
+    for dim, size in enumerate(value.shape):
+        if size % len(origins):
+            continue
+        parts = []
+        for model, layer in origins:
+            whole = model.state_dict()[name]
+            if whole.shape[dim] % stack.count:
+                break
+            length = whole.shape[dim] // stack.count
+            parts.append(whole.narrow(dim, layer * length, length))
+        if len(parts) == len(origins) and equal(value, torch.cat(parts, dim)):
+            return True
+    return False
+
+
+def check_others(merged, models, stack, order, origins):
     """What stands outside of the layers is the first model's before them and the last one's after them."""
     first, last = models[0].state_dict(), models[1].state_dict()
     layers = [calls for name, calls in order.items() if stack.place(name)]
@@ -171,7 +200,9 @@ def check_others(merged, models, stack, order):
         own = [n for n in tied if n in first]
         is_first = is_first or any(equal(value, first[n]) for n in own)
         is_last = is_last or any(equal(value, last[n]) for n in own)
-        require(is_first or is_last, f"{name} is of neither model")
+        if not is_first and not is_last:
+            require(gathered(value, origins, name, stack), f"{name} is of neither model")
+            continue
         calls = order.get(name.rpartition(".")[0])
         if not calls or begin is None or len(tied) > 1 or not value.is_floating_point():
             continue

@@ -177,7 +177,8 @@ def main_stacks(model, known):
         first = stack.lists[0] + "."
         inside = bool(prefix) and first.startswith(prefix + ".")
         is_other = re.search(r"vision|visual|image|audio|speech|codec|vocoder|depth_dec|mtp", first)
-        words = re.search(r"language_model|text_model|decoder|llm", first)
-        return (not is_other, inside, bool(words), sizes[id(stack)])
+        words = re.search(r"language_model|text_model|llm", first)
+        return (not is_other, inside, bool(words))
     best = max(map(rank, strict), default=None)
-    return [stack for stack in strict if rank(stack) == best]
+    # Where no name tells, whichever is stacked will do.
+    return sorted((s for s in strict if rank(s) == best), key=lambda s: -sizes[id(s)])

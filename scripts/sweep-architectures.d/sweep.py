@@ -91,7 +91,7 @@ class Subject:
         except Exception as error:
             raise Wrong(f"does not load: {words(error)}") from error
         if operation == "linear":
-            checks.check_linear(merged, *self.models, self.stacks)
+            checks.check_linear(merged, *self.models, self.stacks, published(self.folder / "a"))
             require(published(out) == published(self.folder / "a"), "names, shapes or dtypes differ from the input's")
         else:
             for main, traits in zip(self.mains, self.traits):
@@ -114,7 +114,7 @@ class Subject:
         checks.check_layers(merged, origins, main)
         checks.check_traits(merged, origins, main, traits)
         checks.check_config(merged, origins, main.count)
-        checks.check_others(merged, (pair[parts[0][0]], pair[parts[-1][0]]), main, self.order)
+        checks.check_others(merged, (pair[parts[0][0]], pair[parts[-1][0]]), main, self.order, origins)
 
 
 def words(error):
@@ -138,7 +138,8 @@ def merge(binary, options, subject, operation):
     try:
         subject.judge(operation, out)
     except Wrong as error:
-        return {"outcome": "warned" if "warning" in said else "fault", "detail": words(error), "said": said}
+        is_warned = isinstance(error, checks.Unlike) and "warning" in said
+        return {"outcome": "warned" if is_warned else "fault", "detail": words(error), "said": said}
     return {"outcome": "right", "said": said}
 
 

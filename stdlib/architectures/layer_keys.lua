@@ -61,7 +61,7 @@ return {
   indices = {
     "full_attn_idxs", "mlp_only_layers", "cross_attention_layers", "hybrid_layer_ids", "fullatt_block_indexes",
     "slstm_at", "moe_layer_ids", "moe_layers", "rope_scaling_layers", "window_block_indexes", "window_block_indices",
-    "global_attn_indexes",
+    "global_attn_indexes", "subsample_layers",
   },
   index_endings = { "_layer_indices" },
   indices_from_one = { "kda_layers", "full_attn_layers", "ple_layer_ids" },
@@ -138,6 +138,15 @@ return {
     gemma4_text = { list = "layer_types", last = "full_attention" },
     gemma4_unified_text = { list = "layer_types", last = "full_attention" },
   },
+  -- The number that a decoder's may not exceed, as transformers makes a cache for so many layers.
+  at_most = { prophetnet = "num_encoder_layers" },
+
+  -- The key of the number of layers of a stack, by what stands before the layers' numbers, where its name does not tell.
+  counts = {
+    lxmert = { ["lxmert.encoder.layer"] = "l_layers" },
+    cosmos3_omni = { blocks = "vision_config.depth" },
+  },
+
   -- Entries of layers that go on with what the layer before them found, which must not be the first.
   followers = { indexer_types = "shared" },
 

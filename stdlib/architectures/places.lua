@@ -3,6 +3,8 @@
 -- A stack makes what precedes its layers as its first slice says, and what follows them as the last one says. Patterns
 -- are Lua's, of names in lower case; those of the model type come first, and of the others those of what follows.
 
+local norm_first = { unless = "do_stable_layer_norm", before = { "encoder%.layer_norm" } }
+
 return {
   -- What follows the layers: output layers with all that belongs to them, poolers and classifiers.
   after = {
@@ -10,20 +12,23 @@ return {
     "pooler", "score", "qa_outputs", "vision_adapter", "predictions", "lm_loss", "pred_layer", "output_projection",
     "proj_out", "logits_proj", "unembed", "embedding_norm", "decoder_pred", "sequence_summary", "embedding_proj_layer",
     "^decoder%.bias$", "^decoder%.weight$", "^dense%.", "^encoder_projector%.", "^projector%.weight$",
-    "^projector%.bias$", "^final_",
+    "^projector%.bias$", "^final_", "quantizer", "^project_",
   },
 
   -- What precedes them.
   before = {
     "embed", "patch", "merger", "ln_pre", "layernorm_pre", "norm_pre", "pre_norm", "pre_layrnorm", "conv", "projector",
     "layer_norm_emb", "feature_projection", "feature_extractor", "prenet", "cross_attention", "chars_to_molecules",
-    "input_", "subsampl",
+    "input_", "subsampl", "per_layer",
   },
 
   by_model_type = {
+    -- Their encoders' norm stands before the layers, unless these have a stable order.
+    wav2vec2 = norm_first, hubert = norm_first, wavlm = norm_first, unispeech = norm_first,
+    ["unispeech-sat"] = norm_first,
     bigbird_pegasus = { after = { "layernorm_embedding" } },
     ctrl = { before = { "^transformer%.w%." } },
-    ["sew"] = { before = { "^sew%.layer_norm", "^layer_norm" } },
+    sew = { before = { "^sew%.layer_norm", "^layer_norm" } },
     ["sew-d"] = { before = { "^sew_d%.layer_norm", "^layer_norm" } },
     layoutlmv3 = { before = { "^layoutlmv3%.layernorm", "^layernorm" } },
   },
@@ -34,7 +39,7 @@ return {
 
   -- Tensors that layers of some kind share, which are stored in the first of these: a stack's first layer that needs
   -- them has them, if all such layers come from one model.
-  shared = { "%.shared_transf%.", "%.shared_transformer%." },
+  shared = { "%.shared_transf%." },
 
   -- Tensors outside of the layers that have a part for each of them, one after the other: a dimension, from 1.
   per_layer = {

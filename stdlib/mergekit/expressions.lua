@@ -2,6 +2,7 @@
 
 local core = require "mergekit.core"
 local methods = require "mergekit.methods.method"
+local pieces = require "mergekit.merge.pieces"
 local placement = require "mergekit.merge.placement"
 local presence = require "mergekit.merge.presence"
 local settings = require "mergekit.merge.settings"
@@ -25,6 +26,10 @@ end })
 --- The tensor of an entry: with its rows in the order of the merge's vocabulary, or cut to those that all inputs have.
 -- @param aligned  gives the first by the model, for tensors with a row for each token
 local function tensor_of(entry, place, specified, aligned)
+  if place.piece then
+    local whole = aligned and aligned(entry.source.model) or entry.source.model:tensor(entry.name or place.name)
+    return pieces.part_of(whole, entry.source, place)
+  end
   if aligned then return aligned(entry.source.model) end
   local tensor = entry.source.model:tensor(entry.name or place.name)
   local rows = specified.is_cut and specified.shape[1]
@@ -38,9 +43,11 @@ local function shared_info(place, found, specified)
   local info = entry.source.model:info(entry.name or place.name)
   info.name, info.dtype = place.name, specified.dtype
   -- Methods and rules get a table of their own.
-  if specified.is_cut then info.shape = { table.unpack(specified.shape) } end
+  if specified.is_cut or place.piece then info.shape = { table.unpack(specified.shape) } end
   if place.slice.bare then info.layer, info.depth = nil, 0 end
-  if place.offset then
+  if place.piece then
+    info.layer, info.depth, info.num_layers = place.layer, place.depth, place.slice.part.count
+  elseif place.offset then
     info.layer, info.depth, info.num_layers = place.layer, place.depth, place.slice.part.count
     info.template = place.template
   end
@@ -128,12 +135,24 @@ function M.builder(specify, filter_name, vocabulary)
     return result
   end
 
-  return function(place)
+  local build
+
+  --- A tensor of the parts that belong to the layers.
+  local function joined(place)
+    local specified, parts = specify(place.name), {}
+    local own = pieces.specification(place, specified)
+    for index, piece in ipairs(place.pieces) do parts[index] = build(piece, own) end
+    return pieces.join(parts, place, specified)
+  end
+
+  function build(place, specified)
+    if place.pieces then return joined(place) end
     if place.kept then
       local aligned = reader(place, place.kept, place.name)
       return aligned and aligned(place.kept) or place.kept:tensor(place.name)
     end
-    local found, specified = presence.of(place), specify(place.name)
+    local found = presence.of(place)
+    specified = specified or specify(place.name)
     local first = found.base or found.inputs[1]
     local aligned = reader(place, first.source.model, first.name or place.name)
     if found.how == "copy" then return tensor_of(first, place, specified, aligned) end
@@ -151,6 +170,8 @@ function M.builder(specify, filter_name, vocabulary)
     end
     return merged(place, found, specified, aligned)
   end
+
+  return build
 end
 
 return M

@@ -24,6 +24,14 @@ struct LayerCheck {
     let holders: [Int]
   }
 
+  /// What a stack's layers are otherwise than transformers builds them.
+  struct Findings {
+    /// The first that is a tensor of some layers of a model.
+    var fault: Fault?
+    /// Biases that whole models have or lack.
+    var biases: [Fault] = []
+  }
+
   private let base: OutputConfig.LayerSource
   private let baseLayers: [Set<String>]
   private let rules: LayerRules
@@ -43,7 +51,10 @@ struct LayerCheck {
   }
 
   /// The first fault of a stack with a config; `nil` if transformers builds the very layers.
-  func fault(in layers: [Layer], config: JSON) -> Fault? {
+  func fault(in layers: [Layer], config: JSON) -> Fault? { findings(in: layers, config: config).fault }
+
+  func findings(in layers: [Layer], config: JSON) -> Findings {
+    var found = Findings()
     var features: [Feature]?
     var seen: Set<Columns> = []
     let all = layers.reduce(into: Set<String>()) { $0.formUnion($1.tensors) }
@@ -64,12 +75,27 @@ struct LayerCheck {
         features = Feature.all(base: base, layers: layers.map(\.source), config: config, rules: rules)
       }
       if let layer = mismatch(columns, tensor, layers.map(\.source), features ?? []) {
-        return Fault(
+        let fault = Fault(
           layer: layer, tensor: tensor, isExpected: !columns.output[layer],
           holders: columns.base.indices.filter { columns.base[$0] })
+        if isOptionalBias(tensor, layers[layer].source) {
+          found.biases.append(fault)
+        } else {
+          found.fault = fault
+          return found
+        }
       }
     }
-    return nil
+    return found
+  }
+
+  /// Whether all layers of the base have a bias and none of another model, or the other way round: then the models
+  /// were made so, and merging them is a choice.
+  private func isOptionalBias(_ tensor: String, _ source: OutputConfig.LayerSource) -> Bool {
+    guard LayerContents.name(of: tensor).hasSuffix("bias") else { return false }
+    return [baseLayers, contents(source).layers].allSatisfy { layers in
+      Set(layers.map { $0.contains(tensor) }).count == 1
+    }
   }
 
   private struct Columns: Hashable {

@@ -19,11 +19,19 @@ struct LayerCountWriter {
   mutating func write(_ counts: [String: Int], to config: inout JSON) {
     for module in architecture.modules where module.layerPrefix != nil {
       guard let count = counts[module.name] else { continue }
-      if module.layerCountKeys.isEmpty {
+      if isStage(module), count != module.numLayers {
+        remarks.append(
+          OutputConfig.Remark(
+            "config.json: \(module.layerPrefix ?? module.name) is one of several stages, of which each has a number"
+              + " of layers of its own that cannot be told apart", isError: true))
+        continue
+      }
+      let keys = keys(of: module)
+      if keys.isEmpty {
         addKey(module, count, counts, &config)
         continue
       }
-      for key in module.layerCountKeys { set(key, module, count, &config) }
+      for key in keys { set(key, module, count, &config) }
       if count != module.numLayers { checkSharing(module, counts) }
     }
     keepImpliedCounts(counts, &config)
@@ -53,11 +61,22 @@ struct LayerCountWriter {
     }
   }
 
+  /// The keys of a module's number, by rule or else as inferred.
+  private func keys(of module: Architecture.Module) -> [[String]] {
+    rules.countKey(of: module.layerPrefix ?? "", in: base).map { [$0] } ?? module.layerCountKeys
+  }
+
+  /// Whether a list of layers lies within another list.
+  private func isStage(_ module: Architecture.Module) -> Bool {
+    module.layerPrefix?.split(separator: ".").dropFirst().contains { $0.allSatisfy(\.isNumber) } ?? false
+  }
+
   /// Two modules whose number one key says cannot have different ones.
   private mutating func checkSharing(_ module: Architecture.Module, _ counts: [String: Int]) {
     for other in architecture.modules where other.name != module.name && other.layerPrefix != nil {
-      guard let key = other.layerCountKeys.first(where: module.layerCountKeys.contains),
-        (counts[other.name] ?? other.numLayers) != counts[module.name], other.role != .decoder
+      guard let key = keys(of: other).first(where: keys(of: module).contains),
+        (counts[other.name] ?? other.numLayers) != counts[module.name], other.role != .decoder,
+        other.countRank >= module.countRank
       else { continue }
       remarks.append(
         OutputConfig.Remark(

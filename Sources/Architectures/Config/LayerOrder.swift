@@ -27,15 +27,15 @@ package struct LayerOrder {
     self.contents = contents
   }
 
-  /// What is wrong with a stack; `nil` if transformers builds the very layers that it names.
+  /// What is wrong with a stack, nothing if transformers builds the very layers that it names, and warnings.
   ///
   /// - Parameters:
   ///   - sources: Where the layers come from.
   ///   - output: The tensors of the output's layers.
   ///   - like: The model that the config is that of, as a source of any of its layers.
-  package func problem(
-    with sources: [OutputConfig.LayerSource], output: LayerContents, like: OutputConfig.LayerSource
-  ) -> Problem? {
+  package func judge(
+    _ sources: [OutputConfig.LayerSource], output: LayerContents, like: OutputConfig.LayerSource
+  ) -> (problem: Problem?, warnings: [String]) {
     let check = LayerCheck(base: like, rules: rules, contents: contents)
     let derived = derive(sources)
     let layers = sources.enumerated().map { index, source in
@@ -43,11 +43,12 @@ package struct LayerOrder {
         source: source,
         tensors: withShapes(output[index], contents(source)[source.layer], contents(like).layers))
     }
-    let fault = check.fault(in: layers, config: derived.json)
-    guard fault != nil || !derived.errors.isEmpty else { return nil }
-    var words = fault.map { [describe($0, sources[$0.layer])] } ?? []
+    let found = check.findings(in: layers, config: derived.json)
+    let warnings = found.biases.map { describe($0, sources[$0.layer]) }
+    guard found.fault != nil || !derived.errors.isEmpty else { return (nil, warnings) }
+    var words = found.fault.map { [describe($0, sources[$0.layer])] } ?? []
     if words.isEmpty { words = derived.errors }
-    return Problem(description: words.joined(separator: "; ") + "; " + help(sources, check))
+    return (Problem(description: words.joined(separator: "; ") + "; " + help(sources, check)), warnings)
   }
 
   private func derive(_ sources: [OutputConfig.LayerSource]) -> OutputConfig {

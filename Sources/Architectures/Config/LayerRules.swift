@@ -92,6 +92,22 @@ package struct LayerRules: Sendable {
     return MadeList(rule, section)
   }
 
+  /// The key of the number of layers of a stack, where its name does not tell.
+  func countKey(of prefix: String, in config: JSON) -> [String]? {
+    guard let kind = config["model_type"]?.stringValue, let key = json["counts"]?[kind]?[prefix]?.stringValue
+    else { return nil }
+    let path = key.split(separator: ".").map(String.init)
+    return config[path: path]?.intValue == nil ? nil : path
+  }
+
+  /// The key whose number a module may not exceed in layers.
+  func mostLayers(_ section: JSON) -> (key: String, count: Int)? {
+    guard let kind = section["model_type"]?.stringValue,
+      let key = json["at_most"]?[kind]?.stringValue, let count = section[key]?.intValue
+    else { return nil }
+    return (key, count)
+  }
+
   /// What a model type demands of a list.
   func demand(_ section: JSON) -> (list: String, entry: String, isLast: Bool)? {
     guard let kind = section["model_type"]?.stringValue, let rule = json["demands"]?[kind],

@@ -240,6 +240,12 @@ struct LayerConfigRewriter {
               + (isLast ? " for the last layer" : ""), isError: true))
       }
     }
+    if module.role == .decoder, let (key, most) = rules.mostLayers(object), sources.count > most {
+      remarks.append(
+        OutputConfig.Remark(
+          "config.json: this model type cannot run more layers of the decoder than \(key) = \(most)",
+          isError: true))
+    }
     for (key, value) in object.objectValue ?? JSONObject() {
       guard let follower = rules.follower(in: key), let first = value.arrayValue?.first,
         first.stringValue == follower

@@ -58,6 +58,8 @@ package struct Architecture: Sendable {
 
     /// The words of the layers' prefix and of the module's part, by which keys of config.json are its own.
     let words: ModuleWords
+    /// How well the names of the count's keys fit: of two modules with one key it is that of the better fit.
+    let countRank: Int
     /// How the number in config.json relates to the number of layers.
     let countScale: LayerCountScale
     /// Further lists that are parts of the same layers, as XLM has them (`ffns` beside `attentions`).
@@ -107,7 +109,7 @@ package struct Architecture: Sendable {
         numLayers: stack.count - facts.predictionLayers,
         numPredictionLayers: facts.predictionLayers,
         configSections: facts.sections, layerCountKeys: facts.layerCountKeys, words: words,
-        countScale: facts.scale, furtherPrefixes: stack.furtherPrefixes,
+        countRank: facts.rank, countScale: facts.scale, furtherPrefixes: stack.furtherPrefixes,
         role: place.role, root: place.root)
     }
     if modules.isEmpty {
@@ -240,7 +242,8 @@ extension Architecture.Module {
   static func withoutLayers(_ name: String, role: ModuleRole, sections: [[String]]) -> Self {
     Self(
       name: name, layerPrefix: nil, numLayers: 0, numPredictionLayers: 0, configSections: sections,
-      layerCountKeys: [], words: ModuleWords(prefix: "", role: role, among: [role]), countScale: .exact,
+      layerCountKeys: [], words: ModuleWords(prefix: "", role: role, among: [role]), countRank: 0,
+      countScale: .exact,
       furtherPrefixes: [], role: role, root: "")
   }
 

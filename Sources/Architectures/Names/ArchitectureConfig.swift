@@ -6,6 +6,8 @@ struct ArchitectureConfig {
   struct Facts {
     var sections: [[String]]
     var layerCountKeys: [[String]]
+    /// How well the keys' names fit.
+    var rank = 0
     var predictionLayers = 0
     var scale = LayerCountScale.exact
   }
@@ -37,17 +39,22 @@ struct ArchitectureConfig {
     let candidates = countCandidates(words).filter {
       role == .text || $0.rank > 0 || isOwn($0, role, sections)
     }
-    for further in [0] + predictionLayers(sections, below: stack.count) {
+    func rank(_ keys: [[String]]) -> Int {
+      candidates.filter { keys.contains($0.path) }.map(\.rank).max() ?? 0
+    }
+    for further in [0] + predictionLayers(sections, below: stack.count) + [stack.predictors] {
       let keys = countKeys(candidates.filter { $0.value == stack.count - further }, role, isOnly: isOnly)
       if !keys.isEmpty {
         return Facts(
-          sections: extended(sections, by: keys), layerCountKeys: keys, predictionLayers: further)
+          sections: extended(sections, by: keys), layerCountKeys: keys, rank: rank(keys),
+          predictionLayers: further)
       }
     }
     for candidate in candidates.sorted(by: { $0.rank > $1.rank }) where candidate.value > 1 {
       guard let scale = LayerCountScale(count: stack.count, value: candidate.value) else { continue }
       let keys = countKeys(candidates.filter { $0.value == candidate.value }, role, isOnly: isOnly)
-      return Facts(sections: extended(sections, by: keys), layerCountKeys: keys, scale: scale)
+      return Facts(
+        sections: extended(sections, by: keys), layerCountKeys: keys, rank: rank(keys), scale: scale)
     }
     let present = sections.lazy.map { section in
       candidates.map(\.path).filter { $0.dropLast() == section[...] }
@@ -94,9 +101,23 @@ struct ArchitectureConfig {
     return found
   }
 
-  /// Whether a general key is that of an encoder, or of the model's only stack.
+  /// Whether a general key is the module's. At the top it is the encoder's rather than the decoder's, unless the
+  /// encoder has one of its own (T5 beside Cohere's speech model).
   private func isOwn(_ candidate: Candidate, _ role: ModuleRole, _ sections: [[String]]) -> Bool {
-    role != .decoder && role != .other && sections.contains(Array(candidate.path.dropLast()))
+    guard role != .other, sections.contains(Array(candidate.path.dropLast())) else { return false }
+    return role != .decoder || encoderHasOwnCount
+  }
+
+  private var encoderHasOwnCount: Bool {
+    func search(_ value: JSON, _ isEncoder: Bool, _ depth: Int) -> Bool {
+      guard let object = value.objectValue, depth < 4 else { return false }
+      return object.contains { key, child in
+        let isOwn = isEncoder || ModuleWords.words(of: key).contains("encoder")
+        if child.intValue != nil { return isOwn && ModuleWords.isLayerCount(key) }
+        return search(child, isOwn, depth + 1)
+      }
+    }
+    return search(config, false, 0)
   }
 
   /// Of keys with the right value those that are the module's: the best, and general ones beside or, for the
@@ -108,11 +129,10 @@ struct ArchitectureConfig {
     let section = best.path.dropLast()
     return candidates.filter { candidate in
       let own = candidate.path.dropLast()
-      if candidate.rank == best.rank, own == section { return true }
+      if own == section, candidate.rank == best.rank || isOnly { return true }
       guard candidate.isGeneral else { return false }
-      // Beside a key of its own, `num_layers` and `num_hidden_layers` mean the encoder (T5, Whisper), unless the
-      // model has nothing else.
-      if own == section { return isOnly || role == .encoder || best.isGeneral }
+      // Beside a key of its own, `num_layers` and `num_hidden_layers` mean the encoder (T5, Whisper).
+      if own == section { return role == .encoder || best.isGeneral }
       return role == .text && section.starts(with: own)
     }.map(\.path).sorted { $0.count < $1.count }
   }

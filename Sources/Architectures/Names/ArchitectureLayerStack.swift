@@ -6,6 +6,8 @@ struct LayerStack {
   let count: Int
   /// Further lists of as many entries that are parts of the same layers.
   var furtherPrefixes: [String] = []
+  /// How many of the last entries have what predicts further tokens alone (DeepSeek's `eh_proj`).
+  var predictors = 0
   /// Whether it is a list of modules beside the model's layers: graded as layers are, and never the model's own.
   var isMinor = false
 
@@ -34,10 +36,10 @@ struct LayerStack {
     let lists = Lists(names)
     let others = lists.unknown.filter { $0.value.isContiguous }
     if !lists.nested.isEmpty {
-      // BLT's `cross_attn_layers` are parts of the `layers` beside them.
+      // BLT's `cross_attn_layers` and PvT's `patch_embeddings` are parts of the layers beside them.
       var found = stacks(lists.nested)
       var minor = others
-      for (prefix, candidate) in others where prefix.hasSuffix("layers") {
+      for (prefix, candidate) in others {
         let index = found.firstIndex {
           $0.count == candidate.largest + 1 && parent(of: $0.prefix) == parent(of: prefix)
         }
@@ -63,8 +65,11 @@ struct LayerStack {
   }
 
   private static func stacks(_ lists: [String: Candidate], areMinor: Bool = false) -> [LayerStack] {
-    lists.map { LayerStack(prefix: $0.key, count: $0.value.largest + 1, isMinor: areMinor) }
-      .sorted { $0.prefix < $1.prefix }
+    lists.map { prefix, list in
+      LayerStack(
+        prefix: prefix, count: list.largest + 1, predictors: list.trailingPredictors, isMinor: areMinor)
+    }
+    .sorted { $0.prefix < $1.prefix }
   }
 
   private static func parent(of prefix: String) -> Substring {
@@ -119,20 +124,29 @@ struct LayerStack {
 
   private struct Candidate {
     private var numbers: Set<Int> = []
+    private var predictors: Set<Int> = []
     private(set) var largest = 0
     private(set) var tensors = 0
 
     /// Whether there are several entries, and none is missing.
     var isContiguous: Bool { largest > 0 && numbers.count == largest + 1 }
 
+    /// How many of the last entries predict further tokens; none if all do.
+    var trailingPredictors: Int {
+      let layers = (0...largest).last { !predictors.contains($0) }
+      return layers.map { largest - $0 } ?? 0
+    }
+
     mutating func add(_ number: NumberedComponent) {
       numbers.insert(number.value)
+      if number.rest.hasPrefix("eh_proj.") { predictors.insert(number.value) }
       largest = max(largest, number.value)
       tensors += 1
     }
 
     mutating func add(_ other: Candidate) {
       numbers.formUnion(other.numbers)
+      predictors.formUnion(other.predictors)
       largest = max(largest, other.largest)
       tensors += other.tensors
     }

@@ -116,7 +116,7 @@ enum ModuleRole: Sendable, Hashable, CaseIterable {
   private static let otherParts: Set<String> = [
     "talker", "code2wav", "token2wav", "codec", "vocoder", "dit", "qformer", "tokenizer", "quantizer",
     "patcher",
-    "subsampling",
+    "subsampling", "flow",
   ]
 
   private static func name(for role: ModuleRole, components: [Substring]) -> String {

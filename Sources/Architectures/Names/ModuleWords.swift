@@ -35,7 +35,8 @@ package struct ModuleWords: Sendable {
     for (index, component) in prefix.split(separator: ".").enumerated() {
       add(Self.words(of: String(component)), max(40 - 3 * index, 10))
     }
-    add(role.synonyms, 5)
+    let named = role.synonyms.compactMap { ranks[$0] }.max()
+    add(role.synonyms, named.map { $0 - 1 } ?? 5)
     // A decoder may be called so where the model has no other.
     if role == .text, !roles.contains(.decoder) { add(["decoder"], 2) }
     if role == .encoder { add(ModuleRole.vision.synonyms + ModuleRole.audio.synonyms, 1) }
@@ -79,7 +80,7 @@ package struct ModuleWords: Sendable {
   private static let general: Set<String> = [
     "num", "n", "number", "of", "hidden", "layers", "layer", "depth", "blocks", "block", "groups",
     "transformer",
-    "config", "model", "per", "stack",
+    "config", "model", "per", "stack", "vlm",
   ]
 
   /// Words for parts of models.

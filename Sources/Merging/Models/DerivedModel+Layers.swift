@@ -22,7 +22,9 @@ extension DerivedModel {
         base: base, architecture: definition.like.architecture, module: module, rules: definition.rules
       ) { cache.contents($0) }
       let output = LayerContents(module, names: names) { _ in nil }
-      if let problem = order.problem(with: sources, output: output, like: like) { throw problem }
+      let (problem, warnings) = order.judge(sources, output: output, like: like)
+      if let problem { throw problem }
+      layerWarnings += warnings
     }
   }
 

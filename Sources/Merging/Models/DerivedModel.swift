@@ -166,7 +166,7 @@ package final class DerivedModel: LazyModel {
 
   package private(set) lazy var warnings: [String] = {
     var said: Set<String> = []
-    let own = (try? derived.get())?.warnings ?? []
+    let own = layerWarnings + ((try? derived.get())?.warnings ?? [])
     return (definition.sources.flatMap(\.warnings) + own).filter { said.insert($0).inserted }
   }()
 
@@ -175,6 +175,9 @@ package final class DerivedModel: LazyModel {
   }
 
   private lazy var derived = Result { try derivedConfig() }
+
+  /// What is to be said of the layers of a stack; see `checkLayers`.
+  var layerWarnings: [String] = []
 
   package var whenAsked: ((String) -> Void)?
 

@@ -51,8 +51,11 @@ end
 
 -- What is known of the model types of models, found once.
 local own_places = setmetatable({}, { __mode = "k", __index = function(known, model)
-  known[model] = places.by_model_type[(model.config or {}).model_type] or {}
-  return known[model]
+  local config = model.config or {}
+  local own = places.by_model_type[config.model_type] or {}
+  if own.unless and config[own.unless] then own = {} end
+  known[model] = own
+  return own
 end })
 
 --- Whether a tensor outside of the layers follows them: the output layer with all that belongs to it, poolers and

@@ -3,6 +3,7 @@
 local architectures = require "mergekit.merge.architectures"
 local bare = require "mergekit.merge.bare"
 local borrowing = require "mergekit.merge.borrowing"
+local pieces = require "mergekit.merge.pieces"
 
 local M = {}
 
@@ -197,6 +198,7 @@ local function add_slices(list, part, like)
     part.count = part.count + slice.count
   end
   add_named(list, part.slices[#part.slices], like, loose("after"))
+  pieces.add(list, part, contents(cache, part.slices[1].inputs[1].model, part.slices[1].inputs[1].module))
 end
 
 local function names_of_module(model, module)

@@ -2,6 +2,7 @@
 
 local core = require "mergekit.core"
 local architectures = require "mergekit.merge.architectures"
+local pieces = require "mergekit.merge.pieces"
 local presence = require "mergekit.merge.presence"
 
 local M = {}
@@ -99,6 +100,7 @@ function M.of(place, truncates, vocabulary)
   end
   local shape, dtype = first, first_dtype
   if rows ~= shape[1] then shape = { rows, table.unpack(shape, 2) } end
+  if place.pieces then shape = pieces.shape(place, shape) end
   if dtypes and found.how ~= "copy" and core.is_float(dtype) then dtype = core.promote(dtypes) end
   return shared(shape, dtype, is_cut)
 end
