@@ -31,7 +31,8 @@ extension ConfigRecipe {
       + adapters.flatMap { try inputs(of: $0, "adapter_config.json") }
   }
 
-  private static func inputs(of checkpoint: Checkpoint, _ configName: String) throws -> [RunRecord.InputFile] {
+  private static func inputs(of checkpoint: Checkpoint, _ configName: String) throws -> [RunRecord.InputFile]
+  {
     let modelFiles = checkpoint.modelFiles
     let names = [configName] + (try CompanionFiles(in: modelFiles).names)
     let files = checkpoint.files.map(\.path) + names.map(modelFiles.path(of:))

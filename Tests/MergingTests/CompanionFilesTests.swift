@@ -95,7 +95,8 @@ import Testing
       withDestinationPath: "../../blobs/missing")
     chmod(folder.path("models--a--b/blobs/1").string, 0o400)
     folder.makeDirectory("out")
-    try CompanionFiles(in: ModelDirectory(folder.path("models--a--b/snapshots/c"))).copy(to: folder.path("out"))
+    try CompanionFiles(in: ModelDirectory(folder.path("models--a--b/snapshots/c"))).copy(
+      to: folder.path("out"))
     #expect(folder.tree().filter { $0.hasPrefix("out/") } == ["out/tokenizer.json"])
     #expect(folder.read("out/tokenizer.json") == contents)
     let permissions = try manager.attributesOfItem(atPath: folder.path("out/tokenizer.json").string)
@@ -110,7 +111,9 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: folder.path(link).string,
       withDestinationPath: folder.path(name.contains("/") ? "secret" : "secret/config.json").string)
-    let error = #expect(throws: FileError.self) { try CompanionFiles(in: ModelDirectory(folder.path("model"))) }
+    let error = #expect(throws: FileError.self) {
+      try CompanionFiles(in: ModelDirectory(folder.path("model")))
+    }
     #expect(
       error
         == .linkLeadsOut(

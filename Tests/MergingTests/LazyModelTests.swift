@@ -102,7 +102,8 @@ import Testing
     }
     for reference in ["~", "~/models/base"] {
       #expect(
-        failure(reference) == "\(reference): '~' stands for the home directory in a shell alone; give the path in full")
+        failure(reference)
+          == "\(reference): '~' stands for the home directory in a shell alone; give the path in full")
     }
     for path in ["no-such", "/no/such", "./no-such/name", "a/b/c", "a+", "+a", "a+b", "a/b c"] {
       #expect(failure(path).hasPrefix("\(path): no such file or directory; expected a directory with "))

@@ -98,7 +98,9 @@ import Testing
     var content = content()
     content.baseModel = nil
     content.models = ["01-ai/yi", "null/x"].map { .init(reference: $0, isLocal: false) }
-    #expect(ModelCard.text(content).hasPrefix("---\nbase_model:\n- \"01-ai/yi\"\n- null/x\nbase_model_relation: merge\n"))
+    #expect(
+      ModelCard.text(content).hasPrefix(
+        "---\nbase_model:\n- \"01-ai/yi\"\n- null/x\nbase_model_relation: merge\n"))
   }
 
   @Test func titlesAreNoMarkup() {

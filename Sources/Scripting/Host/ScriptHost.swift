@@ -391,7 +391,8 @@ package final class ScriptHost {
       return messages.report(.warning("dry run: '\(asked.model.label)' is not saved to \(asked.path)"))
     }
     var output = asked
-    output.options.policy = isForced && (isReplacing || saves.isOwn(target)) ? .replace : options.output.policy
+    output.options.policy =
+      isForced && (isReplacing || saves.isOwn(target)) ? .replace : options.output.policy
     output.options.copiesCode = false
     try writeAll([output])
     saves.noteSaved(target)

@@ -88,7 +88,7 @@ extension Operation {
     case .call(.kernel(let call)): mixer.add(call.kernel.hashValue)
     case .call(.host), .results: break
     case .element(let output): mixer.add(15 << 8 | output)
-    case .identical: mixer.add(16 << 8)
+    case .identical(let isRequired): mixer.add(16 << 8 | (isRequired ? 1 : 0))
     }
   }
 
@@ -111,8 +111,9 @@ extension Operation {
     case (.call(.kernel(let a)), .call(.kernel(let b))): AnyHashable(a.kernel) == AnyHashable(b.kernel)
     case (.element(let a), .element(let b)): a == b
     case (.select, .select), (.rank, .rank), (.product, .product), (.selectFine, .selectFine),
-      (.tieCut, .tieCut), (.topMask, .topMask), (.identical, .identical):
+      (.tieCut, .tieCut), (.topMask, .topMask):
       true
+    case (.identical(let first), .identical(let second)): first == second
     default: false
     }
   }

@@ -35,7 +35,8 @@ package final class TokenizerFiles: Sendable {
 
   /// Whether two models have tokenizers of a form that is not read, in equal files: then they are one tokenizer.
   package static func areEqualUnread(_ first: any ModelFiles, _ second: any ModelFiles) -> Bool {
-    guard let name = VocabularyReader.unreadFile(in: first), name == VocabularyReader.unreadFile(in: second) else {
+    guard let name = VocabularyReader.unreadFile(in: first), name == VocabularyReader.unreadFile(in: second)
+    else {
       return false
     }
     return [name, "added_tokens.json"].allSatisfy { name in
