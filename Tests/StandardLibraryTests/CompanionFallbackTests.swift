@@ -33,10 +33,11 @@ import Testing
 
   private func save(_ fields: String = "") throws {
     bench.forget()
+    if bench.exists("out") { try bench.remove("out") }
     try bench.lines(
       """
       mk.merge { method = 'linear', models = { { mk.model(here .. 'a'), weight = 1 }, { mk.model(here .. 'b'), weight = 1 } },
-        \(fields) }:save(here .. 'out', { force = true })
+        \(fields) }:save(here .. 'out')
       """)
   }
 

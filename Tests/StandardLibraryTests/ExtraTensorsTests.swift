@@ -74,16 +74,16 @@ import Testing
   /// A causal mask has three dimensions or more, and a bias of attention one.
   @Test func aBiasOfAttentionIsNoMask() throws {
     try makeModel("base", 1)
-    try makeModel("tuned", 1, ["h.0.attn.bias": [5]])
-    #expect(try merged("ties", base: "base", ["tuned"])["h.0.attn.bias"] == [5])
+    try makeModel("tuned", 1, ["model.layers.0.attn.bias": [5]])
+    #expect(try merged("ties", base: "base", ["tuned"])["model.layers.0.attn.bias"] == [5])
     #expect(warnings.count == 1)
     try bench.makeModel(
       "masked",
       ["model.embed_tokens.weight", "model.layers.0.w", "model.layers.1.w"].map {
         TestTensor($0, .f32, [2, 1], [1, 2])
       }
-        + [TestTensor("h.0.attn.bias", .f32, [1, 1, 1], [1])])
-    #expect(try merged("ties", base: "base", ["masked"])["h.0.attn.bias"] == [1])
+        + [TestTensor("model.layers.0.attn.bias", .f32, [1, 1, 1], [1])])
+    #expect(try merged("ties", base: "base", ["masked"])["model.layers.0.attn.bias"] == [1])
     #expect(warnings.count == 1)
   }
 

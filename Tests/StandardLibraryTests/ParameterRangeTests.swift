@@ -23,7 +23,10 @@ import Testing
 
   /// mergekit takes them as the nearest bound, and so does this; but nobody means them.
   @Test(arguments: [
-    ("ties", "weight = 1, density = 50", "", "models[1].density: 50 lies outside of what is usual, from 0 to 1"),
+    (
+      "ties", "weight = 1, density = 50", "",
+      "models[1].density: 50 lies outside of what is usual, from 0 to 1"
+    ),
     (
       "dare_ties", "weight = 1, density = -0.1", "",
       "models[1].density: -0.1 lies outside of what is usual, from 0 to 1"
@@ -71,7 +74,9 @@ import Testing
       return mk.merge { method = own, models = { mk.model(here .. "b") }, parameters = { x = \(value) } }
       """
     }
-    #expect(bench.outputError(script("3")) == "recipe.lua:4: merge: parameters.x: expected a number from 0 to 2, got 3")
+    #expect(
+      bench.outputError(script("3"))
+        == "recipe.lua:4: merge: parameters.x: expected a number from 0 to 2, got 3")
     #expect(
       bench.outputError(script("{ 0, -1 }"))
         == "recipe.lua:4: merge: parameters.x[2]: expected a number from 0 to 2, got -1")

@@ -89,7 +89,7 @@ extension Operation {
     case .call(.kernel(let call)): mixer.add(call.kernel.hashValue)
     case .call(.host), .results: break
     case .element(let output): mixer.add(15 << 8 | output)
-    case .identical: mixer.add(16 << 8)
+    case .identical(let isRequired): mixer.add(16 << 8 | (isRequired ? 1 : 0))
     }
   }
 
@@ -113,8 +113,9 @@ extension Operation {
     case (.row(let a), .row(let b)): a == b
     case (.element(let a), .element(let b)): a == b
     case (.select, .select), (.rank, .rank), (.product, .product), (.selectFine, .selectFine),
-      (.tieCut, .tieCut), (.topMask, .topMask), (.identical, .identical):
+      (.tieCut, .tieCut), (.topMask, .topMask):
       true
+    case (.identical(let first), .identical(let second)): first == second
     default: false
     }
   }

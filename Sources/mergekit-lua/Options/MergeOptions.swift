@@ -3,7 +3,9 @@ import Merging
 
 /// What a config is translated by; a recipe has the same as fields of `mk.merge`.
 struct ConfigOptions: ParsableArguments {
-  @Flag(help: "Unknown keys and parameters of a config, and elements that are not finite, are errors, not warnings.")
+  @Flag(
+    help:
+      "Unknown keys and parameters of a config, and elements that are not finite, are errors, not warnings.")
   var strict = false
 
   @Flag(
