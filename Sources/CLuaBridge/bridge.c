@@ -2,6 +2,7 @@
 
 #include "bridge.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +311,12 @@ void write_output(bridge_host *host, int channel, const char *text, size_t lengt
 void bridge_print_line(const char *text, size_t length) {
   fwrite(text, 1, length, stdout);
   putchar('\n');
+}
+
+int bridge_flush_output(void) {
+  errno = 0;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+  return errno != 0 ? errno : EIO;
 }
 
 // What both ways into Lua do before and after.

@@ -1,6 +1,6 @@
 import ArgumentParser
-// `stdout` is a variable to Swift.
-@preconcurrency import Glibc
+import Glibc
+import Lua
 import Merging
 import Scripting
 import SystemPackage
@@ -62,10 +62,8 @@ struct MergekitLua: ParsableCommand {
 
   /// Ends the process well, unless what was printed could not be written.
   private static func exitWithOutput() -> Never {
-    errno = 0
-    if fflush(stdout) != 0 || ferror(stdout) != 0 {
-      let reason = errno == 0 ? "" : ": \(Errno(rawValue: errno))"
-      Terminal.error("error: cannot write to standard output\(reason)")
+    if let reason = StandardOutput.flush() {
+      Terminal.error("error: cannot write to standard output: \(reason)")
       Glibc._exit(1)
     }
     Glibc.exit(0)

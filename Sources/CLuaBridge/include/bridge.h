@@ -174,6 +174,9 @@ static inline bool bridge_is_interrupted(const int32_t *flag) {
 // Writes a line to standard output, byte for byte.
 void bridge_print_line(const char *text, size_t length);
 
+// Writes what is buffered of standard output. 0, or the reason why not all that was printed could be written.
+int bridge_flush_output(void);
+
 // --- Macros of lua.h that Swift does not see ---------------------------------------------------------------
 
 static inline int bridge_registry_index(void) { return LUA_REGISTRYINDEX; }

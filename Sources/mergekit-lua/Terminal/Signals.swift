@@ -30,24 +30,25 @@ enum Signals {
     for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
     pthread_sigmask(SIG_BLOCK, &set, nil)
     var thread = pthread_t()
-    pthread_create(
-      &thread, nil,
-      { _ in
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
-        var number: Int32 = 0
-        while true {
-          guard sigwait(&set, &number) == 0 else { return nil }
-          received.store(number, ordering: .releasing)
-          Signals.interrupt.request()
-          // A run ends within milliseconds; what looks at no flag for so long does not look at all.
-          var patience = timespec(tv_sec: 5, tv_nsec: 0)
-          _ = sigtimedwait(&set, nil, &patience)
-          Signals.giveUp("interrupted")
-        }
-      }, nil)
-    pthread_detach(thread)
+    let status = pthread_create(&thread, nil, { _ in Signals.takeSignals() }, nil)
+    if status == 0 { pthread_detach(thread) }
+  }
+
+  /// Waits for signals, on a thread of its own.
+  private static func takeSignals() -> UnsafeMutableRawPointer? {
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+    var number: Int32 = 0
+    while sigwait(&set, &number) == 0 {
+      received.store(number, ordering: .releasing)
+      interrupt.request()
+      // A run ends within milliseconds; what looks at no flag for so long does not look at all.
+      var patience = timespec(tv_sec: 5, tv_nsec: 0)
+      _ = sigtimedwait(&set, nil, &patience)
+      giveUp("interrupted")
+    }
+    return nil
   }
 
   /// Ends the process when nothing else can, without leaving an unfinished output behind.
