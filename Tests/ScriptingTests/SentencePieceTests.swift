@@ -37,12 +37,13 @@ import Testing
   }
 
   private func save(_ name: String, _ tokenizer: String) throws {
+    if bench.exists("out") { try bench.remove("out") }
     try bench.lines(
       """
       local m = mk.model(here .. '\(name)')
       local v = m:vocabulary()
       mk.define_model { like = m, sources = { m }, names = m:names(), tokenizer = \(tokenizer),
-        build = function(name) return m:tensor(name) end }:save(here .. 'out', { force = true })
+        build = function(name) return m:tensor(name) end }:save(here .. 'out')
       """)
   }
 
