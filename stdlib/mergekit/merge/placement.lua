@@ -198,7 +198,8 @@ local function add_slices(list, part, like)
     part.count = part.count + slice.count
   end
   add_named(list, part.slices[#part.slices], like, loose("after"))
-  pieces.add(list, part, contents(cache, part.slices[1].inputs[1].model, part.slices[1].inputs[1].module))
+  local first = part.slices[1].inputs[1] or part.slices[1].base
+  pieces.add(list, part, contents(cache, first.model, first.module))
 end
 
 local function names_of_module(model, module)
