@@ -16,7 +16,8 @@ __attribute__((constructor(102))) static void start_with_one_thread(void) {
   setenv("OPENBLAS_NUM_THREADS", "1", 1);
 #ifdef __x86_64__
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) setenv("OPENBLAS_CORETYPE", "Haswell", 1);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    setenv("OPENBLAS_CORETYPE", "Haswell", 1);
 #endif
   gotoblas_init();
   environ = environment;
