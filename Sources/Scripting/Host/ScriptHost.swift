@@ -20,6 +20,8 @@ package final class ScriptHost {
     package var seed: UInt64
     /// Elements of a tile, for tests; `nil` fits tiles to the cache.
     package var tileSize: Int?
+    /// Bytes of whole matrices that decompositions may hold.
+    package var matrixMemory = 2_000_000_000
     package var limits: LuaLimits
     package var standardLibrary: StandardLibrary
     /// How models are written, unless a script says otherwise.
@@ -107,6 +109,7 @@ package final class ScriptHost {
       limits: limits, seed: Int(truncatingIfNeeded: options.seed), interrupt: interrupt,
       output: messages.output, log: { say($0, state?.userLine) }, onHang: onHang)
     state = lua
+    graph.matrixMemory = options.matrixMemory
     evaluator = Evaluator(
       graph: graph,
       options: Evaluator.Options(

@@ -66,6 +66,11 @@ struct HostOptions: ParsableArguments {
   @Option(help: "Random seed. (default: \(ScriptHost.Options.defaultSeed))")
   var seed: UInt64?
 
+  @Option(
+    help: ArgumentHelp(
+      "Memory limit for matrix decompositions.", valueName: "size", visibility: .private))
+  var matrixMemory: ByteCount = ByteCount(bytes: 2_000_000_000)
+
   @Option(help: ArgumentHelp("Elements of a tile.", visibility: .private))
   var tileSize: Int?
 
@@ -91,10 +96,12 @@ struct HostOptions: ParsableArguments {
   }
 
   func hostOptions() throws -> ScriptHost.Options {
-    try script.hostOptions(
+    var options = try script.hostOptions(
       threads: threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
       seed: seed ?? ScriptHost.Options.defaultSeed,
       tileSize: tileSize)
+    options.matrixMemory = matrixMemory.bytes
+    return options
   }
 }
 
