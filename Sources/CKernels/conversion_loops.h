@@ -51,15 +51,15 @@ TARGET static void LEVEL(store)(conversion_format format, const float *source, v
 }
 
 // The largest magnitude as an integer tells: what is not finite has the largest exponent.
-#define HAS_ABOVE(type, mask, infinity)                                         \
-  do {                                                                          \
-    const type *codes = elements;                                               \
-    type most = 0;                                                              \
-    for (ptrdiff_t i = 0; i < count; i++) {                                     \
-      const type magnitude = codes[i] & (mask);                                 \
-      most = magnitude > most ? magnitude : most;                               \
-    }                                                                           \
-    return most >= (infinity);                                                  \
+#define HAS_ABOVE(type, mask, infinity)           \
+  do {                                            \
+    const type *codes = elements;                 \
+    type most = 0;                                \
+    for (ptrdiff_t i = 0; i < count; i++) {       \
+      const type magnitude = codes[i] & (mask);   \
+      most = magnitude > most ? magnitude : most; \
+    }                                             \
+    return most >= (infinity);                    \
   } while (0)
 
 TARGET static bool LEVEL(has_nonfinite)(conversion_format format, const void *elements, ptrdiff_t count) {
