@@ -31,8 +31,11 @@ import Testing
       bench.options.tileSize = tileSize
       // A dtype of the output is one of floating-point tensors.
       let output = try bench.output(masks + "return masks", dtype: .bf16)
-      #expect(output.first { $0.name == "mask" } == TestTensor("mask", .bool, [2, 3], bytes: [0, 0, 1, 1, 1, 0]))
-      #expect(output.first { $0.name == "count" } == TestTensor("count", .u8, [2, 3], bytes: [0, 0, 0, 254, 255, 0]))
+      #expect(
+        output.first { $0.name == "mask" } == TestTensor("mask", .bool, [2, 3], bytes: [0, 0, 1, 1, 1, 0]))
+      #expect(
+        output.first { $0.name == "count" }
+          == TestTensor("count", .u8, [2, 3], bytes: [0, 0, 0, 254, 255, 0]))
       #expect(output.first { $0.name == "column" } == TestTensor("column", .bool, [1, 2], bytes: [1, 0]))
     }
   }

@@ -69,7 +69,8 @@ package enum Conversion {
     case .f8e4m3: store(source, raw, count) { SmallFloats.f8e4m3(SmallFloats.roundedToOdd($0)) }
     case .f8e5m2: store(source, raw, count) { SmallFloats.f8e5m2(SmallFloats.roundedToOdd($0)) }
     case .bool: store(source, raw, count) { UInt8($0 == 0 ? 0 : 1) }
-    case .u8: store(source, raw, count) { UInt8(max(0, min(255, $0.isNaN ? 0 : $0)).rounded(.toNearestOrEven)) }
+    case .u8:
+      store(source, raw, count) { UInt8(max(0, min(255, $0.isNaN ? 0 : $0)).rounded(.toNearestOrEven)) }
     default: preconditionFailure("no arithmetic on \(dtype.rawValue)")
     }
   }

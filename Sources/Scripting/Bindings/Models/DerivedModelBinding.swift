@@ -148,11 +148,14 @@ final class DerivedModelBinding: Binding {
       }
       try lua.forEachPair(at: lua.absolute(-1)) {
         guard let key = lua.string(at: -2) else {
-          throw LuaError("metadata: expected names with texts, got an entry whose name is a \(lua.typeName(at: -2))")
+          throw LuaError(
+            "metadata: expected names with texts, got an entry whose name is a \(lua.typeName(at: -2))")
         }
         guard key != "format" else { throw LuaError("metadata.format: every file has it, and it is 'pt'") }
         let text =
-          lua.string(at: -1) ?? lua.integer(at: -1).map { String($0) } ?? lua.number(at: -1).map { String($0) }
+          lua.string(at: -1) ?? lua.integer(at: -1).map { String($0) } ?? lua.number(at: -1).map {
+            String($0)
+          }
           ?? lua.boolean(at: -1).map { String($0) }
         guard let text else {
           throw LuaError(
