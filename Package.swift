@@ -53,7 +53,7 @@ let package = Package(
     // Forward passes of decoders over any lazy model, one matrix at a time.
     .target(
       name: "Inference",
-      dependencies: ["CKernels", "Basics", "Tensors", "Checkpoints", "Merging"]),
+      dependencies: ["CBLAS", "CKernels", "Basics", "Tensors", "Checkpoints", "Merging"]),
     // A Lua state in Swift terms; knows no tensor.
     .systemLibrary(
       name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev", "pkg-config"])]),

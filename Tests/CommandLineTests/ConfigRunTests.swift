@@ -240,13 +240,14 @@ import Testing
     for (reference, words) in [
       (
         "org/name@main",
-        "no such directory, and models are not downloaded from a hub, whose names look like org/name: "
+        "org/name@main: no such directory, and models are not downloaded from a hub, whose names look like "
+          + "org/name: "
       ),
-      ("models/base+lora", "no such file or directory, and adapters ('+lora') cannot be merged yet: "),
+      ("models/base+lora", "lora: no such file or directory; expected an adapter, "),
     ] {
       #expect(
         try failure("merge_method: linear\nmodels:\n  - model: \(reference)\n")
-          .hasPrefix("config.yml:3:12: \(reference): \(words)"))
+          .hasPrefix("config.yml:3:12: \(words)"))
     }
     // At a value of mk.merge.
     #expect(

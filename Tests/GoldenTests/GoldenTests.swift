@@ -39,10 +39,13 @@ import Tokenizers
   /// The cases with a parameter that is left out, a filter that matches nothing, a tensor that not every
   /// model has, or tokens that models have otherwise than each other.
   private static let warned: Set = [
-    "missing-arcee_fusion", "missing-karcher", "missing-linear", "missing-model_stock",
+    "missing-arcee_fusion", "missing-frankenmerge", "missing-karcher", "missing-linear",
+    "missing-model_stock",
     "missing-model_stock-skipped", "missing-multislerp", "missing-nearswap", "missing-nuslerp",
     "missing-sce", "missing-slerp", "missing-task_arithmetic", "settings-filter-order",
-    "slices-shared-in-source", "vocabulary-dtype", "vocabulary-kinds-mixed", "vocabulary-padded-embedding",
+    "slerp-beyond", "slices-shared-in-source", "ties-density-ends", "vocabulary-base-ties",
+    "vocabulary-dtype", "vocabulary-kinds-mixed", "vocabulary-model-linear", "vocabulary-model-without-base",
+    "vocabulary-padded-embedding", "vocabulary-padded-embedding-task_arithmetic",
     "vocabulary-short-base", "vocabulary-tokens", "vocabulary-union-linear", "vocabulary-union-without-base",
   ]
 

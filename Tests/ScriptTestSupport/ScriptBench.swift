@@ -91,6 +91,12 @@ package final class ScriptBench {
     try makeHost().run(text(of: script).utf8, name: "recipe.lua")
   }
 
+  /// Writes the model that a script returns to a folder of that name.
+  package func writeModel(of script: String, to name: String) throws {
+    let host = try makeHost()
+    try host.write(host.run(text(of: script).utf8, name: "recipe.lua"), to: "\(folder)/\(name)")
+  }
+
   /// Runs a script that returns no model, and gives the lines that it printed.
   @discardableResult
   package func lines(_ script: String) throws -> [String] {

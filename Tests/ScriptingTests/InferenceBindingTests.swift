@@ -122,7 +122,7 @@ import Testing
           (g - g:transpose()):abs():max():item(), (diagonal / squares:tensor(name) - 1):abs():max():item() < 1e-6)
       end
       local magnitudes = m:inputs(prompts, { statistic = "mean_abs" })
-      local aim = mk.merge { method = "aim", base = m, models = { gram.name and m }, parameters = { activations = magnitudes } }
+      local aim = mk.merge { method = "aim", base = m, models = { m:map(function(t) return t end) }, parameters = { activations = magnitudes } }
       print((aim:tensor "model.norm.weight" - m:tensor "model.norm.weight"):abs():max():item())
       """)
     #expect(

@@ -84,7 +84,7 @@ import Testing
     )
     #expect(
       bench.error("local _ = mk.model()")
-        == "recipe.lua:1: bad argument #1 to 'model' (string expected, got no value)")
+        == "recipe.lua:1: bad argument #1 to 'model' (string expected, got nil)")
   }
 
   // MARK: Places of errors
@@ -287,7 +287,7 @@ import Testing
     #expect(try bench.tensor(script, "w").elements == [6])
     #expect(throws: LuaError.self) { try StandardLibrary(directory: "\(bench.folder)/one") }
     let error = #expect(throws: LuaError.self) { try StandardLibrary(directory: "\(bench.folder)/nowhere") }
-    #expect(error.map { "\($0)" } == "cannot read \(bench.folder)/nowhere: No such file or directory")
+    #expect(error.map { "\($0)" } == "cannot list \(bench.folder)/nowhere: No such file or directory")
   }
 
   // MARK: Plans

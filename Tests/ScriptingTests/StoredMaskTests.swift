@@ -19,7 +19,7 @@ import Testing
       build = function(name)
         if name == "mask" then return w:gt(0):to "bool" end
         if name == "count" then return w:to "uint8" end
-        return w:gt(0):to("bool"):transpose():narrow(1, 3, 1)
+        return w:gt(0):transpose():narrow(1, 3, 1):to "bool"
       end,
     }
 

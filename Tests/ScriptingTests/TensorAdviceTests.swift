@@ -40,7 +40,7 @@ import Testing
   @Test func anInputIsNotItsTensor() throws {
     do {
       _ = try bench.elements(
-        "mk.merge { method = mk.method { name = 'm', base = 'required', merge = function(t) return t.base + t.inputs[1] end }, base = mk.model(here .. 'one'), models = { mk.model(here .. 'one') } }:tensor 'x'"
+        "mk.merge { method = mk.method { name = 'm', base = 'required', merge = function(t) return t.base + t.inputs[1] end }, base = mk.model(here .. 'one'), models = { mk.model(here .. 'one'):map(function(x) return x end) } }:tensor 'x'"
       )
       Issue.record("no error")
     } catch { #expect("\(error)".contains("(did you mean '.tensor'?)")) }

@@ -213,13 +213,13 @@ import Testing
   /// The tokenizer's files of a model with the vocabulary that an expression makes of its own, `v`.
   private func written(_ expression: String, of name: String = "m") throws -> [String: String] {
     bench.options.output.policy = .replace
-    _ = try bench.lines(
-      """
-      local m = mk.model(here .. '\(name)')
-      local v = m:vocabulary()
-      mk.define_model { like = m, sources = { m }, names = m:names(), tokenizer = \(expression),
-        build = function(name) return m:tensor(name) end }:save(here .. 'out')
-      """)
+    try bench.writeModel(
+      of: """
+        local m = mk.model(here .. '\(name)')
+        local v = m:vocabulary()
+        return mk.define_model { like = m, sources = { m }, names = m:names(), tokenizer = \(expression),
+          build = function(name) return m:tensor(name) end }
+        """, to: "out")
     let names = try FileManager.default.contentsOfDirectory(atPath: "\(bench.folder)/out")
     var files: [String: String] = [:]
     for name in names where !["config.json", "model.safetensors", "README.md", "recipe.lua"].contains(name) {

@@ -67,8 +67,7 @@ struct HostOptions: ParsableArguments {
   var seed: UInt64?
 
   @Option(
-    help: ArgumentHelp(
-      "Memory limit for matrix decompositions.", valueName: "size", visibility: .private))
+    help: ArgumentHelp("Memory limit for matrix decompositions.", valueName: "size"))
   var matrixMemory: ByteCount = ByteCount(bytes: 2_000_000_000)
 
   @Option(help: ArgumentHelp("Elements of a tile.", visibility: .private))
