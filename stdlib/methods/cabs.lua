@@ -2,28 +2,51 @@
 --- https://arxiv.org/abs/2503.01874. Of every `m` consecutive elements a task vector keeps its `n` largest, one model
 --- after another in their order, and takes those first that no model before it has kept.
 --
--- Where fewer than n are left, the rest are the largest of those that are taken: the least overlap, as the paper asks.
--- The authors' code for large models has this for 75 % sparsity of two models alone; its code for small ones drops what is left over
--- of a tensor behind the last m, of which n are kept here.
+-- Where fewer than n are left, the rest are the largest of those that are taken: the least overlap, as the paper
+-- asks. The authors' code for large models does this for two models that each keep three quarters alone; their code
+-- for small ones drops what a tensor has behind the last m, of which n are kept here.
 
 local mk = require "mergekit"
 local sums = require "mergekit.methods.sums"
+local task_vectors = require "mergekit.methods.task_vectors"
 
---- A tensor as rows of m elements, the last one filled up.
-local function rows_of(tensor, m, filling)
-  local flat = tensor:reshape { tensor.numel }
-  local rest = tensor.numel % m
-  if rest > 0 then flat = flat:pad(1, 0, m - rest, filling) end
-  return flat:reshape { -1, m }
+--- Masks for the rows of several tensors, [rows, m]: of each row the n largest that no tensor before has kept, and
+--- where these are too few, all of them and the largest others.
+local function masks_of_rows(magnitudes, counts)
+  local m = magnitudes[1].shape[2]
+  local masks, taken, free = {}, nil, m
+  for index, magnitude in ipairs(magnitudes) do
+    local n = math.min(counts[index], m)
+    if n <= free then
+      -- No magnitude is below zero.
+      masks[index] = (taken and mk.where(taken, -1, magnitude) or magnitude):topk_mask(n, 2)
+    else
+      masks[index] = (1 - taken) + mk.where(taken, magnitude, -1):topk_mask(n - free, 2)
+    end
+    taken, free = taken and taken:maximum(masks[index]) or masks[index], math.max(0, free - n)
+  end
+  return masks
 end
 
---- 1 for the n elements of each row that come first: those of the lowest class, of one class the largest, and among
---- equals those with the lower index.
-local function first_of_rows(magnitude, class, n, m)
-  local descending = -magnitude
-  -- Ranks are 1 to m.
-  if class then descending = descending:rank(2) + class * m end
-  return descending:rank(2):le(n)
+--- Masks for several vectors by rows of m elements; what is left over behind the last is a row of its own.
+local function masks_of(vectors, counts, m)
+  local size = vectors[1].numel
+  local full = size // m * m
+  local masks = {}
+  for _, part in ipairs { { 1, full, m }, { full + 1, size - full, size - full } } do
+    local start, length, width = table.unpack(part)
+    if length > 0 then
+      local magnitudes = {}
+      for index, vector in ipairs(vectors) do
+        magnitudes[index] = vector:abs():reshape { size }:narrow(1, start, length):reshape { -1, width }
+      end
+      for index, mask in ipairs(masks_of_rows(magnitudes, counts)) do
+        mask = mask:reshape { length }
+        masks[index] = masks[index] and mk.cat { masks[index], mask } or mask
+      end
+    end
+  end
+  return masks
 end
 
 return mk.method {
@@ -35,17 +58,14 @@ return mk.method {
   parameters = { m = { type = "integer", default = 256, range = { 1, math.huge } } },
   per_input = { weight = 1.0, n = { type = "integer", default = 64, range = { 0, math.huge } } },
   merge = function(t)
-    local numel = t.base.numel
-    if numel == 0 then return t.base end
-    -- What fills up the last row is a class behind all others, and none if nothing does.
-    local class = numel % t.m > 0 and rows_of(mk.zeros { numel }, t.m, 2) or nil
-    local vectors = {}
+    if t.base.numel == 0 then return t.base end
+    local vectors, counts = task_vectors.of(t), {}
     for index, input in ipairs(t.inputs) do
       if input.n > t.m then mk.fail(("n is %d, expected 0 to m, which is %d"):format(input.n, t.m)) end
-      local vector = input.tensor - t.base
-      local mask = first_of_rows(rows_of(vector:abs(), t.m, 0), class, input.n, t.m)
-      class = class and class:maximum(mask) or mask
-      vectors[index] = vector * mask:reshape { -1 }:narrow(1, 1, numel):reshape(t.shape) * input.weight
+      counts[index] = input.n
+    end
+    for index, mask in ipairs(masks_of(vectors, counts, t.m)) do
+      vectors[index] = vectors[index] * mask:reshape(t.shape) * t.inputs[index].weight
     end
     return t.base + sums.of(vectors)
   end,

@@ -18,7 +18,9 @@ return mk.method {
   base = "required",
   min_inputs = 2,
   parameters = { k = { type = "integer", default = 2, range = { 1, math.huge } }, elect_signs = false, lambda = 1.0 },
-  per_input = { weight = 1.0, density = task_vectors.density, mask_lambda = { default = 0.4, range = { 0, math.huge } } },
+  per_input = {
+    weight = 1.0, density = task_vectors.density, mask_lambda = { default = 0.4, range = { 0, math.huge } },
+  },
   merge = function(t)
     local vectors, weights, densities = task_vectors.of(t), {}, {}
     for index, input in ipairs(t.inputs) do weights[index], densities[index] = input.weight, input.density end

@@ -3,10 +3,10 @@
 --- the basis of these they are small matrices, which `combine` merges, and which are taken back.
 --
 -- A method sees task vectors, not adapters: the factors are B = u·√s and A = √s·vt of the `rank` largest singular
--- triples of each. Those of an adapter are of the same directions; its reference bases differ by how B and A share the
--- magnitude, which ties, dare and their like see, and task_arithmetic, iso_c and tsv_m do not. `combine` is tsv_m (the
--- default, the paper's best with iso_c), iso_c, ties, task_arithmetic, dare, dare_ties, della or breadcrumbs. What is no
--- matrix is averaged.
+-- triples of each. Those of an adapter are of the same directions; its reference bases differ by how B and A share
+-- the magnitude, which ties, dare and their like see, and task_arithmetic, iso_c and tsv_m do not. `combine` is tsv_m
+-- (the default, the paper's best with iso_c), iso_c, ties, task_arithmetic, dare, dare_ties, della or breadcrumbs.
+-- What is no matrix is averaged.
 
 local mk = require "mergekit"
 local matrices = require "mergekit.methods.matrices"
@@ -34,7 +34,10 @@ return mk.method {
   reference = "https://arxiv.org/abs/2509.17786",
   description = "Merges adapters as small matrices in the few directions that they have together.",
   base = "required",
-  parameters = { combine = "tsv_m", rank = { type = "integer", default = 16, range = { 1, math.huge } }, lambda = 1.0, all_matrices = false },
+  parameters = {
+    combine = "tsv_m", rank = { type = "integer", default = 16, range = { 1, math.huge } }, lambda = 1.0,
+    all_matrices = false,
+  },
   per_input = { weight = 1.0, density = task_vectors.density },
   merge = function(t)
     local vectors = task_vectors.of(t)

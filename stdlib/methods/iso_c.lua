@@ -1,6 +1,6 @@
---- Iso-C: Marczak et al. 2025, "No task left behind: isotropic model merging with common and task-specific subspaces",
---- https://arxiv.org/abs/2502.04959. The sum of the task vectors with all its singular values made equal, to their mean;
---- what is no matrix is averaged.
+--- Iso-C: Marczak et al. 2025, "No task left behind: isotropic model merging with common and task-specific
+--- subspaces", https://arxiv.org/abs/2502.04959. The sum of the task vectors with all its singular values made equal,
+--- to their mean; what is no matrix is averaged.
 --
 -- Directions in which no task vector has anything stay empty; in the authors' code they get the mean, too, in whatever
 -- directions LAPACK completes the basis by. The paper tunes lambda on validation data. Embeddings and heads are

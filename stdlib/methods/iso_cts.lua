@@ -1,6 +1,7 @@
---- Iso-CTS: Marczak et al. 2025, "No task left behind: isotropic model merging with common and task-specific subspaces",
---- https://arxiv.org/abs/2502.04959. Like iso_c, of the largest singular triples of the sum and, in the place of the
---- smallest, an equal share of the largest that each model has beside them; what is no matrix is averaged.
+--- Iso-CTS: Marczak et al. 2025, "No task left behind: isotropic model merging with common and task-specific
+--- subspaces", https://arxiv.org/abs/2502.04959. Like iso_c, of the largest singular triples of the sum and, in the
+--- place of the smallest, an equal share of the largest that each model has beside them; what is no matrix is
+--- averaged.
 --
 -- `common` is the part of the sum's (0.8 in the paper), rounded as the authors' code does so that the shares are equal.
 

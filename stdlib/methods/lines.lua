@@ -1,6 +1,6 @@
 --- LiNeS, layer-increasing network scaling: Wang et al. 2024, "LiNeS: post-training layer scaling prevents forgetting
---- and enhances model merging", https://arxiv.org/abs/2410.17146. The difference from the base is scaled by alpha in the
---- first layer and by alpha + beta in the last, linearly in between, and by alpha outside of the layers.
+--- and enhances model merging", https://arxiv.org/abs/2410.17146. The difference from the base is scaled by alpha in
+--- the first layer and by alpha + beta in the last, linearly in between, and by alpha outside of the layers.
 --
 -- For one fine-tune the paper has beta = 1 − alpha and tunes alpha. For the sum of N task vectors it has alpha = 1 / N
 -- (for another merge, given here as the one model, times Σ|Σ τ| / Σ|merged − base|) and tunes beta; without beta the

@@ -18,13 +18,6 @@ local function normalized(x, low, high)
   return mk.where(high:gt(low), (x:clamp(low, high) - low) / (high - low), 0)
 end
 
---- The hyperbolic tangent, without loss for small x.
-local function tanh(x)
-  local square = x * x
-  local series = x * (1 + square * (square * (2 / 15) - 1 / 3))
-  return mk.where(square:lt(1 / 400), series, x:sign() * (1 - 2 / ((x:abs() * 2):exp() + 1)))
-end
-
 return mk.method {
   name = "pcb",
   pretty_name = "PCB-Merging",
@@ -49,7 +42,7 @@ return mk.method {
       local low, high = table.unpack(vector:abs():kth_largest { lowest, highest })
       local magnitude = vector:abs():clamp(low, high)
       local strength = normalized(magnitude, low, high)
-      local score = (strength * strength * count):exp() * tanh(vector * sum)
+      local score = (strength * strength * count):exp() * (vector * sum):tanh()
       shares[index] = normalized(score, score:kth_largest(threshold), score:max())
       vectors[index] = vector:sign() * magnitude * shares[index]
     end

@@ -1,8 +1,9 @@
 --- SWUDI: Wei et al. 2026, "Closed-form spectral regularization for multi-task model merging",
---- https://arxiv.org/abs/2606.07289; after WUDI-Merging, Cheng et al. 2025, https://arxiv.org/abs/2503.08099. The merged
---- task vector X solves X·C = D for C = Σ τᵀτ / |τ|² and D = Σ τ·τᵀτ / |τ|²: it does on the inputs that each task
---- vector stands for what that task vector does. From the sum of the task vectors on, it is solved in the largest `rank`
---- eigenvectors of C only, with weights 1 − exp(−time·λ) that are those of gradient flow stopped at a time.
+--- https://arxiv.org/abs/2606.07289; after WUDI-Merging, Cheng et al. 2025, https://arxiv.org/abs/2503.08099. The
+--- merged task vector X solves X·C = D for C = Σ τᵀτ / |τ|² and D = Σ τ·τᵀτ / |τ|²: it does on the inputs that each
+--- task vector stands for what that task vector does. From the sum of the task vectors on, it is solved in the
+--- largest `rank` eigenvectors of C only, with weights 1 − exp(−time·λ) that are those of gradient flow stopped at a
+--- time.
 --
 -- Without `rank` it is (Σ √λ)² / Σ λ, the participation ratio of SWUDI-A; as a fraction below 1 it is one of the width.
 -- Without `time` the weights are 1. What is no matrix is averaged, as in WUDI's code, which takes every matrix;
@@ -51,7 +52,10 @@ return mk.method {
   reference = "https://arxiv.org/abs/2606.07289",
   description = "Solves for the difference from the base that does what each model's does on its own inputs.",
   base = "required",
-  parameters = { rank = { type = "number", range = { 0, math.huge } }, time = { type = "number", range = { 0, math.huge } }, lambda = 1.0, all_matrices = false },
+  parameters = {
+    rank = { type = "number", range = { 0, math.huge } }, time = { type = "number", range = { 0, math.huge } },
+    lambda = 1.0, all_matrices = false,
+  },
   merge = function(t)
     local vectors = task_vectors.of(t)
     if matrices.is_for(t) then return t.base + solved(vectors, t.rank, t.time) * t.lambda end

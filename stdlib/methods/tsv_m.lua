@@ -1,6 +1,7 @@
 --- TSV-Merge: Gargiulo et al. 2024, "Task singular vectors: reducing task interference in model merging",
---- https://arxiv.org/abs/2412.00081. Each task vector keeps its largest singular triples, an Nth of them for N models; the
---- singular vectors of all models are made orthogonal to each other, and multiplied; what is no matrix is averaged.
+--- https://arxiv.org/abs/2412.00081. Each task vector keeps its largest singular triples, an Nth of them for N
+--- models; the singular vectors of all models are made orthogonal to each other, and multiplied; what is no matrix is
+--- averaged.
 --
 -- The authors leave lambda at 1. Embeddings and heads are averaged unless all_matrices is true.
 

@@ -1,19 +1,13 @@
 --- What methods make of the singular vectors of task vectors, as functions of matrices.
 --
--- Singular vectors that belong to lost singular values are zero, so that directions in which no task vector has anything
--- stay empty.
+-- Singular vectors that belong to lost singular values are zero, so that directions in which no task vector has
+-- anything stay empty.
 
 local algebra = require "mergekit.linear_algebra"
 local core = require "mergekit.core"
 local sums = require "mergekit.methods.sums"
 
 local M = {}
-
---- For each element of a vector, its sum with those before it.
-local function cumulative(s)
-  local order = core.zeros({ 1, s.numel }):rank(2)
-  return (order:transpose():ge(order) * s:reshape { 1, -1 }):sum(2):reshape { -1 }
-end
 
 --- Σ over k of u[:, k] · s[k] · vt[k, :].
 local function compose(u, s, vt) return (u * s):matmul(vt) end
@@ -78,14 +72,14 @@ function M.star(vector, settings)
   local u, s, vt = vector:svd()
   local total = s:sum()
   -- Those before which less than the part has been reached.
-  local kept = s * (cumulative(s) - s):lt(total * settings.eta)
+  local kept = s * (s:cumsum(1) - s):lt(total * settings.eta)
   return compose(u, kept * core.where(total:gt(0), total / kept:sum(), 1), vt)
 end
 
 --- Subspace boosting: singular values below the one at which the part `beta` of their sum is reached are raised to it.
 function M.subspace_boosting(vector, settings)
   local u, s, vt = vector:svd()
-  local least = (s * cumulative(s):ge(s:sum() * settings.beta)):max()
+  local least = (s * s:cumsum(1):ge(s:sum() * settings.beta)):max()
   return compose(u, s:maximum(least), vt)
 end
 
