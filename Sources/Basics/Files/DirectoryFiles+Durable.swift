@@ -53,6 +53,15 @@ extension DirectoryFiles {
     if status != 0 { throw Errno(rawValue: errno) }
   }
 
+  /// Whether something stands at a path, be it a link to nothing. What cannot be found out is an error, and not taken
+  /// for an absence.
+  package static func isPresent(_ path: FilePath) throws(Errno) -> Bool {
+    do throws(Errno) {
+      _ = try path.stat(followTargetSymlink: false)
+      return true
+    } catch .noSuchFileOrDirectory, .notDirectory { return false }
+  }
+
   /// Creates a directory and those above it up to one that exists.
   package static func makeDirectories(_ path: FilePath) throws(Errno) {
     if isDirectory(path) { return }

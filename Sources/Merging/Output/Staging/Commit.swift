@@ -43,7 +43,10 @@ struct Commit {
   /// How an output gets to its place; its files are on the disk.
   private func plan(_ output: OutputDirectory) throws(OutputDirectoryError) -> Installation {
     let (target, staging) = (output.target, output.staging)
-    let exists = DirectoryFiles.exists(target)
+    let exists: Bool
+    do throws(Errno) {
+      exists = try DirectoryFiles.isPresent(target)
+    } catch { throw .cannotInstall(output.destination, error) }
     if exists {
       try OutputDirectory.checkContents(
         of: target, out: output.destination, policy: output.policy, ignoring: staging.path)
@@ -96,7 +99,7 @@ struct Commit {
     for name in try DirectoryFiles.names(in: new.pushing(folder)) {
       let path = folder.appending(name)
       let old = target.pushing(path)
-      if DirectoryFiles.exists(old), !displaced.contains(path) {
+      if try DirectoryFiles.isPresent(old), !displaced.contains(path) {
         let isFolder = DirectoryFiles.isDirectory(new.pushing(path))
         // A link to a folder is as good as one.
         guard ((try? old.stat())?.type == .directory) == isFolder else {
@@ -133,7 +136,7 @@ struct Commit {
   private func withdraw(_ records: [CommitRecord]) -> Bool {
     for (index, record) in records.enumerated() {
       let path = StagingDirectory.record(in: record.installation.staging)
-      let isGone = path.withPlatformString { unlink($0) } == 0 || !DirectoryFiles.exists(path)
+      let isGone = path.withPlatformString { unlink($0) } == 0 || errno == ENOENT
       if index == 0, !isGone { return false }
       if isDurable { try? DirectoryFiles.sync(record.installation.staging) }
     }
@@ -152,7 +155,7 @@ struct Commit {
   }
 
   private func unfinished(_ records: [CommitRecord], _ error: Errno) -> OutputDirectoryError {
-    let states = zip(outputs, records).map { ($0.destination, $1.installation.isComplete) }
+    let states = zip(outputs, records).map { ($0.destination, (try? $1.installation.isComplete) ?? false) }
     return .unfinished(
       states.filter { !$0.1 }.map(\.0), inPlace: states.filter(\.1).map(\.0), error)
   }

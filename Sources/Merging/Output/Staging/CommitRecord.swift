@@ -24,10 +24,16 @@ struct CommitRecord: Equatable, Sendable {
     case unreadable
   }
 
-  static func find(in staging: FilePath) -> Found {
+  static func find(in staging: FilePath) throws(Errno) -> Found {
     let path = StagingDirectory.record(in: staging)
-    guard DirectoryFiles.exists(path) else { return .none }
-    guard let json = try? JSON(contentsOf: path), let record = CommitRecord(json) else { return .unreadable }
+    guard try DirectoryFiles.isPresent(path) else { return .none }
+    let bytes: [UInt8]
+    do { bytes = try fileContents(path) } catch {
+      // What cannot be read now may be read later.
+      if case FileError.system(_, _, let error) = error { throw error }
+      return .unreadable
+    }
+    guard let json = try? JSON(parsing: bytes), let record = CommitRecord(json) else { return .unreadable }
     return .record(record)
   }
 }

@@ -48,21 +48,30 @@ struct Installation: Equatable, Sendable {
 
   /// Whether everything has been done.
   var isComplete: Bool {
-    switch mode {
-    case .place: isPlaced
-    case .fill: steps.allSatisfy { if case .install(let path) = $0 { !exists(new, path) } else { true } }
+    get throws(Errno) {
+      guard mode == .fill else { return try isPlaced }
+      for step in steps {
+        if case .install(let path) = step, try exists(new, path) { return false }
+      }
+      return true
     }
   }
 
   /// Whether the new directory is neither at the output nor in the staging directory, as somebody took it.
-  var isLost: Bool { mode == .place && !isPlaced && identity?.matches(new) != true }
+  var isLost: Bool {
+    get throws(Errno) {
+      guard mode == .place, try !isPlaced else { return false }
+      return try identity?.matches(new) != true
+    }
+  }
 
-  private var isPlaced: Bool { identity?.matches(target) == true }
+  private var isPlaced: Bool { get throws(Errno) { try identity?.matches(target) == true } }
 
   private func place() throws(Errno) {
-    if isPlaced { return }
-    guard identity?.matches(new) == true else { throw .noSuchFileOrDirectory }
-    if !displacesAll || !DirectoryFiles.exists(target) {
+    if try isPlaced { return }
+    guard try identity?.matches(new) == true else { throw .noSuchFileOrDirectory }
+    let isThere = try DirectoryFiles.isPresent(target)
+    if !displacesAll || !isThere {
       // Replaces an empty directory too, and fails if it is not empty any more.
       return try DirectoryFiles.move(new, to: target)
     }
@@ -77,8 +86,10 @@ struct Installation: Equatable, Sendable {
 
   private func fill() throws(Errno) {
     if displacesAll {
-      let installed = Set(
-        steps.compactMap { if case .install(let path) = $0, !exists(new, path) { path } else { nil } })
+      var installed: Set<FilePath> = []
+      for step in steps {
+        if case .install(let path) = step, try !exists(new, path) { installed.insert(path) }
+      }
       for name in try DirectoryFiles.names(in: target) {
         let path = FilePath().appending(name)
         let isOurs = target.appending(name) == staging || target.appending(name) == aside
@@ -89,14 +100,14 @@ struct Installation: Equatable, Sendable {
       switch step {
       case .displace(let path): try displace(path)
       case .install(let path):
-        guard exists(new, path) else { continue }
+        guard try exists(new, path) else { continue }
         try DirectoryFiles.move(new.pushing(path), to: target.pushing(path))
       }
     }
   }
 
   private func displace(_ path: FilePath) throws(Errno) {
-    guard exists(target, path), !exists(old, path) else { return }
+    guard try exists(target, path), try !exists(old, path) else { return }
     try DirectoryFiles.makeDirectories(old.pushing(path).removingLastComponent())
     try DirectoryFiles.move(target.pushing(path), to: old.pushing(path))
   }
@@ -112,11 +123,11 @@ struct Installation: Equatable, Sendable {
   }
 
   private func takeBack() throws(Errno) {
-    if isPlaced {
-      if DirectoryFiles.exists(new) { return try DirectoryFiles.exchange(new, target) }
+    if try isPlaced {
+      if try DirectoryFiles.isPresent(new) { return try DirectoryFiles.exchange(new, target) }
       try DirectoryFiles.move(target, to: new)
     }
-    if DirectoryFiles.exists(old), !DirectoryFiles.exists(target) {
+    if try DirectoryFiles.isPresent(old), try !DirectoryFiles.isPresent(target) {
       try DirectoryFiles.move(old, to: target)
     }
   }
@@ -125,17 +136,17 @@ struct Installation: Equatable, Sendable {
     for step in steps.reversed() {
       switch step {
       case .install(let path):
-        guard !exists(new, path), exists(target, path) else { continue }
+        guard try !exists(new, path), try exists(target, path) else { continue }
         try DirectoryFiles.move(target.pushing(path), to: new.pushing(path))
       case .displace(let path): try bringBack(path)
       }
     }
-    guard displacesAll, DirectoryFiles.exists(old) else { return }
+    guard displacesAll, try DirectoryFiles.isPresent(old) else { return }
     for name in try DirectoryFiles.names(in: old) { try bringBack(FilePath().appending(name)) }
   }
 
   private func bringBack(_ path: FilePath) throws(Errno) {
-    guard exists(old, path), !exists(target, path) else { return }
+    guard try exists(old, path), try !exists(target, path) else { return }
     try DirectoryFiles.move(old.pushing(path), to: target.pushing(path))
   }
 
@@ -147,28 +158,29 @@ struct Installation: Equatable, Sendable {
     try DirectoryFiles.sync(staging)
     guard mode == .fill else { return }
     var folders: Set<FilePath> = [target, new]
-    if DirectoryFiles.exists(old) { folders.insert(old) }
+    if try DirectoryFiles.isPresent(old) { folders.insert(old) }
     for step in steps {
       switch step {
       case .displace(let path), .install(let path):
         folders.insert(target.pushing(path).removingLastComponent())
       }
     }
-    for folder in folders where DirectoryFiles.exists(folder) { try DirectoryFiles.sync(folder) }
+    for folder in folders {
+      if try DirectoryFiles.isPresent(folder) { try DirectoryFiles.sync(folder) }
+    }
   }
 
   /// Moves the old contents to where they are kept, if they are.
   func keepOld() throws(Errno) {
-    guard let aside, !DirectoryFiles.exists(aside) else { return }
-    for path in [old, new] where DirectoryFiles.exists(path) {
-      if mode == .fill, path == new { continue }
-      try DirectoryFiles.move(path, to: aside)
-      return
+    guard let aside, try !DirectoryFiles.isPresent(aside) else { return }
+    for path in mode == .fill ? [old] : [old, new] {
+      guard try DirectoryFiles.isPresent(path) else { continue }
+      return try DirectoryFiles.move(path, to: aside)
     }
   }
 
-  private func exists(_ directory: FilePath, _ path: FilePath) -> Bool {
-    DirectoryFiles.exists(directory.pushing(path))
+  private func exists(_ directory: FilePath, _ path: FilePath) throws(Errno) -> Bool {
+    try DirectoryFiles.isPresent(directory.pushing(path))
   }
 }
 
@@ -212,13 +224,12 @@ struct DirectoryIdentity: Equatable, Sendable {
   }
 
   /// Whether this directory stands at a path now.
-  func matches(_ path: FilePath) -> Bool {
-    guard let state = try? path.stat(followTargetSymlink: false), state.type == .directory else {
-      return false
-    }
-    let now = FileIdentity(state)
-    if now.inode == inode { return true }
-    guard !files.isEmpty, let found = try? DirectoryIdentity(of: path) else { return false }
-    return Set(files).isSubset(of: found.files)
+  func matches(_ path: FilePath) throws(Errno) -> Bool {
+    guard try DirectoryFiles.isPresent(path) else { return false }
+    let state = try path.stat(followTargetSymlink: false)
+    guard state.type == .directory else { return false }
+    if FileIdentity(state).inode == inode { return true }
+    guard !files.isEmpty else { return false }
+    return try Set(files).isSubset(of: DirectoryIdentity(of: path).files)
   }
 }

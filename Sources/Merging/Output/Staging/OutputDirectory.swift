@@ -211,7 +211,8 @@ package final class OutputDirectory: Sendable {
 
   /// Whether files can be moved from one directory to another: not between file systems or mounts.
   private static func canMove(from staging: FilePath, to target: FilePath) -> Bool {
-    let name = "\(staging.lastComponent?.string ?? "").probe"
+    // Left by a run that is killed here, it is trash.
+    let name = StagingDirectory.trashName(of: staging, "probe")
     let (probe, moved) = (staging.appending(name), target.appending(name))
     defer {
       DirectoryFiles.removeEmpty(probe)

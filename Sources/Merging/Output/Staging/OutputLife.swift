@@ -49,7 +49,7 @@ final class OutputLife: Sendable {
     Self.movingLock.withLock { _ in
       guard end(.discarded) else { return }
       // What could be neither completed nor undone is left to the next run.
-      if case .none = CommitRecord.find(in: staging.path) { StagingDirectory.discard(staging.path) }
+      if case .none? = try? CommitRecord.find(in: staging.path) { StagingDirectory.discard(staging.path) }
       staging.lock.release()
       for parent in createdParents.reversed() { DirectoryFiles.removeEmpty(parent) }
     }

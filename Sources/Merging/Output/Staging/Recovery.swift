@@ -25,10 +25,7 @@ enum Recovery {
       if DirectoryFiles.exists(staging), let outcome = try settle(staging: staging, of: target) {
         outcomes.append(outcome)
       }
-      for name in names(in: parent)
-      where StagingDirectory.isTrashName(name, for: target.lastComponent!.string) {
-        StagingDirectory.removeTrash(parent.appending(name))
-      }
+      removeTrash(in: parent, of: name)
     }
     return outcomes
   }
@@ -40,11 +37,18 @@ enum Recovery {
       let path = directory.appending(name)
       if StagingDirectory.isTrashName(name) {
         StagingDirectory.removeTrash(path)
-      } else if StagingDirectory.isName(name), let outcome = try settle(staging: path, of: directory) {
-        outcomes.append(outcome)
+      } else if let output = StagingDirectory.output(ofName: name) {
+        if let outcome = try settle(staging: path, of: directory) { outcomes.append(outcome) }
+        removeTrash(in: directory.appending(output), of: output)
       }
     }
     return outcomes
+  }
+
+  private static func removeTrash(in directory: FilePath, of output: String) {
+    for name in names(in: directory) where StagingDirectory.isTrashName(name, for: output) {
+      StagingDirectory.removeTrash(directory.appending(name))
+    }
   }
 
   private static func names(in directory: FilePath) -> [String] {
@@ -64,53 +68,48 @@ enum Recovery {
     } catch { throw .cannotRecover(target, staging: staging, error) }
     guard let lock else { return nil }
     defer { lock.release() }
-    switch CommitRecord.find(in: staging) {
-    case .none:
-      return StagingDirectory.discard(staging) ? .removed(target) : nil
-    case .unreadable: return try keep(staging, of: target)
-    case .record(let record):
-      guard record.installation.staging == staging else { return try keep(staging, of: target) }
-      if record.installation.isLost { return try keep(staging, of: target) }
-      if let leader = record.leader { return try settle(member: record, of: leader) }
-      return try complete(record)
-    }
+    do throws(Errno) {
+      switch try CommitRecord.find(in: staging) {
+      case .none: return StagingDirectory.discard(staging) ? .removed(target) : nil
+      case .unreadable: return try keep(staging, of: target)
+      case .record(let record):
+        guard record.installation.staging == staging, try !record.installation.isLost else {
+          return try keep(staging, of: target)
+        }
+        if let leader = record.leader { return try settle(member: record, of: leader) }
+        return try complete(record)
+      }
+    } catch { throw .cannotRecover(target, staging: staging, error) }
   }
 
   /// Settles an output whose leader decides.
-  private static func settle(
-    member record: CommitRecord, of leader: FilePath
-  ) throws(OutputDirectoryError) -> Outcome? {
+  private static func settle(member record: CommitRecord, of leader: FilePath) throws(Errno) -> Outcome? {
     let installation = record.installation
-    if case .record(let leading) = CommitRecord.find(in: leader), leading.leader == nil,
-      leading.members.contains(installation.staging)
+    if try DirectoryFiles.isPresent(leader), case .record(let leading) = try CommitRecord.find(in: leader),
+      leading.leader == nil, leading.members.contains(installation.staging)
     {
-      guard let lock = try? OwnerLock(StagingDirectory.owner(in: leader)) else { return nil }
+      guard let lock = try OwnerLock(StagingDirectory.owner(in: leader)) else { return nil }
       defer { lock.release() }
       return try complete(leading)
     }
     // The leader goes last: it never decided, or all is done.
-    if installation.isComplete { return finish(installation) }
-    do throws(Errno) {
-      try installation.undo()
-    } catch { throw .cannotRecover(installation.target, staging: installation.staging, error) }
+    if try installation.isComplete { return finish(installation) }
+    try installation.undo()
     return StagingDirectory.discard(installation.staging) ? .removed(installation.target) : nil
   }
 
   /// Completes the outputs of a leader.
-  private static func complete(_ leading: CommitRecord) throws(OutputDirectoryError) -> Outcome? {
+  private static func complete(_ leading: CommitRecord) throws(Errno) -> Outcome? {
     var installations: [Installation] = []
     for staging in leading.members {
       // What has no record is finished, and gone.
-      if case .record(let record) = CommitRecord.find(in: staging) {
-        installations.append(record.installation)
-      }
+      guard case .record(let record) = try CommitRecord.find(in: staging) else { continue }
+      if try !record.installation.isLost { installations.append(record.installation) }
     }
     installations.append(leading.installation)
-    for installation in installations where !installation.isLost {
-      do throws(Errno) {
-        try installation.complete()
-        try installation.sync()
-      } catch { throw .cannotRecover(installation.target, staging: installation.staging, error) }
+    for installation in installations {
+      try installation.complete()
+      try installation.sync()
     }
     var outcome: Outcome?
     for installation in installations { outcome = finish(installation) }
@@ -129,17 +128,13 @@ enum Recovery {
   }
 
   /// Moves aside what may hold the only copy of something.
-  private static func keep(
-    _ staging: FilePath, of target: FilePath
-  ) throws(OutputDirectoryError) -> Outcome {
+  private static func keep(_ staging: FilePath, of target: FilePath) throws(Errno) -> Outcome {
     let parent = staging.removingLastComponent()
     let name = staging.lastComponent?.string ?? ""
     var number = 1
-    while DirectoryFiles.exists(parent.appending("\(name)-kept-\(number)")) { number += 1 }
+    while try DirectoryFiles.isPresent(parent.appending("\(name)-kept-\(number)")) { number += 1 }
     let place = parent.appending("\(name)-kept-\(number)")
-    do throws(Errno) {
-      try DirectoryFiles.move(staging, to: place)
-    } catch { throw .cannotRecover(target, staging: staging, error) }
+    try DirectoryFiles.move(staging, to: place)
     return .kept(target, at: place)
   }
 }

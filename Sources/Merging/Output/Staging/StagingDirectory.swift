@@ -56,7 +56,7 @@ struct StagingDirectory: Sendable {
   static func discard(_ path: FilePath) -> Bool {
     let parent = path.removingLastComponent()
     for _ in 0..<100 {
-      let trash = parent.appending("\(path.lastComponent?.string ?? "")\(trashSuffix)\(randomName())")
+      let trash = parent.appending(trashName(of: path, randomName()))
       if DirectoryFiles.exists(trash) { continue }
       do throws(Errno) { try DirectoryFiles.move(path, to: trash) } catch {
         return !DirectoryFiles.exists(path)
@@ -87,8 +87,18 @@ struct StagingDirectory: Sendable {
     return ".\(scalars)-\(SHA256.hexadecimal(of: output.utf8).prefix(16))\(suffix)"
   }
 
+  /// A name for trash of the output that a staging directory is for.
+  static func trashName(of staging: FilePath, _ end: String) -> String {
+    "\(staging.lastComponent?.string ?? "")\(trashSuffix)\(end)"
+  }
+
   /// Whether a name is that of some output's staging directory.
   static func isName(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(suffix) }
+
+  /// The output whose staging directory has a name, unless that was cut; `nil` for other names.
+  static func output(ofName name: String) -> String? {
+    isName(name) ? String(name.dropFirst().dropLast(suffix.count)) : nil
+  }
 
   /// Whether a name is that of trash of some output.
   static func isTrashName(_ name: String) -> Bool {
