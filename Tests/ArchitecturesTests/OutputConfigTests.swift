@@ -221,7 +221,8 @@ import Testing
 
   /// Caches are made for `num_hidden_layers`, which is another name for the encoder's number.
   @Test func aDecoderAloneIsCountedByAllKeys() throws {
-    let config = try json(#"{"decoder_layers":3,"encoder_layers":3,"num_hidden_layers":3,"max_window_layers":3}"#)
+    let config = try json(
+      #"{"decoder_layers":3,"encoder_layers":3,"num_hidden_layers":3,"max_window_layers":3}"#)
     let architecture = Architecture(
       names: SampleModel.layerNames("model.decoder.layers", 3, ["a.q.weight"]), config: config)
     let sources = [0, 1, 1, 2].map {

@@ -27,6 +27,7 @@ return {
     wav2vec2 = norm_first, hubert = norm_first, wavlm = norm_first, unispeech = norm_first,
     ["unispeech-sat"] = norm_first,
     bigbird_pegasus = { after = { "layernorm_embedding" } },
+    perceiver = { after = { "perceiver%.decoder%.", "embedding_decoder" } },
     ctrl = { before = { "^transformer%.w%." } },
     sew = { before = { "^sew%.layer_norm", "^layer_norm" } },
     ["sew-d"] = { before = { "^sew_d%.layer_norm", "^layer_norm" } },
