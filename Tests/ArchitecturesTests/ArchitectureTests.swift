@@ -180,6 +180,14 @@ import Testing
     #expect(architecture.info(for: "model.layers.3.mlp.up.weight").depth == 1)
   }
 
+  /// An entry may have nothing but a list of its own.
+  @Test func gradientsRunOverListsAroundOthers() {
+    let names =
+      (0..<3).map { "vq.up.\($0).block.0.conv.weight" } + (1..<3).map { "vq.up.\($0).upsample.conv.weight" }
+    let architecture = Architecture(names: names)
+    #expect(architecture.info(for: "vq.up.1.upsample.conv.weight").depth == 0.5)
+  }
+
   @Test func listsBesideEachOtherAreOneStack() {
     let names = (0..<3).flatMap {
       ["t.attentions.\($0).q.weight", "t.ffns.\($0).up.weight", "t.norm1.\($0).weight"]

@@ -219,6 +219,22 @@ import Testing
     #expect(output.remarks == [])
   }
 
+  /// Caches are made for `num_hidden_layers`, which is another name for the encoder's number.
+  @Test func aDecoderAloneIsCountedByAllKeys() throws {
+    let config = try json(
+      #"{"decoder_layers":3,"encoder_layers":3,"num_hidden_layers":3,"max_window_layers":3}"#)
+    let architecture = Architecture(
+      names: SampleModel.layerNames("model.decoder.layers", 3, ["a.q.weight"]), config: config)
+    let sources = [0, 1, 1, 2].map {
+      OutputConfig.LayerSource(config: config, module: architecture.main, layer: $0)
+    }
+    let output = OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil, layers: [architecture.main.name: sources])
+    #expect(
+      output.json.text(.compact)
+        == #"{"decoder_layers":4,"encoder_layers":4,"num_hidden_layers":4,"max_window_layers":3}"#)
+  }
+
   /// A count that differs from the number of layers may be right.
   @Test(arguments: [
     (#"{"num_hidden_layers":6}"#, [0, 2, 2], #"{"num_hidden_layers":6}"#, 0),

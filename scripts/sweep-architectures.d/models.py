@@ -176,7 +176,7 @@ def main_stacks(model, known):
     def rank(stack):
         first = stack.lists[0] + "."
         inside = bool(prefix) and first.startswith(prefix + ".")
-        is_other = re.search(r"vision|visual|image|audio|speech|codec|vocoder|depth_dec|mtp", first)
+        is_other = re.search(r"vision|visual|image|audio|speech|codec|vocoder|depth_dec|mtp|conv_layers|feature_extractor|pos_conv|subsampling", first)
         words = re.search(r"language_model|text_model|llm", first)
         return (not is_other, inside, bool(words))
     best = max(map(rank, strict), default=None)

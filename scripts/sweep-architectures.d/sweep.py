@@ -109,7 +109,7 @@ class Subject:
 
     def judge_stack(self, merged, operation, main, traits):
         pair = dict(zip("ab", self.models))
-        parts = STACKS[operation](main.count)
+        parts = STACKS[operation](self.main.count)  # as the recipe has them
         origins = [(pair[m], layer) for m, first, last in parts for layer in range(first, last)]
         checks.check_layers(merged, origins, main)
         checks.check_traits(merged, origins, main, traits)

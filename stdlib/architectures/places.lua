@@ -5,6 +5,8 @@
 
 local norm_first = { unless = "do_stable_layer_norm", before = { "encoder%.layer_norm" } }
 
+local transducer = { after = { "^decoder%.", "^joint%." } }
+
 return {
   -- What follows the layers: output layers with all that belongs to them, poolers and classifiers.
   after = {
@@ -26,11 +28,17 @@ return {
     -- Their encoders' norm stands before the layers, unless these have a stable order.
     wav2vec2 = norm_first, hubert = norm_first, wavlm = norm_first, unispeech = norm_first,
     ["unispeech-sat"] = norm_first,
+    -- What predicts tokens follows the encoder.
+    parakeet_tdt = transducer, parakeet_rnnt = transducer, nemotron_asr_streaming = transducer,
+    nemotron3_5_transcribe_asr = transducer,
+    canine = { after = { "%.projection%.", "final_char" } },
+    fastspeech2_conformer = { after = { "speech_decoder_postnet" } },
     bigbird_pegasus = { after = { "layernorm_embedding" } },
+    perceiver = { after = { "perceiver%.decoder%.", "embedding_decoder" } },
     ctrl = { before = { "^transformer%.w%." } },
-    sew = { before = { "^sew%.layer_norm", "^layer_norm" } },
+    sew = { before = { "^sew%.layer_norm", "^layer_norm", "encoder%.layer_norm" } },
     ["sew-d"] = { before = { "^sew_d%.layer_norm", "^layer_norm" } },
-    layoutlmv3 = { before = { "^layoutlmv3%.layernorm", "^layernorm" } },
+    layoutlmv3 = { before = { "^layoutlmv3%.layernorm", "^layoutlmv3%.norm", "^layernorm", "^norm" } },
   },
 
   -- Tensors of the first layer alone that are used for all layers: a stack's first layer has them from the model that

@@ -84,11 +84,14 @@ struct LayerStack {
     /// The outermost of those in names that have no known one, likewise.
     var unknown: [String: Candidate] = [:]
     var unknownFlat: [String: Candidate] = [:]
+    /// The numbers of unknown lists in whose entries known ones lie.
+    private var around: [String: Set<Int>] = [:]
 
     init(_ names: some Collection<String>) {
       for name in names { add(name) }
       for (prefix, candidate) in flat { nested[prefix]?.add(candidate) }
       for (prefix, candidate) in unknownFlat { unknown[prefix]?.add(candidate) }
+      for (prefix, numbers) in around { unknown[prefix]?.add(numbers) }
     }
 
     private mutating func add(_ name: String) {
@@ -101,6 +104,9 @@ struct LayerStack {
           nested[key, default: Candidate()].add(number)
         } else {
           flat[key, default: Candidate()].add(number)
+        }
+        if let outermost, outermost.prefix != number.prefix {
+          around[String(outermost.prefix), default: []].insert(outermost.value)
         }
         return
       }
@@ -142,6 +148,12 @@ struct LayerStack {
       if number.rest.hasPrefix("eh_proj.") { predictors.insert(number.value) }
       largest = max(largest, number.value)
       tensors += 1
+    }
+
+    /// Adds entries whose tensors belong to other lists.
+    mutating func add(_ others: Set<Int>) {
+      numbers.formUnion(others)
+      largest = max(largest, others.max() ?? 0)
     }
 
     mutating func add(_ other: Candidate) {

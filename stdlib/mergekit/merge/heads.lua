@@ -4,6 +4,7 @@
 local architectures = require "mergekit.merge.architectures"
 local placement = require "mergekit.merge.placement"
 local specification = require "mergekit.merge.specification"
+local never_tied = require "architectures.never_tied"
 local tied_by_default = require "architectures.tied_by_default"
 
 local M = {}
@@ -27,8 +28,8 @@ local function is_tied(source)
   if source.is_tied == nil then
     local model = source.model
     local config = not model.ties_embeddings and model.config or nil
-    source.is_tied = model.ties_embeddings
-      or (type(config) == "table" and said(config) == nil and tied_by_default[config.model_type] or false)
+    source.is_tied = not never_tied[model.architecture_name or ""] and (model.ties_embeddings
+      or (type(config) == "table" and said(config) == nil and tied_by_default[config.model_type] or false))
   end
   return source.is_tied
 end
