@@ -195,6 +195,8 @@ def main():
     with Pool(arguments.jobs, maxtasksperchild=40) as pool:
         for name, result in pool.imap_unordered(sweep, [(item, arguments) for item in chosen]):
             results[name] = result
+            if arguments.json:  # a sweep that is ended early leaves what it has
+                arguments.json.write_text(json.dumps(results, indent=1))
             for operation, outcome in result["operations"].items():
                 if outcome["outcome"] in ("fault", "crash", "warned") and not arguments.quiet:
                     print(f"{name}: {operation}: {outcome['outcome']}: {outcome.get('detail', '')}", flush=True)
