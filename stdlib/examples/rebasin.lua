@@ -29,4 +29,6 @@ local aligned = second:map(function(tensor, info)
   return tensor:index_select(info.name:find("down_proj", 1, true) and 2 or 1, order(info.layer))
 end)
 
-return mk.merge { method = "linear", models = { { first, weight = 0.5 }, { aligned, weight = 0.5 } } }
+return mk.merge {
+  method = "linear", models = { { first, weight = 0.5 }, { aligned, weight = 0.5 } }, dtype = "bfloat16",
+}
