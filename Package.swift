@@ -91,7 +91,7 @@ let package = Package(
       ]),
 
     // Embeds stdlib/ in the binary, so that one file installs.
-    .executableTarget(name: "embed-stdlib"),
+    .executableTarget(name: "embed-stdlib", dependencies: ["CLua"]),
     .plugin(name: "EmbedStdlib", capability: .buildTool(), dependencies: ["embed-stdlib"]),
 
     // What the tests of several targets need: folders of their own, noise, bytes of files.

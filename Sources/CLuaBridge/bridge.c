@@ -350,15 +350,25 @@ static int leave_lua(bridge_host *host, lua_State *L, saved_state saved, int sta
   return status;
 }
 
-int bridge_load(bridge_host *host, lua_State *L, const char *text, size_t length, const char *chunk_name) {
+static int load_chunk(bridge_host *host, lua_State *L, const char *chunk, size_t length,
+                      const char *chunk_name, const char *mode) {
   const int base = lua_gettop(L);
   if (host->stopped) {
     push_stopped(L);
     return LUA_ERRRUN;
   }
   const saved_state saved = enter_lua(host, L);
-  const int status = luaL_loadbufferx(L, text, length, chunk_name, "t");
+  const int status = luaL_loadbufferx(L, chunk, length, chunk_name, mode);
   return leave_lua(host, L, saved, status, base);
+}
+
+int bridge_load(bridge_host *host, lua_State *L, const char *text, size_t length, const char *chunk_name) {
+  return load_chunk(host, L, text, length, chunk_name, "t");
+}
+
+int bridge_load_bytecode(bridge_host *host, lua_State *L, const char *code, size_t length,
+                         const char *chunk_name) {
+  return load_chunk(host, L, code, length, chunk_name, "b");
 }
 
 int bridge_pcall(bridge_host *host, lua_State *L, int arguments, int results) {

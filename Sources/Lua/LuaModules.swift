@@ -11,8 +11,8 @@ import SystemPackage
 package final class LuaModules {
   /// Where user's modules are; empty for the working directory.
   package let root: String
-  /// The text of a file of the standard library, by its path in there, such as `library/init.lua`.
-  private let standardLibrary: (String) -> String?
+  /// A file of the standard library, by its path in there, such as `library/init.lua`.
+  private let standardLibrary: (String) -> StandardLibraryFile?
   /// The paths of the standard library's files, for "did you mean".
   private let standardLibraryPaths: [String]
   /// What a module gave, by its path.
@@ -23,12 +23,19 @@ package final class LuaModules {
   /// A file that is larger is no module.
   private static let largestFile = 16 << 20
 
+  /// What the host has of a file of the standard library.
+  package enum StandardLibraryFile {
+    case text(String)
+    /// What this release of Lua compiled it to.
+    case bytecode([UInt8])
+  }
+
   /// The user's files that were required, by their paths below the root, in that order.
   package private(set) var userFiles: [(path: String, text: [UInt8])] = []
 
   package init(
     root: String, standardLibraryPaths: [String] = [],
-    standardLibrary: @escaping (String) -> String? = { _ in nil }
+    standardLibrary: @escaping (String) -> StandardLibraryFile? = { _ in nil }
   ) {
     self.root = root
     self.standardLibrary = standardLibrary
@@ -63,7 +70,13 @@ package final class LuaModules {
     loading.append(path)
     defer { loading.removeLast() }
     let value = try lua.withBalancedStack {
-      try lua.load(source.text, name: source.name, origin: source.origin)
+      switch source {
+      case .user(let text, let name): try lua.load(text, name: name)
+      case .standardLibrary(.text(let text), let name):
+        try lua.load(text.utf8, name: name, origin: .standardLibrary)
+      case .standardLibrary(.bytecode(let code), let name):
+        try lua.load(standardLibraryBytecode: code, name: name)
+      }
       try lua.push(path)
       try lua.call(arguments: 1, results: 1)
       if lua.kind(at: -1) == .nil { try lua.push(true) }
@@ -108,22 +121,19 @@ package final class LuaModules {
 
   // MARK: Files
 
-  private struct Source {
-    let text: [UInt8]
-    let name: String
-    let origin: LuaState.Origin
+  private enum Source {
+    case user([UInt8], name: String)
+    case standardLibrary(StandardLibraryFile, name: String)
   }
 
   private func find(_ path: String) throws -> Source? {
     for file in Self.files(of: path) {
       guard let text = try read(file) else { continue }
       userFiles.append((file, text))
-      return Source(text: text, name: below(file), origin: .user)
+      return .user(text, name: below(file))
     }
     for file in Self.files(of: path) {
-      if let text = standardLibrary(file) {
-        return Source(text: Array(text.utf8), name: file, origin: .standardLibrary)
-      }
+      if let found = standardLibrary(file) { return .standardLibrary(found, name: file) }
     }
     return nil
   }

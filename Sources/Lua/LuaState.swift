@@ -118,6 +118,22 @@ package final class LuaState {
     guard status == LUA_OK else { throw popError(kind: .syntax) }
   }
 
+  /// The release of Lua that is linked.
+  package static var release: String { String(cString: clua_release()) }
+
+  /// Pushes the function that a file of the standard library was compiled to, by this release of Lua.
+  ///
+  /// Lua does not check bytecode, so it must be our own.
+  func load(standardLibraryBytecode code: [UInt8], name: String) throws {
+    try reserve(4)
+    let status = code.withUnsafeBytes { buffer in
+      bridge_load_bytecode(
+        host, pointer, buffer.assumingMemoryBound(to: CChar.self).baseAddress, buffer.count, "@stdlib/" + name
+      )
+    }
+    guard status == LUA_OK else { throw popError(kind: .syntax) }
+  }
+
   /// Runs Lua text and returns its first result.
   @discardableResult
   package func run(_ text: String, name: String, origin: Origin = .user) throws -> LuaValue {

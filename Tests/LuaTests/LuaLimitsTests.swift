@@ -110,7 +110,7 @@ private func makeState(_ limits: LuaLimits, defining function: String) throws ->
     _ = try? call.function(1).call()
     return 0
   }
-  let modules = LuaModules(root: "/nonexistent") { $0 == "limit.lua" ? "LIMIT()" : nil }
+  let modules = LuaModules(root: "/nonexistent") { $0 == "limit.lua" ? .text("LIMIT()") : nil }
   try modules.install(in: lua)
   try lua.run("function LIMIT()\n\(function)\nend", name: "limit.lua")
   return lua

@@ -20,7 +20,9 @@ private let library = [
 
 private func makeState(_ folder: TemporaryDirectory) throws -> LuaState {
   let lua = LuaState()
-  let modules = LuaModules(root: folder.path, standardLibraryPaths: library.keys.sorted()) { library[$0] }
+  let modules = LuaModules(root: folder.path, standardLibraryPaths: library.keys.sorted()) {
+    library[$0].map { .text($0) }
+  }
   let core = try #require(try lua.run("return { version = 1 }", name: "core").table)
   modules.preload("mergekit.core", core)
   try modules.install(in: lua)

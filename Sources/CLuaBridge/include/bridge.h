@@ -71,6 +71,10 @@ void bridge_set_context(bridge_host *host, void *context);
 // Compiles Lua text and pushes the function; if not LUA_OK, pushes the error.
 int bridge_load(bridge_host *host, lua_State *L, const char *text, size_t length, const char *chunk_name);
 
+// The same for bytecode, which must be what this release of Lua made: nothing checks it.
+int bridge_load_bytecode(bridge_host *host, lua_State *L, const char *code, size_t length,
+                         const char *chunk_name);
+
 // lua_pcall with limits in force and a message handler that notes traceback and position.
 int bridge_pcall(bridge_host *host, lua_State *L, int arguments, int results);
 

@@ -116,7 +116,7 @@ package final class ScriptHost {
         threads: options.threads, tileSize: options.tileSize, isInterrupted: { interrupt.isRequested },
         makeScratch: Self.makeScratch))
     let library = options.standardLibrary
-    modules = LuaModules(root: root, standardLibraryPaths: library.paths) { library.text(of: $0) }
+    modules = LuaModules(root: root, standardLibraryPaths: library.paths) { library.file($0) }
     let saver = Saver()
     context = ScriptContext(
       graph: graph, evaluator: evaluator, seed: options.seed,

@@ -6,11 +6,20 @@ import SystemPackage
 package struct StandardLibrary: Sendable {
   /// Texts by path, such as `mergekit/init.lua`.
   private let files: [String: String]
+  /// What the files were compiled to, a scalar for each byte, by the same paths.
+  private let bytecode: [String: String]
 
   /// The files that were there when the binary was built.
-  package static let embedded = StandardLibrary(files: embeddedStandardLibrary)
+  ///
+  /// Their bytecode spares each run a third of its start; another release of Lua compiles the texts instead.
+  package static let embedded = StandardLibrary(
+    files: embeddedStandardLibrary,
+    bytecode: LuaState.release == embeddedBytecodeRelease ? embeddedBytecode : [:])
 
-  private init(files: [String: String]) { self.files = files }
+  private init(files: [String: String], bytecode: [String: String]) {
+    self.files = files
+    self.bytecode = bytecode
+  }
 
   /// An edited copy in a folder.
   package init(directory: String) throws {
@@ -30,7 +39,7 @@ package struct StandardLibrary: Sendable {
     guard files["mergekit/init.lua"] != nil else {
       throw LuaError("\(directory) is no standard library: mergekit/init.lua is missing")
     }
-    self.files = files
+    self.init(files: files, bytecode: [:])
   }
 
   /// All paths, sorted.
@@ -38,6 +47,31 @@ package struct StandardLibrary: Sendable {
 
   /// The text of a file.
   package func text(of path: String) -> String? { files[path] }
+
+  /// A file as `require` runs it.
+  package func file(_ path: String) -> LuaModules.StandardLibraryFile? {
+    if let code = bytecode[path] { return .bytecode(Self.bytes(ofScalars: code)) }
+    return files[path].map { .text($0) }
+  }
+
+  /// A byte for each scalar, all of which are below 256: one or two bytes of UTF-8.
+  private static func bytes(ofScalars text: String) -> [UInt8] {
+    var text = text
+    return text.withUTF8 { units in
+      [UInt8](unsafeUninitializedCapacity: units.count) { bytes, count in
+        var lead: UInt8 = 0
+        for unit in units {
+          if unit >= 0xc0 {
+            lead = unit << 6
+          } else {
+            bytes[count] = lead == 0 ? unit : lead | unit & 0x3f
+            lead = 0
+            count += 1
+          }
+        }
+      }
+    }
+  }
 
   /// The names of the built-in methods, sorted.
   package var methodNames: [String] {
