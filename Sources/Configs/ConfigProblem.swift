@@ -43,7 +43,7 @@ enum ConfigProblem: Equatable, Sendable {
   case badChoice(found: String, choices: [String], nearest: String?)
   case notTokenSource
   case tokenTwice
-  case oldTokenizerSource(model: String)
+  case oldModelName(model: String)
 
   // Settings.
   case mixedList(expected: String, found: String)
@@ -134,7 +134,7 @@ extension ConfigProblem: CustomStringConvertible {
     case .tokenizerTwice: "tokenizer and tokenizer_source are both given; expected one of them"
     case .badChoice(let found, let choices, let nearest):
       "expected \(choices.joined(separator: " or ")), found \(found)" + suggestion(nearest)
-    case .oldTokenizerSource(let model): "'model:\(model)' is how old versions said it; expected \(model)"
+    case .oldModelName(let model): "'model:\(model)' is how old versions said it; expected \(model)"
     case .notTokenSource: "expected either token or token_id, found neither"
     case .tokenTwice: "token and token_id are both given; expected one of them"
 

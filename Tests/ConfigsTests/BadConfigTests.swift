@@ -56,6 +56,18 @@ import Testing
     ),
     ("{merge_method: linear, models: [{model: ''}]}", "1:41: models[1].model: expected a model, found ''"),
     (
+      "{merge_method: linear, models: [{model: 'model:a'}]}",
+      "1:41: models[1].model: 'model:a' is how old versions said it; expected a"
+    ),
+    (
+      "{merge_method: linear, models: [{model: a}], base_model: {model: {path: 'model:org/a', revision: b}}}",
+      "1:73: base_model.model.path: 'model:org/a' is how old versions said it; expected org/a"
+    ),
+    (
+      "{merge_method: linear, slices: [{sources: [{model: {model: a, lora: 'model:b'}, layer_range: [0, 1]}]}]}",
+      "1:69: slices[1].sources[1].model.lora: 'model:b' is how old versions said it; expected b"
+    ),
+    (
       "{merge_method: linear, models: [{model: a, parameters: [weight]}]}",
       "1:56: models[1].parameters: expected a mapping of parameters, found a list"
     ),
@@ -545,6 +557,14 @@ import Testing
     (
       "{tokens: {a: {source: {kind: model_token, model: b}}}}",
       "1:34: tokenizer.tokens.a.source: expected either token or token_id, found neither"
+    ),
+    (
+      "{tokens: {a: {source: {kind: model_token, model: 'model:b', token: c}}}}",
+      "1:61: tokenizer.tokens.a.source.model: 'model:b' is how old versions said it; expected b"
+    ),
+    (
+      "{tokens: {a: {source: 'model:b'}}}",
+      "1:34: tokenizer.tokens.a.source: 'model:b' is how old versions said it; expected b"
     ),
     (
       "{tokens: {a: {source: {kind: model_token, model: b, token: c, token_id: 1}}}}",

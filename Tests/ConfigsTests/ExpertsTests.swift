@@ -49,6 +49,10 @@ import Testing
   @Test(arguments: [
     ("experts: [{source_model: a}]", "1:1: base_model is missing"),
     ("base_model: a\nexperts:", "1:1: experts is missing"),
+    (
+      "base_model: model:a\nexperts: [{source_model: b}]",
+      "1:13: base_model: 'model:a' is how old versions said it; expected a"
+    ),
     ("base_model: a\nexperts: []", "2:10: experts: the list is empty; expected at least one entry"),
     ("base_model: a\nexperts: b", "2:10: experts: expected a list of experts, found 'b'"),
     (

@@ -32,17 +32,29 @@ extension MergeReader {
 
   /// Reads `path@revision`, or a mapping of `path` and `revision`.
   private func modelPath(_ node: YAMLNode, _ path: KeyPath) throws(ConfigError) -> ModelReference {
-    if node.text != nil { return ModelReference(unresolved: try text(node, path, "a model")) }
+    if node.text != nil { return ModelReference(unresolved: try modelName(node, path, "a model")) }
     guard node.mapping != nil else { throw error(.expected("a model", found: node.found), node, path) }
     let keys = ["path", "revision"]
     let entries = try known(node, path, keys: keys)
     guard let name = entries["path"] else { throw missing("path", in: node, path, keys: keys) }
     var location = ModelReference.Location(
-      splitting: try text(name, path.key("path"), "a path or the name of a repository"))
+      splitting: try modelName(name, path.key("path"), "a path or the name of a repository"))
     if let revision = entries["revision"] {
       location = ModelReference.Location(
         name: location.text, revision: try text(revision, path.key("revision"), "a branch, tag or commit"))
     }
     return ModelReference(base: location)
+  }
+
+  /// Reads a name that is not `model:NAME`, as early versions of mergekit had it.
+  private func modelName(
+    _ node: YAMLNode, _ path: KeyPath, _ expected: String
+  ) throws(ConfigError) -> String {
+    let name = try text(node, path, expected)
+    let old = "model:"
+    if name.hasPrefix(old), name != old {
+      throw error(.oldModelName(model: String(name.dropFirst(old.count))), node, path)
+    }
+    return name
   }
 }

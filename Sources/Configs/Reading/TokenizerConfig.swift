@@ -95,12 +95,7 @@ extension MergeReader {
     switch node.text {
     case "union": return .union
     case "base": return .base
-    case let text:
-      let old = "model:"
-      if let text, text.hasPrefix(old) {
-        throw error(.oldTokenizerSource(model: String(text.dropFirst(old.count))), node, path)
-      }
-      return .model(try model(node, path))
+    default: return .model(try model(node, path))
     }
   }
 
