@@ -57,6 +57,25 @@ import Testing
     #expect(warnings == ["model 'a' has no config.json: the output gets that of 'b', and its other files"])
   }
 
+  /// The config that stands in is that of the stack, and not of the model that it is taken from.
+  @Test(arguments: [("a", "b"), ("b", "a")])
+  func aStackIsDescribedByAnotherModelsConfig(first: String, last: String) throws {
+    for (name, config) in [("a", nil), ("b", #"{"num_hidden_layers": 3, "layer_types": ["x", "y", "z"]}"#)] {
+      try bench.makeModel(
+        name, (0..<3).map { TestTensor("model.layers.\($0).a.w", .f32, [1], [Float($0)]) }, config: config)
+      if config == nil { try bench.remove("\(name)/config.json") }
+    }
+    try bench.lines(
+      """
+      mk.stack {
+        { mk.model(here .. '\(first)'), layers = { 0, 2 } }, { mk.model(here .. '\(last)'), layers = { 0, 3 } },
+      }:save(here .. 'out')
+      """)
+    #expect(
+      try json("out/config.json").text(.compact)
+        == #"{"num_hidden_layers":5,"layer_types":["x","y","x","y","z"]}"#)
+  }
+
   @Test func anotherModelGivesTheTokenizer() throws {
     try makeModel("a", nil, config: "{}")
     try makeModel("b", ["x", "y", "z"], config: "{}")

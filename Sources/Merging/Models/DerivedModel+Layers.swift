@@ -31,7 +31,8 @@ extension DerivedModel {
   /// The layers as config.json's makers take them; `nil` if a model has no config or no such module.
   func layerSources(_ layers: [Layer]) throws -> [OutputConfig.LayerSource]? {
     let sources = try layers.compactMap { layer -> OutputConfig.LayerSource? in
-      guard let config = try layer.model.config,
+      // A model without a config is taken to be as the one that gives it.
+      guard let config = try layer.model.config ?? definition.like.config,
         let module = layer.model.architecture.module(named: layer.module)
       else { return nil }
       return OutputConfig.LayerSource(
