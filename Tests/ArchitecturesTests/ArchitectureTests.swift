@@ -198,6 +198,18 @@ import Testing
     #expect(architecture.template(of: "t.norm1.2.weight") == "t.norm1.{layer}.weight")
   }
 
+  /// Segformer's `layer_norm` beside `block`, and a list that is as long by chance elsewhere.
+  @Test func listsOfTensorsBesideTheLayersAreTheirs() {
+    let names = (0..<4).flatMap {
+      ["e.block.\($0).0.mlp.weight", "e.layer_norm.\($0).weight", "other.scales.\($0).weight"]
+    }
+    let architecture = Architecture(names: names)
+    #expect(architecture.info(for: "e.layer_norm.2.weight").layer == 2)
+    #expect(architecture.info(for: "other.scales.2.weight").layer == nil)
+    let short = Architecture(names: (0..<2).flatMap { ["m.layers.\($0).a.weight", "m.proj.\($0).weight"] })
+    #expect(short.info(for: "m.proj.1.weight").layer == nil)
+  }
+
   @Test(arguments: [
     (
       ["model.encoder.layers", "model.transf_decoder._decoder.layers"], "model.transf_decoder._decoder.layers"

@@ -196,6 +196,11 @@ import Testing
       #"{"text_config":{"num_layers":5},"vision_config":{"num_hidden_layers":3}}"#
     ),
     (
+      "decoder.conformer_layers", "encoder.conformer_layers",
+      #"{"decoder_layers":3,"encoder_layers":3,"encoder_config":{"layers":3},"decoder_config":{"layers":3}}"#,
+      #"{"decoder_layers":5,"encoder_layers":3,"encoder_config":{"layers":3},"decoder_config":{"layers":5}}"#
+    ),
+    (
       "language_model.model.layers", "encoder.layers",
       #"{"text_config":{"num_hidden_layers":3},"encoder_config":{"num_layers":3}}"#,
       #"{"text_config":{"num_hidden_layers":5},"encoder_config":{"num_layers":3}}"#
@@ -219,6 +224,24 @@ import Testing
     #expect(output.remarks == [])
   }
 
+  /// What an adapter takes from a vision tower may be said where the adapter is described.
+  @Test func tapsStandWhereTheyAreUsed() throws {
+    let config = try json(
+      #"{"vision_config":{"num_hidden_layers":3},"adapter_config":{"vision_feature_layers":[2,-1]}}"#)
+    let architecture = Architecture(
+      names: SampleModel.layerNames("vision_tower.layers", 3, ["a.q.weight"])
+        + SampleModel.layerNames("language_model.layers", 4, ["a.q.weight"]),
+      config: config)
+    let module = try #require(architecture.module(named: "vision_tower.layers"))
+    let sources = [0, 1, 2, 2].map { OutputConfig.LayerSource(config: config, module: module, layer: $0) }
+    let output = OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil, layers: [module.name: sources],
+      rules: try .standard())
+    #expect(
+      output.json.text(.compact)
+        == #"{"vision_config":{"num_hidden_layers":4},"adapter_config":{"vision_feature_layers":[3,-1]}}"#)
+  }
+
   /// Caches are made for `num_hidden_layers`, which is another name for the encoder's number.
   @Test func aDecoderAloneIsCountedByAllKeys() throws {
     let config = try json(
@@ -233,6 +256,28 @@ import Testing
     #expect(
       output.json.text(.compact)
         == #"{"decoder_layers":4,"encoder_layers":4,"num_hidden_layers":4,"max_window_layers":3}"#)
+  }
+
+  /// Convolutions before an encoder are not counted by its number, though they are a part of as many.
+  @Test(arguments: [("encoder.subsampling.layers", 2), ("encoder.pos_conv_embed.layers", 5)])
+  func aNumberCountsTheListThatHasIt(convolutions: String, count: Int) throws {
+    let config = try json(#"{"encoder_config":{"num_hidden_layers":6}}"#)
+    let architecture = Architecture(
+      names: SampleModel.layerNames("encoder.layers", 6, ["a.q.weight"])
+        + SampleModel.layerNames(convolutions, count, ["conv.a.weight"]),
+      config: config)
+    func derive(_ prefix: String, _ layers: [Int]) throws -> OutputConfig {
+      let module = try #require(architecture.module(named: prefix))
+      let sources = layers.map { OutputConfig.LayerSource(config: config, module: module, layer: $0) }
+      return OutputConfig.derive(
+        from: config, architecture: architecture, dtype: nil, layers: [module.name: sources],
+        rules: try .standard())
+    }
+    let output = try derive("encoder.layers", [0, 1, 4, 5])
+    #expect(output.json.text(.compact) == #"{"encoder_config":{"num_hidden_layers":4}}"#)
+    #expect(output.remarks == [])
+    #expect(try derive(convolutions, [0, 1, 1]).errors.count == 1)
+    #expect(try derive(convolutions, (0..<count).reversed()).json == config)
   }
 
   /// A count that differs from the number of layers may be right.
@@ -379,6 +424,25 @@ import Testing
     (#""num_kv_shared_layers":1"#, [0, 1], #""num_kv_shared_layers":0"#),
     (#""decoder_sparse_step":1"#, [0, 2], #""decoder_sparse_step":1"#),
     (#""full_attention_interval":2"#, [0, 1, 0, 1], #""full_attention_interval":2"#),
+    // Stages of backbones, with a stem before the layers and without.
+    (
+      #""out_features":["stage3"],"out_indices":[3],"stage_names":["stem","stage1","stage2","stage3"]"#,
+      [0, 1, 1, 0],
+      #""out_features":["stage4"],"out_indices":[4],"stage_names":["stem","stage1","stage2","stage3","stage4"]"#
+    ),
+    (
+      #""out_features":["stem","stage1","stage3"],"out_indices":[0,1,3]"#, [0, 2],
+      #""out_features":["stem","stage1","stage2"],"out_indices":[0,1,2]"#
+    ),
+    (
+      #""out_indices":[0,-1],"stage_names":["stage1","stage2","stage3"]"#, [1, 0],
+      #""out_indices":[1,-1],"stage_names":["stage1","stage2"]"#
+    ),
+    // Not the layers' stages.
+    (
+      #""out_indices":[4],"stage_names":["stem","stage1"]"#, [0],
+      #""out_indices":[4],"stage_names":["stem","stage1"]"#
+    ),
   ])
   func countsFollowTheLayers(entry: String, layers: [Int], expected: String) throws {
     let model = StackModel(try json("{\"num_hidden_layers\":3,\(entry)}"))
@@ -388,6 +452,19 @@ import Testing
   }
 
   @Test(arguments: [
+    (
+      #""ple_layer_ids":[1,3]"#, [2, 1],
+      "config.json: ple_layer_ids makes layer 2 what it is by its place in the list, which is 2 and would be 1"
+    ),
+    (
+      #""model_type":"diffusion_gemma_text""#, [0, 2, 1],
+      "the layers of this model type keep their places: its encoder has the decoder's layers again, each with a scalar"
+        + " of its own"
+    ),
+    (
+      #""out_indices":[1,3]"#, [1, 2],
+      "config.json: out_indices takes the output of layer 0, which no slice has"
+    ),
     (
       #""num_kv_shared_layers":1"#, [0, 2, 1],
       "config.json: num_kv_shared_layers counts layers from the last back and cannot say that layers before 3"

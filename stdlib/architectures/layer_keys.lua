@@ -66,11 +66,16 @@ return {
   index_endings = { "_layer_indices" },
   indices_from_one = { "kda_layers", "full_attn_layers", "ple_layer_ids" },
 
+  -- Of these, those whose layers differ by which of them they are: the first of the list, the second and so on.
+  ordinals = { "ple_layer_ids" },
+
   -- Numbers of layers whose outputs go to other parts of the model, one part for each.
   taps = {
     "deepstack_visual_indexes", "vision_feature_layer", "vision_feature_layers", "target_layer_ids",
-    "intermediate_hidden_state_indices", "out_indices", "backbone_out_indices",
+    "intermediate_hidden_state_indices", "backbone_out_indices",
   },
+  -- Likewise, but numbers of stages: of those of `stage_names`, each layer's one, which may begin with a stem.
+  stage_taps = { "out_indices" },
 
   -- Lists with an entry a layer that is the number of a layer.
   references = { "kv_source_layers" },
@@ -137,6 +142,10 @@ return {
     neomme = { list = "layer_types", has = "full_attention" },
     gemma4_text = { list = "layer_types", last = "full_attention" },
     gemma4_unified_text = { list = "layer_types", last = "full_attention" },
+  },
+  -- Model types whose layers keep their places, and why.
+  unmovable = {
+    diffusion_gemma_text = "its encoder has the decoder's layers again, each with a scalar of its own",
   },
   -- The number that a decoder's may not exceed, as transformers makes a cache for so many layers.
   at_most = { prophetnet = "num_encoder_layers" },

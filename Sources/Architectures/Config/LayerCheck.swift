@@ -188,7 +188,7 @@ private struct Feature {
     var found: [Feature] = []
     func key(_ value: JSON?) -> JSONKey { value?.text(.compact) ?? "" }
     for setting in LayerSetting.all(in: base.config, of: base.module, rules: rules) {
-      if setting.kind == .references || setting.kind == .taps { continue }
+      if !setting.kind.tellsLayersApart { continue }
       let section = setting.path.dropLast()
       let old = base.config[path: section] ?? .null
       let new = config[path: section] ?? .null

@@ -91,14 +91,17 @@ struct LayerCountWriter {
     _ module: Architecture.Module, _ count: Int, _ counts: [String: Int], _ config: inout JSON
   ) {
     guard count != impliedCount(module, counts) else { return }
-    guard module.role != .other, let section = module.configSections.last else {
+    let path = module.configSections.last.map {
+      $0 + [ArchitectureConfig.defaultLayerCountKey(for: module.role)]
+    }
+    // A key that is there counts something else.
+    guard module.role != .other, let key = path, base[path: key] == nil else {
       remarks.append(
         OutputConfig.Remark(
           "config.json says nowhere how many layers \(module.name) has, and cannot say \(count)",
           isError: true))
       return
     }
-    let key = section + [ArchitectureConfig.defaultLayerCountKey(for: module.role)]
     config[path: key] = JSON(count)
     remarks.append(
       OutputConfig.Remark(

@@ -10,7 +10,10 @@ package struct LayerRules: Sendable {
   let repeated: Set<String>
   let indices: Names
   let indicesFromOne: Set<String>
+  /// Of the lists of numbers those whose layers differ by which of them they are.
+  let ordinals: Set<String>
   let taps: Set<String>
+  let stageTaps: Set<String>
   let references: Set<String>
   let first: Set<String>
   let last: Set<String>
@@ -50,7 +53,9 @@ package struct LayerRules: Sendable {
     repeated = Set(words("repeated"))
     indices = Names(names: Set(words("indices")), endings: words("index_endings"))
     indicesFromOne = Set(words("indices_from_one"))
+    ordinals = Set(words("ordinals"))
     taps = Set(words("taps"))
+    stageTaps = Set(words("stage_taps"))
     references = Set(words("references"))
     first = Set(words("first"))
     last = Set(words("last"))
@@ -115,6 +120,11 @@ package struct LayerRules: Sendable {
     else { return nil }
     if let entry = rule["last"]?.stringValue { return (list, entry, true) }
     return rule["has"]?.stringValue.map { (list, $0, false) }
+  }
+
+  /// Why a model type's layers keep their places; `nil` if they need not.
+  func reasonToStay(_ section: JSON) -> String? {
+    section["model_type"]?.stringValue.flatMap { json["unmovable"]?[$0]?.stringValue }
   }
 
   /// The entry of a list whose layers go on with what the layer before them found.

@@ -25,6 +25,8 @@ struct LayerSetting {
     case references
     /// Numbers of layers whose outputs go elsewhere, each to a part of its own.
     case taps
+    /// Numbers of stages whose outputs go elsewhere; the first layer is the stage of this number.
+    case stageTaps(first: Int)
     /// How many layers are of some kind, from the first on, or from the last back.
     case firstLayers
     case lastLayers
@@ -35,11 +37,11 @@ struct LayerSetting {
     /// Every so many layers one is of another kind.
     case period
 
-    /// Whether a stack can say it whatever its layers are.
-    var isFree: Bool {
+    /// Whether layers may be of another kind by what it says of them.
+    var tellsLayersApart: Bool {
       switch self {
-      case .list, .cycle, .letters, .repeated, .indices, .byNumber: true
-      case .references, .taps, .firstLayers, .lastLayers, .range, .runs, .period: false
+      case .references, .taps, .stageTaps: false
+      default: true
       }
     }
   }
@@ -65,15 +67,25 @@ struct LayerSetting {
         }
       }
     }
-    // What other parts of the model take from this one may be said at the top.
+    // What other parts of the model take from this one may be said at the top, or where these are described.
     if !module.configSections.contains([]), let object = config.objectValue {
-      for (key, value) in object where rules.taps.contains(key) && module.isNamed(in: key) {
-        if let kind = Kind(key, value, object: object, module: module, rules: rules) {
-          found.append(LayerSetting(path: [key], kind: kind))
-        }
+      found += taps(of: module, in: object, at: [], rules)
+      for (key, value) in object where !module.configSections.contains([key]) {
+        if let inner = value.objectValue { found += taps(of: module, in: inner, at: [key], rules) }
       }
     }
     return found
+  }
+
+  private static func taps(
+    of module: Architecture.Module, in object: JSONObject, at path: [String], _ rules: LayerRules
+  ) -> [LayerSetting] {
+    object.compactMap { (key, value) -> LayerSetting? in
+      guard rules.taps.contains(key), module.isNamed(in: key) else { return nil }
+      return Kind(key, value, object: object, module: module, rules: rules).map {
+        LayerSetting(path: path + [key], kind: $0)
+      }
+    }
   }
 
   // MARK: Reading them
@@ -100,6 +112,7 @@ struct LayerSetting {
       return value.arrayValue.map { list in .bool(list.contains { $0.intValue == layer + first }) }
     case .byNumber: return value.objectValue.map { $0[String(layer)] ?? .null }
     case .taps: return value.layerNumbers.map { .bool($0.contains(layer) || $0.contains(layer - count)) }
+    case .stageTaps(let first): return value.layerNumbers.map { .bool($0.contains(layer + first)) }
     case .firstLayers: return value.intValue.map { .bool(layer < $0) }
     case .lastLayers: return value.intValue.map { .bool(layer >= count - max(0, min($0, count))) }
     case .range(let end):
@@ -130,6 +143,12 @@ extension LayerSetting.Kind {
       let areNumbers = elements.allSatisfy { $0.intValue != nil }
       if rules.repeated.contains(key), value.repeatedPatterns?.count == count {
         self = .repeated
+      } else if rules.stageTaps.contains(key), areNumbers {
+        // Before the layers there may be a stage of its own, the stem.
+        let names = object["stage_names"]?.arrayValue
+        let first = names.map { $0.first?.stringValue == "stem" ? 1 : 0 } ?? 1
+        guard names.map({ $0.count == count + first }) ?? true else { return nil }
+        self = .stageTaps(first: first)
       } else if rules.taps.contains(key), areNumbers {
         self = .taps
       } else if rules.references.contains(key), areNumbers, elements.count == count {

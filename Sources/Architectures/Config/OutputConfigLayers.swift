@@ -58,7 +58,9 @@ struct LayerConfigRewriter {
         store(entries, setting, &config) { .array($0) }
       }
     case .indices(let first):
-      config[path: setting.path] = .array(flags.indices.filter { flags[$0] }.map { JSON($0 + first) })
+      let numbers = flags.indices.filter { flags[$0] }
+      config[path: setting.path] = .array(numbers.map { JSON($0 + first) })
+      if rules.ordinals.contains(setting.key) { checkOrdinals(setting, numbers) }
     case .byNumber:
       var object = JSONObject()
       for (index, entry) in entries.enumerated() {
@@ -67,6 +69,7 @@ struct LayerConfigRewriter {
       config[path: setting.path] = .object(object)
     case .references: writeReferences(setting, entries, &config)
     case .taps: writeTaps(setting, &config)
+    case .stageTaps(let first): writeStageTaps(setting, first, &config)
     case .firstLayers: writeFirstLayers(setting, flags, isActive, &config)
     case .lastLayers: writeLastLayers(setting, flags, isActive, &config)
     case .range(let end): writeRange(setting, end, flags, &config)
@@ -86,6 +89,23 @@ struct LayerConfigRewriter {
     } else {
       config[path: setting.path] = nil
       warn(setting, "is left out, as nothing says it for all layers of the output")
+    }
+  }
+
+  /// A layer that differs by which of a list's it is must stay that one.
+  private mutating func checkOrdinals(_ setting: LayerSetting, _ numbers: [Int]) {
+    for (place, number) in numbers.enumerated() {
+      let source = sources[number]
+      let old = (0..<source.layer).count { layer in
+        let other = OutputConfig.LayerSource(config: source.config, module: source.module, layer: layer)
+        return other.entry(setting)?.boolValue ?? false
+      }
+      if old != place {
+        return refuse(
+          setting,
+          "makes layer \(source.layer) what it is by its place in the list, which is \(old + 1) and would be"
+            + " \(place + 1)")
+      }
     }
   }
 
@@ -127,6 +147,34 @@ struct LayerConfigRewriter {
       numbers.append(JSON(found))
     }
     config[path: setting.path] = old.arrayValue == nil ? numbers[0] : .array(numbers)
+  }
+
+  /// The stages of backbones, of which a layer is one; those of the last layer go on to be the last one's.
+  private mutating func writeStageTaps(_ setting: LayerSetting, _ first: Int, _ config: inout JSON) {
+    guard let taps = base[path: setting.path]?.layerNumbers else { return }
+    let isLast = taps == [module.numLayers - 1 + first]
+    var numbers: [Int] = []
+    for tap in taps {
+      guard tap >= first else {
+        numbers.append(tap)
+        continue
+      }
+      guard let found = isLast ? sources.count - 1 : sources.lastIndex(where: { $0.layer == tap - first })
+      else {
+        return refuse(setting, "takes the output of layer \(tap - first), which no slice has")
+      }
+      numbers.append(found + first)
+    }
+    config[path: setting.path] = .array(numbers.map { JSON($0) })
+    let section = setting.path.dropLast()
+    let names = (first == 1 ? ["stem"] : []) + (1...max(sources.count, 1)).map { "stage\($0)" }
+    if base[path: section + ["stage_names"]]?.arrayValue != nil {
+      config[path: section + ["stage_names"]] = .array(names.map { .string($0) })
+    }
+    if base[path: section + ["out_features"]]?.arrayValue != nil {
+      config[path: section + ["out_features"]] = .array(
+        numbers.compactMap { names[safe: $0 < 0 ? names.count + $0 : $0].map { .string($0) } })
+    }
   }
 
   private mutating func writeFirstLayers(
@@ -231,6 +279,15 @@ struct LayerConfigRewriter {
   /// What model types demand of lists, whatever the layers are.
   private mutating func checkDemands(_ config: JSON) {
     guard let section = module.countSection, let object = config[path: section] else { return }
+    if let reason = rules.reasonToStay(object),
+      sources.count != module.numLayers
+        || sources.indices.contains(where: {
+          sources[$0].layer != $0 || !sources[$0].isOfOneModel(with: sources[0])
+        })
+    {
+      remarks.append(
+        OutputConfig.Remark("the layers of this model type keep their places: \(reason)", isError: true))
+    }
     if let (list, entry, isLast) = rules.demand(object), let entries = object[list]?.arrayValue {
       let has = (isLast ? entries.last.map { [$0] } ?? [] : entries).contains { $0.stringValue == entry }
       if !has {

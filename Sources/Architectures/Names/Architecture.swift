@@ -101,14 +101,21 @@ package struct Architecture: Sendable {
     let reader = ArchitectureConfig(config ?? .null)
     let found = LayerStack.find(in: names)
     let (stacks, places) = ModuleRole.assign(to: found.filter { !$0.isMinor })
-    var modules = zip(stacks, places).map { stack, place in
-      let words = ModuleWords(prefix: stack.prefix, role: place.role, among: places.map(\.role))
-      let facts = reader.facts(for: place.role, stack: stack, words: words, isOnly: stacks.count == 1)
+    let words = zip(stacks, places).map { stack, place in
+      ModuleWords(prefix: stack.prefix, role: place.role, among: places.map(\.role))
+    }
+    let facts = ArchitectureConfig.settled(
+      stacks.indices.map { index in
+        reader.facts(
+          for: places[index].role, stack: stacks[index], words: words[index], isOnly: stacks.count == 1)
+      })
+    var modules = stacks.indices.map { index in
+      let (stack, place, facts) = (stacks[index], places[index], facts[index])
       return Module(
         name: place.name, layerPrefix: stack.prefix,
         numLayers: stack.count - facts.predictionLayers,
         numPredictionLayers: facts.predictionLayers,
-        configSections: facts.sections, layerCountKeys: facts.layerCountKeys, words: words,
+        configSections: facts.sections, layerCountKeys: facts.layerCountKeys, words: words[index],
         countRank: facts.rank, countScale: facts.scale, furtherPrefixes: stack.furtherPrefixes,
         role: place.role, root: place.root)
     }

@@ -10,6 +10,8 @@ struct ArchitectureConfig {
     var rank = 0
     var predictionLayers = 0
     var scale = LayerCountScale.exact
+    /// Whether no key has the number of layers, and those that may are taken to be wrong.
+    var isAssumed = false
   }
 
   private let config: JSON
@@ -59,7 +61,20 @@ struct ArchitectureConfig {
     let present = sections.lazy.map { section in
       candidates.map(\.path).filter { $0.dropLast() == section[...] }
     }
-    return Facts(sections: sections, layerCountKeys: present.first { !$0.isEmpty } ?? [])
+    return Facts(sections: sections, layerCountKeys: present.first { !$0.isEmpty } ?? [], isAssumed: true)
+  }
+
+  /// Facts of which no two claim a key: it is that of the module whose layers it counts, and not of one with a part, a
+  /// multiple or some other number of them (the convolutions before an encoder).
+  static func settled(_ facts: [Facts]) -> [Facts] {
+    func isExact(_ facts: Facts) -> Bool { facts.scale == .exact && !facts.isAssumed }
+    let exact = Set(facts.filter(isExact).flatMap(\.layerCountKeys))
+    return facts.map { facts in
+      guard !isExact(facts), facts.layerCountKeys.contains(where: exact.contains) else { return facts }
+      var changed = facts
+      (changed.layerCountKeys, changed.rank, changed.scale) = ([], 0, .exact)
+      return changed
+    }
   }
 
   /// The key that says the number of layers where none does.
@@ -130,6 +145,12 @@ struct ArchitectureConfig {
     return candidates.filter { candidate in
       let own = candidate.path.dropLast()
       if own == section, candidate.rank == best.rank || isOnly { return true }
+      // FastSpeech 2 says it twice: `decoder_layers`, and `layers` within `decoder_config`.
+      if role == .encoder || role == .decoder, candidate.rank == best.rank, best.rank > 0,
+        own.starts(with: section) || section.starts(with: own)
+      {
+        return true
+      }
       guard candidate.isGeneral else { return false }
       // Beside a key of its own, `num_layers` and `num_hidden_layers` mean the encoder (T5, Whisper).
       if own == section { return role == .encoder || best.isGeneral }

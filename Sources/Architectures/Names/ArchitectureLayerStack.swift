@@ -36,10 +36,12 @@ struct LayerStack {
     let lists = Lists(names)
     let others = lists.unknown.filter { $0.value.isContiguous }
     if !lists.nested.isEmpty {
-      // BLT's `cross_attn_layers` and PvT's `patch_embeddings` are parts of the layers beside them.
+      // BLT's `cross_attn_layers`, PvT's `patch_embeddings` and Segformer's `layer_norm` are parts of the layers beside
+      // them.
       var found = stacks(lists.nested)
       var minor = others
-      for (prefix, candidate) in others {
+      let flat = lists.unknownFlat.filter { $0.value.isContiguous && $0.value.largest > 1 }
+      for (prefix, candidate) in others.merging(flat, uniquingKeysWith: { first, _ in first }) {
         let index = found.firstIndex {
           $0.count == candidate.largest + 1 && parent(of: $0.prefix) == parent(of: prefix)
         }
