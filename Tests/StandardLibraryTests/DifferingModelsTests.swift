@@ -178,7 +178,8 @@ import Testing
     ("embeddings.LayerNorm.weight", false), ("model.embed_norm.weight", false),
     ("visual.merger.ln_q.weight", false),
     ("vision_tower.ln_pre.weight", false), ("patch_conv.weight", false), ("cls_token", false),
-    ("rotary_emb.inv_freq", false),
+    ("rotary_emb.inv_freq", false), ("ctc_proj.weight", true),
+    ("sew.encoder.upsample.projection.weight", true),
   ])
   func whatStandsAroundTheLayers(name: String, follows: Bool) throws {
     for (position, model) in ["first", "last"].enumerated() {
@@ -187,6 +188,53 @@ import Testing
     }
     let script = "return mk.stack { mk.model(here .. 'first'), mk.model(here .. 'last') }"
     #expect(try bench.tensor(script, name).elements == [follows ? 1 : 0])
+  }
+
+  /// Where the names do not tell, the model type does, of what connects modules and of other modules' layers too.
+  @Test(arguments: [
+    ("parakeet_rnnt", "encoder_projector.weight", true), ("llava", "encoder_projector.weight", false),
+    ("llava", "multi_modal_projector.linear_1.weight", false),
+    ("parakeet_tdt", "decoder.decoder_projector.weight", true),
+    ("canine", "canine.final_char_encoder.layer.0.attention.w", true),
+    ("bert", "canine.char_encoder.layer.0.attention.w", false),
+    ("deberta-v2", "deberta.encoder.LayerNorm.weight", false),
+    ("deberta", "deberta.encoder.LayerNorm.weight", true),
+    ("data2vec-audio", "encoder.layer_norm.weight", false),
+    ("sew-d", "sew_d.encoder.encoder.LayerNorm.weight", false),
+  ])
+  func whatStandsAroundTheLayersOfAType(type: String, name: String, follows: Bool) throws {
+    for (position, model) in ["first", "last"].enumerated() {
+      try bench.makeModel(
+        model,
+        ([name]
+          + ["encoder.layers", "encoder.subsampling.layers"].flatMap { ["\($0).0.a.w", "\($0).1.a.w"] })
+          .map { TestTensor($0, .f32, [1], [Float(position)]) },
+        config: #"{"model_type": "\#(type)", "num_hidden_layers": 2}"#)
+    }
+    let script = """
+      return mk.stack {
+        { mk.model(here .. 'first'), layers = { 0, 1 } }, { mk.model(here .. 'last'), layers = { 1, 2 } },
+        module = "encoder.layers",
+      }
+      """
+    #expect(try bench.tensor(script, name).elements == [follows ? 1 : 0])
+  }
+
+  /// A tensor with a row for each token is no output layer of a tied model unless it is as wide as the embedding.
+  @Test(arguments: [("model.mlp.weight", 2, true), ("lm_head.weight", 1, false)])
+  func onlyWhatMayBeTheEmbeddingIsTied(name: String, width: Int, isKept: Bool) throws {
+    for model in ["a", "b"] {
+      try bench.makeModel(
+        model,
+        [
+          TestTensor("model.embed_tokens.weight", .f32, [3, 1], [1, 2, 3]),
+          TestTensor("model.layers.0.w", .f32, [1], [1]), TestTensor("model.norm.weight", .f32, [1], [1]),
+          TestTensor(name, .f32, [3, width], [Float](repeating: 4, count: 3 * width)),
+        ], config: #"{"tie_word_embeddings": true, "vocab_size": 3}"#)
+    }
+    let names = try bench.output("return mk.stack { mk.model(here .. 'a'), mk.model(here .. 'b') }").map(
+      \.name)
+    #expect(names.contains(name) == isKept)
   }
 
   @Test func otherNamesOfTheSameTensor() throws {

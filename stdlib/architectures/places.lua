@@ -5,7 +5,9 @@
 
 local norm_first = { unless = "do_stable_layer_norm", before = { "encoder%.layer_norm" } }
 
-local transducer = { after = { "^decoder%.", "^joint%." } }
+local transducer = { later = { "^decoder%.", "^joint%.", "^encoder_projector%." } }
+
+local speaks = { later = { "speech_decoder_postnet", "^vocoder%." } }
 
 return {
   -- What follows the layers: output layers with all that belongs to them, poolers and classifiers.
@@ -14,7 +16,8 @@ return {
     "pooler", "score", "qa_outputs", "vision_adapter", "predictions", "lm_loss", "pred_layer", "output_projection",
     "proj_out", "logits_proj", "unembed", "embedding_norm", "decoder_pred", "sequence_summary", "embedding_proj_layer",
     "^decoder%.bias$", "^decoder%.weight$", "^dense%.", "^encoder_projector%.", "^projector%.weight$",
-    "^projector%.bias$", "^final_", "quantizer", "^project_",
+    "^projector%.bias$", "^final_", "quantizer", "^project_", "ctc_proj", "%.upsample%.",
+    "hyper_connection_mixer",
   },
 
   -- What precedes them.
@@ -24,20 +27,24 @@ return {
     "input_", "subsampl", "per_layer",
   },
 
+  -- What is otherwise, by model type. `later` is what follows the layers and may belong to another module.
   by_model_type = {
     -- Their encoders' norm stands before the layers, unless these have a stable order.
     wav2vec2 = norm_first, hubert = norm_first, wavlm = norm_first, unispeech = norm_first,
     ["unispeech-sat"] = norm_first,
+    ["data2vec-audio"] = { before = norm_first.before, later = { "^projector%." } },
     -- What predicts tokens follows the encoder.
     parakeet_tdt = transducer, parakeet_rnnt = transducer, nemotron_asr_streaming = transducer,
-    nemotron3_5_transcribe_asr = transducer,
-    canine = { after = { "%.projection%.", "final_char" } },
-    fastspeech2_conformer = { after = { "speech_decoder_postnet" } },
+    nemotron3_5_asr = transducer, nemotron3_5_transcribe_asr = transducer,
+    canine = { later = { "%.projection%.", "final_char" } },
+    fastspeech2_conformer = speaks, fastspeech2_conformer_with_hifigan = speaks,
     bigbird_pegasus = { after = { "layernorm_embedding" } },
     perceiver = { after = { "perceiver%.decoder%.", "embedding_decoder" } },
     ctrl = { before = { "^transformer%.w%." } },
     sew = { before = { "^sew%.layer_norm", "^layer_norm", "encoder%.layer_norm" } },
-    ["sew-d"] = { before = { "^sew_d%.layer_norm", "^layer_norm" } },
+    -- The norm of the relative positions, which all layers use.
+    ["deberta-v2"] = { before = { "encoder%.layernorm" } },
+    ["sew-d"] = { before = { "^sew_d%.layer_norm", "^layer_norm", "encoder%.layernorm" } },
     layoutlmv3 = { before = { "^layoutlmv3%.layernorm", "^layoutlmv3%.norm", "^layernorm", "^norm" } },
   },
 

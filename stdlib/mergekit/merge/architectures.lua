@@ -63,7 +63,7 @@ end })
 function M.follows_layers(model, name, info)
   local lower = name:lower()
   local own = own_places[model]
-  if matches(own.after, lower) then return true end
+  if matches(own.after, lower) or matches(own.later, lower) then return true end
   if matches(own.before, lower) then return false end
   if matches(places.after, lower) then return true end
   if matches(places.before, lower) then return false end
@@ -71,6 +71,9 @@ function M.follows_layers(model, name, info)
   local kind = model:has(weight) and model:info(weight).kind or info.kind
   return kind == "head" or kind == "norm"
 end
+
+--- Whether a tensor of another module follows the layers, as the model type says.
+function M.comes_later(model, name) return matches(own_places[model].later, name:lower()) end
 
 --- Whether a tensor has a row for each token: an embedding, the output layer or its bias.
 function M.is_vocabulary(model, name, info)
@@ -121,8 +124,8 @@ end
 
 --- What a tensor may be tied to in models that lack it: { kind =, shape = }, or nil.
 --
--- An output layer over the vocabulary, the model's only one, is tied to the embedding; embeddings that encoder and
--- decoder share, to each other. Classifiers are tied to nothing.
+-- An output layer over the vocabulary, the model's only one, is tied to the embedding, if it is as wide (`fits`);
+-- embeddings that encoder and decoder share, to each other. Classifiers are tied to nothing.
 function M.tie(source, name, info)
   if info.layer or (info.kind ~= "head" and info.kind ~= "embedding") then return nil end
   if info.kind == "embedding" then
@@ -133,7 +136,7 @@ function M.tie(source, name, info)
   if #known.heads ~= 1 then return nil end
   local embedding = known.embeddings[1]
   if embedding and embedding.shape[1] ~= info.shape[1] then return nil end
-  return { kind = "head", shape = info.shape }
+  return { kind = "head", shape = info.shape, fits = not embedding or embedding.shape[2] == info.shape[2] }
 end
 
 --- The tensor of a source that stands for one that it lacks because it is tied, or nil.

@@ -57,11 +57,13 @@ local function head_tie(place)
 end
 
 --- The names of a slice's tensors that are output layers over the vocabulary.
-local function heads_of(list, slice)
+-- @param are_tied  only those that may be the embedding
+local function heads_of(list, slice, are_tied)
   local names = {}
   for _, name in ipairs(list) do
     local place = list.by_name[name]
-    if place.slice == slice and head_tie(place) then names[#names + 1] = name end
+    local tie = place.slice == slice and head_tie(place)
+    if tie and (tie.fits or not are_tied) then names[#names + 1] = name end
   end
   return names
 end
@@ -84,7 +86,7 @@ end
 local function settle_whole(list, slice)
   if slice.is_uniform then return end
   local sources = sources_of(slice)
-  for _, name in ipairs(heads_of(list, slice)) do
+  for _, name in ipairs(heads_of(list, slice, true)) do
     local having, lacking
     for _, source in ipairs(sources) do
       if placement.own_name(source.model, name) then having = having or source else lacking = true end
@@ -120,7 +122,7 @@ end
 local function settle_stack(list, part, like)
   local first, last = part.slices[1], part.slices[#part.slices]
   local below, above = sources_of(first), sources_of(last)
-  local heads = heads_of(list, last)
+  local heads = heads_of(list, last, true)
   if #heads > 0 then
     if not (are_all_tied(below) and are_all_tied(above)) or have_same_models(below, above) then return end
     for _, name in ipairs(heads) do drop(list, name, above[1]) end

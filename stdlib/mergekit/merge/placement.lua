@@ -109,8 +109,10 @@ local function contents(cache, model, module)
   for _, name in ipairs(model:names()) do
     local info = model:info(name)
     if info.module ~= module.name then
-      -- What several modules share may follow the layers: a head of its own.
+      -- What several modules share may follow the layers: a head of its own. What connects modules precedes the
+      -- layers, but in some model types, such as transducers.
       local follows = is_shared[info.module] and architectures.follows_layers(model, name, info)
+        or architectures.comes_later(model, name)
       table.insert(follows and found.after or found.before, { name = name, module = info.module })
     elseif info.layer then
       found.layers[info.layer] = found.layers[info.layer] or {}
