@@ -43,8 +43,10 @@ def depths(name, stacks, stored):
             depth = place[1] / (stack.count - 1)
             if re.search(r"\.\d+\.(?:.*\.)?\d+\.", name):
                 return [depth, None]  # which of the lists counts is open
-            # In the file it may stand outside of the layers.
-            return [depth] if stack.is_strict and name in stored else [depth, 0.0]
+            # In the file it may stand outside of the layers, or some entries are stored under other names (UDOP).
+            numbers = {found[1] for found in map(stack.place, stored) if found}
+            is_whole = numbers == set(range(stack.count))
+            return [depth] if stack.is_strict and is_whole and name in stored else [depth, 0.0]
     if match := re.search(r"\.(\d+)\.", name):
         return [0.0, None]  # an entry of some other list: whatever one weight
     return [0.0]

@@ -13,7 +13,7 @@ import transformers
 BEGIN, END = "<!-- sweep: begin -->", "<!-- sweep: end -->"
 COLUMNS = {
     "linear": "linear, gradient", "ties": "TIES", "as many": "as many layers", "more": "more", "twice": "each twice",
-    "last": "without the first",
+    "last": "without the first", "modules": "other modules",
 }
 WORDS = {
     "right": "right", "refused": "refused", "warned": "right, with a warning", "fault": "**fault**",
@@ -21,22 +21,35 @@ WORDS = {
 }
 
 
+def modules(result):
+    """The lists of layers, over each of which depth runs from 0 to 1: the one that is stacked, then the others."""
+    own = " + ".join(f"`{name}`" for name in result.get("stack") or [])
+    others = dict.fromkeys(key.rpartition(": ")[0] for key in result["operations"]["modules"].get("each", {}))
+    return "; ".join([own or "—", *(f"`{name}`" for name in others)])
+
+
 def table(results):
     made = {name: result for name, result in results.items() if "cannot make" not in result}
-    lines = [
-        f"{len(made)} classes of transformers {transformers.__version__} were made; {len(results) - len(made)} could not"
-        " be made tiny.", "",
-        "| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|",
-    ]
+    missing = {name: result["cannot make"] for name, result in results.items() if "cannot make" in result}
+    lines = [f"{len(made)} of the {len(results)} classes of transformers {transformers.__version__} were made."]
+    if missing:
+        lines[0] += " These were not: " + "; ".join(f"`{name}` ({short(why)})" for name, why in missing.items()) + "."
+    lines += ["", "| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     counts = {key: Counter(result["operations"][key]["outcome"] for result in made.values()) for key in COLUMNS}
     for outcome, word in WORDS.items():
         if any(counts[key][outcome] for key in COLUMNS):
             lines.append(f"| {word} | " + " | ".join(str(counts[key][outcome]) for key in COLUMNS) + " |")
-    lines += ["", "| class | model type | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    titles = ["class", "model type", *COLUMNS.values(), "depth runs over"]
+    lines += ["", "| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, result in sorted(made.items(), key=lambda item: item[0].lower()):
         cells = [WORDS[result["operations"][key]["outcome"]] for key in COLUMNS]
-        lines.append(f"| `{name}` | `{result['model_type']}` | " + " | ".join(cells) + " |")
+        lines.append(f"| `{name}` | `{result['model_type']}` | " + " | ".join([*cells, modules(result)]) + " |")
     return "\n".join(lines)
+
+
+def short(why):
+    """The first sentence of an error, without its kind."""
+    return why.partition(": ")[2].partition(" but ")[0] or why
 
 
 def main():

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 import transformers
-from safetensors import safe_open
 
 import sweep
 from classes import model_classes
@@ -27,14 +26,6 @@ TELLING = [
     "GraniteSpeechForConditionalGeneration", "T5GemmaForConditionalGeneration", "FunnelForMaskedLM",
     "LxmertForPreTraining", "KyutaiSpeechToTextForConditionalGeneration", "Wav2Vec2ForCTC",
 ]
-
-
-def tensors(folder):
-    found = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, "pt") as handle:
-            found.update({name: handle.get_tensor(name) for name in handle.keys()})
-    return found
 
 
 def changes(old, new, path=()):
@@ -53,7 +44,7 @@ def changes(old, new, path=()):
 
 def fixture(name, model_type, folder, binary, options):
     subject = sweep.Subject(name, model_type, folder)
-    a, b = tensors(folder / "a"), tensors(folder / "b")
+    a, b = sweep.tensors(folder / "a"), sweep.tensors(folder / "b")
     config = json.loads((folder / "a" / "config.json").read_text())
     result = {
         "class": name, "config": config, "stacks": {},
@@ -70,7 +61,7 @@ def fixture(name, model_type, folder, binary, options):
             continue
         if outcome["outcome"] not in ("right", "warned"):
             raise ValueError(f"{operation}: {outcome}")
-        out = tensors(folder / "out")
+        out = sweep.tensors(folder / "out")
         stack["config"] = changes(config, json.loads((folder / "out" / "config.json").read_text()))
         moved[operation] = sources(out, a, b)
     heads = sorted({head for each in moved.values() for head in prefixes(each)})

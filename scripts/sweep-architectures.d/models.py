@@ -40,12 +40,16 @@ def make_pair(name, model_type, folder):
 def randomise(model):
     with torch.no_grad():
         for value in model.parameters():
+            # What nothing initialises may be any number.
+            value.nan_to_num_(0, 0, 0).clamp_(-2, 2)
             # What is initialised with ones or zeros would not show that models were mixed up.
             value.add_(torch.randn_like(value) * 0.02)
 
 
 def load(model_class, path):
-    model, info = model_class.from_pretrained(path, output_loading_info=True, dtype=torch.float32)
+    # Qwen 2.5 Omni's own function wants a file of speakers.
+    from_pretrained = tf.PreTrainedModel.from_pretrained.__func__
+    model, info = from_pretrained(model_class, path, output_loading_info=True, dtype=torch.float32)
     problems = {key: sorted(map(str, value)) for key, value in info.items() if value and key != "error_msgs"}
     if problems:
         raise ValueError(f"loading: {problems}")
@@ -162,6 +166,27 @@ def stacks(model):
     return [Stack([n for n, _ in group], count, any(s for _, s in group)) for (_, count), group in groups.items()]
 
 
+def stored_prefix(model, stack, stored):
+    """What stands before the numbers of a stack's layers in the file, where names may be others than in memory."""
+    for name, value in model.state_dict().items():
+        place = stack.place(name)
+        if not place or place[1] != 0 or value.numel() < 2:
+            continue
+        same = [key for key, other in stored.items() if other.shape == value.shape and torch.equal(other.float(), value.float())]
+        for key in same if len(same) == 1 else []:
+            for match in re.finditer(r"\.0\.", key):
+                prefix = key[:match.start()]
+                has = [any(other.startswith(f"{prefix}.{number}.") for other in stored) for number in (stack.count - 1, stack.count)]
+                if has == [True, False]:
+                    return prefix
+    return None
+
+
+# Parts beside the model's own layers.
+OTHERS = re.compile("vision|visual|image|audio|speech|codec|vocoder|vqmodel|depth_dec|mtp|conv_layers|feature_extractor|pos_conv"
+                    "|subsampling")
+
+
 def main_stacks(model, known):
     """The layers that a stack is of: the text's, the decoder's, the ones with most parameters; several if as good."""
     strict = [stack for stack in known if stack.is_strict] or known
@@ -173,11 +198,15 @@ def main_stacks(model, known):
     prefix = next((name for name, module in model.named_modules() if module is decoder), "")
     sizes = {id(stack): sum(p.numel() for name, p in model.named_parameters() if stack.place(name)) for stack in strict}
 
+    # What all of them begin with says nothing of any (`unispeech`).
+    begins = {stack.lists[0].partition(".")[0] for stack in strict}
+    common = len(begins.pop()) + 1 if len(begins) == 1 else 0
+
     def rank(stack):
         first = stack.lists[0] + "."
         inside = bool(prefix) and first.startswith(prefix + ".")
-        is_other = re.search(r"vision|visual|image|audio|speech|codec|vocoder|depth_dec|mtp|conv_layers|feature_extractor|pos_conv|subsampling", first)
-        words = re.search(r"language_model|text_model|llm", first)
+        is_other = OTHERS.search(first[common:])
+        words = re.search(r"language_model|text_model|llm", first[common:])
         return (not is_other, inside, bool(words))
     best = max(map(rank, strict), default=None)
     # Where no name tells, whichever is stacked will do.

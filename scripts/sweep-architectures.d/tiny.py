@@ -13,7 +13,7 @@ from classes import config_name
 from overrides import OVERRIDES
 
 LAYERS = 6
-VOCABULARY = 128
+VOCABULARY = 120  # of no other tensor's size
 
 
 def at_most(limit):
