@@ -55,6 +55,22 @@ import Testing
     #expect(try order(config, special, layers)?.description == words)
   }
 
+  /// Entries of a list within a layer differ in shape, as in CTRL's `ffn`.
+  @Test func listsWithinALayerHaveShapesOfTheirOwn() throws {
+    let config = try json(#"{"num_hidden_layers":3}"#)
+    let names = (0..<3).flatMap { ["h.\($0).ffn.0.weight", "h.\($0).ffn.2.weight", "h.\($0).attn.w"] }
+    let architecture = Architecture(names: names, config: config)
+    let contents = LayerContents(architecture.main, names: names) { $0.contains("ffn.0") ? [2, 3] : [3, 2] }
+    func source(_ layer: Int) -> OutputConfig.LayerSource {
+      OutputConfig.LayerSource(config: config, module: architecture.main, layer: layer, model: "m")
+    }
+    let order = LayerOrder(
+      base: config, architecture: architecture, module: architecture.main, rules: try .standard()
+    ) { _ in contents }
+    let output = LayerContents(architecture.main, names: names) { _ in nil }
+    #expect(order.judge([0, 2, 1].map(source), output: output, like: source(0)).problem == nil)
+  }
+
   /// The problem with layers of a model of four, some of which have a tensor of their own.
   private func order(_ text: String, _ special: [String: [Int]], _ layers: [Int]) throws -> LayerOrder
     .Problem?

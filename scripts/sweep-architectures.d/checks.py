@@ -8,7 +8,8 @@ SCALARS = (bool, int, float, str, type(None))
 # What a layer says of its place, not of what it is.
 OF_ITS_PLACE = {
     "layer_idx", "layer_id", "layer_number", "layer_num", "layer_index", "training", "has_relative_attention_bias",
-    "num_hidden_layers", "cache_key", "seed", "store_full_length_kv", "kv_shared_layer_index",
+    "num_hidden_layers", "depth", "cache_key", "seed", "store_full_length_kv", "kv_shared_layer_index",
+    "drop_prob",  # of stochastic depth, which training alone knows
 }
 
 

@@ -77,6 +77,7 @@ OVERRIDES = {
     "seamless_m4t_v2": dict(upsample_initial_channel=32),
     "janus_vqgan": dict(base_channels=32),
     "janus_vision_model": dict(depth=2),
+    "cohere_compass_vision": dict(deepstack_visual_indexes=[1, 3, 5]),
     "glm5_next_text": dict(num_key_value_heads=4, qk_rope_head_dim=0),
     "donut-swin": dict(num_heads=[2, 2, 4, 4]),
     "swinv2": dict(num_heads=[2, 2, 4, 4], image_size=64, patch_size=4),

@@ -56,16 +56,19 @@ package struct LayerOrder {
       from: base, architecture: architecture, dtype: nil, layers: [module.name: sources], rules: rules)
   }
 
-  /// The output's tensors with the shapes that their sources have.
+  /// The output's tensors with the shapes that their sources have: several, where a list within a layer has them.
   private func withShapes(
     _ tensors: Set<String>, _ source: Set<String>, _ base: [Set<String>]
   ) -> Set<String> {
     if tensors.isSubset(of: source) { return tensors }
-    var shapes: [String: String] = [:]
-    for known in base + [source] {
-      for tensor in known { shapes[LayerContents.name(of: tensor)] = tensor }
+    let own = Dictionary(grouping: source, by: LayerContents.name(of:))
+    lazy var others = base.map { Dictionary(grouping: $0, by: LayerContents.name(of:)) }
+    var found: Set<String> = []
+    for tensor in tensors {
+      let name = LayerContents.name(of: tensor)
+      found.formUnion(own[name] ?? others.lazy.compactMap { $0[name] }.first ?? [tensor])
     }
-    return Set(tensors.map { shapes[LayerContents.name(of: $0)] ?? $0 })
+    return found
   }
 
   // MARK: Words
