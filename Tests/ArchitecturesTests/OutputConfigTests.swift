@@ -280,6 +280,33 @@ import Testing
     #expect(try derive(convolutions, (0..<count).reversed()).json == config)
   }
 
+  /// Nemotron-H's number of layers is that of its list's entries, and its groups are Mamba's.
+  @Test func aListMayCountTheLayers() throws {
+    let model = StackModel(try json(#"{"layers_block_type":["m","a","m"],"n_groups":3}"#))
+    let output = try model.stack([0, 1, 1, 2])
+    #expect(output.json.text(.compact) == #"{"layers_block_type":["m","a","a","m"],"n_groups":3}"#)
+    #expect(output.remarks == [])
+  }
+
+  /// Two towers of one config.
+  @Test func towersOfOneConfigHaveOneNumber() throws {
+    let config = try json(#"{"vision_config":{"num_hidden_layers":3},"text_config":{"num_hidden_layers":2}}"#)
+    let architecture = Architecture(
+      names: ["image_tower", "video_tower"].flatMap {
+        SampleModel.layerNames("\($0).encoder.layers", 3, ["a.q.weight"])
+      }
+        + SampleModel.layerNames("language_model.layers", 2, ["a.q.weight"]),
+      config: config)
+    for tower in ["image_tower", "video_tower"] {
+      let module = try #require(architecture.module(named: "\(tower).encoder.layers"))
+      let sources = [0, 1, 1, 2].map { OutputConfig.LayerSource(config: config, module: module, layer: $0) }
+      let output = OutputConfig.derive(
+        from: config, architecture: architecture, dtype: nil, layers: [module.name: sources],
+        rules: try .standard())
+      #expect(output.errors.count == 1)
+    }
+  }
+
   /// A count that differs from the number of layers may be right.
   @Test(arguments: [
     (#"{"num_hidden_layers":6}"#, [0, 2, 2], #"{"num_hidden_layers":6}"#, 0),

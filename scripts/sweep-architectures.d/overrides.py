@@ -77,6 +77,8 @@ OVERRIDES = {
     "seamless_m4t_v2": dict(upsample_initial_channel=32),
     "janus_vqgan": dict(base_channels=32),
     "janus_vision_model": dict(depth=2),
+    "nemotron_h": dict(layers_block_type=["linear_attention", "moe", "linear_attention", "full_attention", "mlp", "linear_attention",
+                                          "moe", "full_attention"]),
     "cohere_compass_vision": dict(deepstack_visual_indexes=[1, 3, 5]),
     "glm5_next_text": dict(num_key_value_heads=4, qk_rope_head_dim=0),
     "donut-swin": dict(num_heads=[2, 2, 4, 4]),

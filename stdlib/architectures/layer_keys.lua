@@ -48,6 +48,9 @@ return {
   list_beginnings = { "layer_", "layers_" },
   list_endings = { "_types", "_per_layer", "_type_list" },
 
+  -- Of these, those that say how many layers there are where no number does.
+  counting = { "layers_block_type" },
+
   -- Lists shorter than the layers that are repeated until they suffice.
   cycles = { "block_types", "_block_types" },
 

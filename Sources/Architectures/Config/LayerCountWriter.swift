@@ -90,7 +90,7 @@ struct LayerCountWriter {
   private mutating func addKey(
     _ module: Architecture.Module, _ count: Int, _ counts: [String: Int], _ config: inout JSON
   ) {
-    guard count != impliedCount(module, counts) else { return }
+    guard count != impliedCount(module, counts), !isCounted(module, count, config) else { return }
     let path = module.configSections.last.map {
       $0 + [ArchitectureConfig.defaultLayerCountKey(for: module.role)]
     }
@@ -107,6 +107,13 @@ struct LayerCountWriter {
       OutputConfig.Remark(
         "config.json: \(key.joined(separator: ".")) is added, as nothing says how many layers"
           + " \(module.name) has"))
+  }
+
+  /// Whether a list with an entry for each layer says their number.
+  private func isCounted(_ module: Architecture.Module, _ count: Int, _ config: JSON) -> Bool {
+    module.configSections.contains { section in
+      rules.counting.contains { config[path: section + [$0]]?.arrayValue?.count == count }
+    }
   }
 
   /// T5's decoder has as many layers as the encoder if nothing else is said.

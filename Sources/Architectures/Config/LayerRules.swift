@@ -5,6 +5,8 @@ package struct LayerRules: Sendable {
   private let json: JSON
 
   let lists: Names
+  /// Lists with an entry for each layer that say how many layers there are.
+  let counting: [String]
   let cycles: Names
   let letters: Set<String>
   let repeated: Set<String>
@@ -46,6 +48,7 @@ package struct LayerRules: Sendable {
     func words(_ key: String) -> [String] { json[key]?.arrayValue?.compactMap(\.stringValue) ?? [] }
     lists = Names(
       names: Set(words("lists")), beginnings: words("list_beginnings"), endings: words("list_endings"))
+    counting = words("counting")
     let cycleNames = words("cycles")
     cycles = Names(
       names: Set(cycleNames.filter { !$0.hasPrefix("_") }), endings: cycleNames.filter { $0.hasPrefix("_") })

@@ -64,7 +64,7 @@ enum ModuleRole: Sendable, Hashable, CaseIterable {
     case .text: ["text", "language", "llm", "lm"]
     case .decoder: ["decoder", "text", "language", "llm", "lm"]
     case .encoder: ["encoder"]
-    case .vision: ["vision", "visual", "image", "vit"]
+    case .vision: ["vision", "visual", "image", "video", "vit"]
     case .audio: ["audio", "speech", "sound"]
     case .other: []
     }
@@ -100,7 +100,9 @@ enum ModuleRole: Sendable, Hashable, CaseIterable {
   private static func role(ofComponent component: Substring) -> ModuleRole? {
     let component = component.lowercased()
     let words = ModuleWords.words(of: component)
-    if ["vision", "visual", "image"].contains(where: { component.contains($0) }) || component == "vit" {
+    if ["vision", "visual", "image", "video"].contains(where: { component.contains($0) })
+      || component == "vit"
+    {
       return .vision
     }
     if component.contains("audio") || component.hasPrefix("speech_") { return .audio }

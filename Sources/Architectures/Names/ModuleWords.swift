@@ -69,7 +69,9 @@ package struct ModuleWords: Sendable {
   /// Whether a key's name says that it counts layers.
   static func isLayerCount(_ key: String) -> Bool {
     let words = words(of: key)
-    return words.contains { ["layers", "layer", "depth", "blocks", "block", "groups"].contains($0) }
+    // ALBERT counts `num_hidden_groups`; the `n_groups` of Mamba are others.
+    if words.contains("groups") { return words.contains("hidden") }
+    return words.contains { ["layers", "layer", "depth", "blocks", "block"].contains($0) }
   }
 
   static func words(of name: String) -> [String] {
