@@ -224,6 +224,44 @@ import Testing
     #expect(output.remarks == [])
   }
 
+  /// Whichever of encoder and decoder changes.
+  @Test(arguments: [
+    ("encoder", [0, 2], 1), ("decoder", [0, 1, 2, 2], 1), ("encoder", [0, 1, 1, 2], 0), ("decoder", [1], 0),
+  ])
+  func aDecoderHasNoMoreLayersThanMayRun(module: String, layers: [Int], errors: Int) throws {
+    let config = try json(#"{"model_type":"prophetnet","num_encoder_layers":3,"num_decoder_layers":3}"#)
+    let architecture = Architecture(
+      names: ["encoder.layers", "decoder.layers"].flatMap { SampleModel.layerNames($0, 3, ["a.q.weight"]) },
+      config: config)
+    let module = try #require(architecture.module(named: module))
+    let sources = layers.map { OutputConfig.LayerSource(config: config, module: module, layer: $0) }
+    let output = OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil, layers: [module.name: sources],
+      rules: try .standard())
+    #expect(output.errors.count == errors)
+  }
+
+  /// T5Gemma 2 describes the encoder's text within the encoder.
+  @Test func anEncoderMayHaveATextOfItsOwn() throws {
+    let config = try json(
+      #"{"encoder":{"text_config":{"num_hidden_layers":3},"vision_config":{"num_hidden_layers":3}},"#
+        + #""decoder":{"num_hidden_layers":3}}"#)
+    let architecture = Architecture(
+      names: ["encoder.layers", "encoder.vision_tower.encoder.layers", "decoder.layers"].flatMap {
+        SampleModel.layerNames($0, 3, ["a.q.weight"])
+      }, config: config)
+    let module = try #require(architecture.module(named: "encoder.layers"))
+    let sources = [0, 2].map { OutputConfig.LayerSource(config: config, module: module, layer: $0) }
+    let output = OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil, layers: [module.name: sources],
+      rules: try .standard())
+    #expect(
+      output.json.text(.compact)
+        == #"{"encoder":{"text_config":{"num_hidden_layers":2},"vision_config":{"num_hidden_layers":3}},"#
+        + #""decoder":{"num_hidden_layers":3}}"#)
+    #expect(output.remarks == [])
+  }
+
   /// What an adapter takes from a vision tower may be said where the adapter is described.
   @Test func tapsStandWhereTheyAreUsed() throws {
     let config = try json(

@@ -35,6 +35,21 @@ struct LayerCountWriter {
       if count != module.numLayers { checkSharing(module, counts) }
     }
     keepImpliedCounts(counts, &config)
+    if !counts.isEmpty { checkDecoder(counts, config) }
+  }
+
+  /// Some model types cannot run a decoder of more layers than another number says, such as the encoder's.
+  private mutating func checkDecoder(_ counts: [String: Int], _ config: JSON) {
+    for module in architecture.modules where module.role == .decoder {
+      guard let section = module.countSection,
+        let (key, most) = rules.mostLayers(config[path: section] ?? .null),
+        counts[module.name] ?? module.numLayers > most
+      else { continue }
+      remarks.append(
+        OutputConfig.Remark(
+          "config.json: this model type cannot run more layers of the decoder than \(key) = \(most)",
+          isError: true))
+    }
   }
 
   private mutating func set(

@@ -169,11 +169,11 @@ struct LayerConfigRewriter {
     let section = setting.path.dropLast()
     let names = (first == 1 ? ["stem"] : []) + (1...max(sources.count, 1)).map { "stage\($0)" }
     if base[path: section + ["stage_names"]]?.arrayValue != nil {
-      config[path: section + ["stage_names"]] = .array(names.map { .string($0) })
+      config[path: section + ["stage_names"]] = .array(names.map(JSON.string))
     }
     if base[path: section + ["out_features"]]?.arrayValue != nil {
       config[path: section + ["out_features"]] = .array(
-        numbers.compactMap { names[safe: $0 < 0 ? names.count + $0 : $0].map { .string($0) } })
+        numbers.compactMap { names[safe: $0 < 0 ? names.count + $0 : $0].map(JSON.string) })
     }
   }
 
@@ -296,12 +296,6 @@ struct LayerConfigRewriter {
             "config.json: this model type wants \(quoted(entry)) in \((section + [list]).joined(separator: "."))"
               + (isLast ? " for the last layer" : ""), isError: true))
       }
-    }
-    if module.role == .decoder, let (key, most) = rules.mostLayers(object), sources.count > most {
-      remarks.append(
-        OutputConfig.Remark(
-          "config.json: this model type cannot run more layers of the decoder than \(key) = \(most)",
-          isError: true))
     }
     for (key, value) in object.objectValue ?? JSONObject() {
       guard let follower = rules.follower(in: key), let first = value.arrayValue?.first,

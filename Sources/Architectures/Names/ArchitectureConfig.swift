@@ -38,7 +38,7 @@ struct ArchitectureConfig {
   /// wrong config is assumed, and it is every key with a general name in the first section that has one.
   func facts(for role: ModuleRole, stack: LayerStack, words: ModuleWords, isOnly: Bool) -> Facts {
     let sections = sections(for: role, prefix: stack.prefix, isOnly: isOnly)
-    let candidates = countCandidates(words).filter {
+    let candidates = countCandidates(words, role).filter {
       role == .text || $0.rank > 0 || isOwn($0, role, sections)
     }
     func rank(_ keys: [[String]]) -> Int {
@@ -99,7 +99,7 @@ struct ArchitectureConfig {
   }
 
   /// All keys whose names and objects do not speak of other modules.
-  private func countCandidates(_ words: ModuleWords) -> [Candidate] {
+  private func countCandidates(_ words: ModuleWords, _ role: ModuleRole) -> [Candidate] {
     var found: [Candidate] = []
     func search(_ value: JSON, _ path: [String], _ rank: Int) {
       guard let object = value.objectValue, path.count < 5 else { return }
@@ -107,7 +107,10 @@ struct ArchitectureConfig {
         if let count = child.intValue, ModuleWords.isLayerCount(key) {
           guard let own = words.rank(of: key) else { continue }
           found.append(Candidate(path: path + [key], value: count, rank: rank + own, isGeneral: own == 0))
-        } else if child.objectValue != nil, let own = words.rank(of: key) {
+        } else if child.objectValue != nil {
+          // Within an encoder's own object its text's comes before its other parts' (T5Gemma 2).
+          let isOwnText = role == .encoder && rank > 0 && Self.isText(key)
+          guard let own = words.rank(of: key) ?? (isOwnText ? 2 : nil) else { continue }
           search(child, path + [key], rank + own)
         }
       }
