@@ -326,6 +326,28 @@ import Testing
     #expect(output.remarks == [])
   }
 
+  /// Whichever of two texts is stacked.
+  @Test(arguments: [
+    ("backbone_model.layers", #"{"num_hidden_layers":2,"depth_decoder_config":{"num_hidden_layers":3}}"#),
+    (
+      "depth_decoder.model.layers", #"{"num_hidden_layers":3,"depth_decoder_config":{"num_hidden_layers":2}}"#
+    ),
+  ])
+  func aModuleWithAKeyOfItsOwnHasNoOther(prefix: String, expected: String) throws {
+    let config = try json(#"{"num_hidden_layers":3,"depth_decoder_config":{"num_hidden_layers":3}}"#)
+    let architecture = Architecture(
+      names: ["backbone_model.layers", "depth_decoder.model.layers"].flatMap {
+        SampleModel.layerNames($0, 3, ["a.q.weight"])
+      }, config: config)
+    let module = try #require(architecture.module(named: prefix))
+    let sources = [0, 2].map { OutputConfig.LayerSource(config: config, module: module, layer: $0) }
+    let output = OutputConfig.derive(
+      from: config, architecture: architecture, dtype: nil, layers: [module.name: sources],
+      rules: try .standard())
+    #expect(output.json.text(.compact) == expected)
+    #expect(output.remarks == [])
+  }
+
   /// Two towers of one config.
   @Test func towersOfOneConfigHaveOneNumber() throws {
     let config = try json(#"{"vision_config":{"num_hidden_layers":3},"text_config":{"num_hidden_layers":2}}"#)
