@@ -326,15 +326,20 @@ import Testing
     #expect(output.remarks == [])
   }
 
-  /// Whichever of two texts is stacked.
+  /// Where names do not tell which of two texts a key is about, a table does.
   @Test(arguments: [
-    ("backbone_model.layers", #"{"num_hidden_layers":2,"depth_decoder_config":{"num_hidden_layers":3}}"#),
     (
-      "depth_decoder.model.layers", #"{"num_hidden_layers":3,"depth_decoder_config":{"num_hidden_layers":2}}"#
+      "backbone_model.layers",
+      #"{"model_type":"csm","num_hidden_layers":2,"depth_decoder_config":{"num_hidden_layers":3}}"#
+    ),
+    (
+      "depth_decoder.model.layers",
+      #"{"model_type":"csm","num_hidden_layers":3,"depth_decoder_config":{"num_hidden_layers":2}}"#
     ),
   ])
-  func aModuleWithAKeyOfItsOwnHasNoOther(prefix: String, expected: String) throws {
-    let config = try json(#"{"num_hidden_layers":3,"depth_decoder_config":{"num_hidden_layers":3}}"#)
+  func aTableTellsWhatNamesDoNot(prefix: String, expected: String) throws {
+    let config = try json(
+      #"{"model_type":"csm","num_hidden_layers":3,"depth_decoder_config":{"num_hidden_layers":3}}"#)
     let architecture = Architecture(
       names: ["backbone_model.layers", "depth_decoder.model.layers"].flatMap {
         SampleModel.layerNames($0, 3, ["a.q.weight"])

@@ -157,6 +157,10 @@ return {
   counts = {
     lxmert = { ["lxmert.encoder.layer"] = "l_layers" },
     cosmos3_omni = { blocks = "vision_config.depth" },
+    csm = {
+      ["backbone_model.layers"] = "num_hidden_layers",
+      ["depth_decoder.model.layers"] = "depth_decoder_config.num_hidden_layers",
+    },
   },
 
   -- Entries of layers that go on with what the layer before them found, which must not be the first.

@@ -109,8 +109,9 @@ struct LayerCountWriter {
     let path = module.configSections.last.map {
       $0 + [ArchitectureConfig.defaultLayerCountKey(for: module.role)]
     }
+    let isKnown = module.name == architecture.main.name || module.role == .encoder || module.role == .decoder
     // A key that is there counts something else.
-    guard module.role != .other, let key = path, base[path: key] == nil else {
+    guard isKnown, module.role != .other, let key = path, base[path: key] == nil else {
       remarks.append(
         OutputConfig.Remark(
           "config.json says nowhere how many layers \(module.name) has, and cannot say \(count)",

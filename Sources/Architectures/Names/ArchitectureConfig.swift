@@ -65,20 +65,14 @@ struct ArchitectureConfig {
   }
 
   /// Facts of which no two claim a key: it is that of the module whose layers it counts, and not of one with a part, a
-  /// multiple or some other number of them (the convolutions before an encoder), nor of one that has a key of its own
-  /// beside it (the depth decoder of CSM).
+  /// multiple or some other number of them (the convolutions before an encoder).
   static func settled(_ facts: [Facts]) -> [Facts] {
     func isExact(_ facts: Facts) -> Bool { facts.scale == .exact && !facts.isAssumed }
     let exact = Set(facts.filter(isExact).flatMap(\.layerCountKeys))
-    let sole = Set(facts.filter { isExact($0) && $0.layerCountKeys.count == 1 }.flatMap(\.layerCountKeys))
     return facts.map { facts in
+      guard !isExact(facts), facts.layerCountKeys.contains(where: exact.contains) else { return facts }
       var changed = facts
-      if !isExact(facts), facts.layerCountKeys.contains(where: exact.contains) {
-        (changed.layerCountKeys, changed.rank, changed.scale) = ([], 0, .exact)
-      } else if facts.layerCountKeys.count > 1 {
-        let own = facts.layerCountKeys.filter { !sole.contains($0) }
-        if !own.isEmpty { changed.layerCountKeys = own }
-      }
+      (changed.layerCountKeys, changed.rank, changed.scale) = ([], 0, .exact)
       return changed
     }
   }
