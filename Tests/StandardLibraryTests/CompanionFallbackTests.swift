@@ -71,9 +71,9 @@ import Testing
         { mk.model(here .. '\(first)'), layers = { 0, 2 } }, { mk.model(here .. '\(last)'), layers = { 0, 3 } },
       }:save(here .. 'out')
       """)
-    #expect(
-      try json("out/config.json").text(.compact)
-        == #"{"num_hidden_layers":5,"layer_types":["x","y","x","y","z"]}"#)
+    let config = try json("out/config.json")
+    #expect(config["num_hidden_layers"]?.intValue == 5)
+    #expect(config["layer_types"]?.text(.compact) == #"["x","y","x","y","z"]"#)
   }
 
   @Test func anotherModelGivesTheTokenizer() throws {

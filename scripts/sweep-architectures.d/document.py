@@ -17,14 +17,15 @@ COLUMNS = {
 }
 WORDS = {
     "right": "right", "refused": "refused", "warned": "right, with a warning", "fault": "**fault**",
-    "crash": "**crash**", "none": "—",
+    "crash": "**crash**", "none": "—", "not tried": "·",
 }
 
 
 def modules(result):
     """The lists of layers, over each of which depth runs from 0 to 1: the one that is stacked, then the others."""
     own = " + ".join(f"`{name}`" for name in result.get("stack") or [])
-    others = dict.fromkeys(key.rpartition(": ")[0] for key in result["operations"]["modules"].get("each", {}))
+    each = result["operations"].get("modules", {}).get("each", {})
+    others = dict.fromkeys(key.rpartition(": ")[0] for key in each)
     return "; ".join([own or "—", *(f"`{name}`" for name in others)])
 
 
@@ -35,16 +36,20 @@ def table(results):
     if missing:
         lines[0] += " These were not: " + "; ".join(f"`{name}` ({short(why)})" for name, why in missing.items()) + "."
     lines += ["", "| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    counts = {key: Counter(result["operations"][key]["outcome"] for result in made.values()) for key in COLUMNS}
-    for outcome, word in WORDS.items():
-        if any(counts[key][outcome] for key in COLUMNS):
-            lines.append(f"| {word} | " + " | ".join(str(counts[key][outcome]) for key in COLUMNS) + " |")
+    counts = {key: Counter(outcome(result, key) for result in made.values()) for key in COLUMNS}
+    for kind, word in WORDS.items():
+        if any(counts[key][kind] for key in COLUMNS):
+            lines.append(f"| {word} | " + " | ".join(str(counts[key][kind]) for key in COLUMNS) + " |")
     titles = ["class", "model type", *COLUMNS.values(), "depth runs over"]
     lines += ["", "| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, result in sorted(made.items(), key=lambda item: item[0].lower()):
-        cells = [WORDS[result["operations"][key]["outcome"]] for key in COLUMNS]
+        cells = [WORDS[outcome(result, key)] for key in COLUMNS]
         lines.append(f"| `{name}` | `{result['model_type']}` | " + " | ".join([*cells, modules(result)]) + " |")
     return "\n".join(lines)
+
+
+def outcome(result, key):
+    return result["operations"].get(key, {"outcome": "not tried"})["outcome"]
 
 
 def short(why):
