@@ -14,6 +14,13 @@ extension ScriptHost {
     }
   }
 
+  /// The names of what a method takes.
+  ///
+  /// Throws a `LuaError` for an unknown method, or a file with none.
+  package func parameters(ofMethod name: String) throws -> [String] {
+    try declaration(ofMethod: name).parameters.map(\.name)
+  }
+
   /// What a method declares: one of the standard library, or a file's in the host's folder.
   ///
   /// Throws a `LuaError` for an unknown method, or a file with none.

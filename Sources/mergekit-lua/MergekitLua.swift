@@ -31,6 +31,7 @@ struct MergekitLua: ParsableCommand {
   /// Commands of mergekit, whose place the program takes under their names.
   private static let dropIns: [any ParsableCommand.Type] = [
     MergekitYaml.self, MergekitMega.self, MergekitMulti.self, MergekitMoe.self, MergekitPyTorch.self,
+    MergekitLayerShuffle.self, MergekitLegacy.self, Bakllama.self,
   ]
 
   static func main() {

@@ -25,7 +25,10 @@ import Testing
     #expect(try tool.run("help", name) == tool.run(name, "-h"))
   }
 
-  @Test(arguments: ["mergekit-yaml", "mergekit-mega", "mergekit-multi", "mergekit-moe", "mergekit-pytorch"])
+  @Test(arguments: [
+    "mergekit-yaml", "mergekit-mega", "mergekit-multi", "mergekit-moe", "mergekit-pytorch",
+    "mergekit-layershuffle", "mergekit-legacy", "bakllama",
+  ])
   func ofADropIn(name: String) throws {
     let link = tool.path(name)
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: Tool.binary)

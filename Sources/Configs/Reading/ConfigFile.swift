@@ -9,6 +9,8 @@ package struct ConfigFile: Sendable {
     case megaMerge
     /// A mixture of experts: a document with `experts`.
     case mixtureOfExperts
+    /// Runs of layers of several models, as `bakllama` has them: a document with `layer_slices`.
+    case layerSlices
   }
 
   /// What the file asks for.
@@ -37,6 +39,8 @@ package struct ConfigFile: Sendable {
       kind = .megaMerge
     } else if documents[0].mapping?.contains(where: { $0.key == "experts" }) == true {
       kind = .mixtureOfExperts
+    } else if documents[0].mapping?.contains(where: { $0.key == "layer_slices" }) == true {
+      kind = .layerSlices
     } else {
       kind = documents[0]["name"].map { !$0.isNull } == true ? .megaMerge : .merge
     }
@@ -76,7 +80,9 @@ package struct ConfigFile: Sendable {
       throw reader.error(.expertsAmongDocuments, at: experts.keyPlace, KeyPath().key("experts"))
     }
     var merges: [MergeConfig] = []
-    for document in documents { merges.append(try reader.merge(document)) }
+    for document in documents {
+      merges.append(try kind == .layerSlices ? reader.layerSlices(document) : reader.merge(document))
+    }
     let tree = try reader.tree(merges)
     var names = tree.merges.map { $0.name?.text ?? "" }
     let returned: [Int]

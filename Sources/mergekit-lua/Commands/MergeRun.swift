@@ -31,7 +31,7 @@ struct MergeRun {
 
   let file: String
   let destination: Destination
-  let options: MergeOptions
+  var options: MergeOptions
   let compatibility: CompatibilityOptions
   /// What becomes of an output with contents, unless `--force` is given.
   let policy: OutputDirectory.Policy
