@@ -80,5 +80,35 @@ def main():
         '{"metadata": {"total_size": 24}, "weight_map": {"a": "pytorch_model-00001-of-00002.bin", '
         '"b": "pytorch_model-00002-of-00002.bin"}}\n')
 
+    make_parts()
+
+
+def make_parts():
+    """Two models as Meta publishes them, in two parts each: of Llama 2, whose embedding is split by columns, and of
+    Llama 3, whose embedding is split by rows (fairscale's layers in llama/model.py)."""
+    torch.manual_seed(3)
+    for version, embedding in (("llama2", 1), ("llama3", 0)):
+        folder = OUT / version
+        folder.mkdir(exist_ok=True)
+        split = {
+            "tok_embeddings": embedding, "output": 0, "wq": 0, "wk": 0, "wv": 0, "wo": 1, "w1": 0, "w2": 1, "w3": 0,
+        }
+        whole = {"tok_embeddings.weight": torch.randn(6, 8), "norm.weight": torch.randn(8), "rope.freqs": torch.randn(1)}
+        for name, shape in {
+            "attention.wq": (8, 8), "attention.wk": (4, 8), "attention.wv": (4, 8), "attention.wo": (8, 8),
+            "feed_forward.w1": (12, 8), "feed_forward.w2": (8, 12), "feed_forward.w3": (12, 8),
+            "attention_norm": (8,), "ffn_norm": (8,),
+        }.items():
+            whole[f"layers.0.{name}.weight"] = torch.randn(*shape)
+        whole["output.weight"] = torch.randn(6, 8)
+        whole = {name: tensor.to(torch.bfloat16) for name, tensor in whole.items()}
+        for part in range(2):
+            torch.save({
+                name: tensor.chunk(2, split[name.split(".")[-2]])[part].contiguous() if tensor.ndim == 2 else tensor
+                for name, tensor in whole.items()
+            }, folder / f"consolidated.0{part}.pth")
+        save_file(whole, folder / "whole.expected")
+        (folder / "params.json").write_text('{"dim": 8, "n_layers": 1, "n_heads": 4, "n_kv_heads": 2, "vocab_size": -1}\n')
+
 
 main()

@@ -17,6 +17,7 @@ mk.method = core.entry(method.define)
 mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)
 mk.moe = core.entry(require "mergekit.moe")
+mk.block_weights = core.entry(require "mergekit.merge.block_weights")
 
 -- What methods do with task vectors, as functions of lists of tensors.
 for name, part in pairs(require("mergekit.methods.parts").functions) do mk[name] = part end

@@ -749,6 +749,19 @@ mk.tokenizer = {}
 ---@return mk.tokenizer_definition
 function mk.tokenizer.union(definition) end
 
+--- A setting with a value for each block of a model that has several lists of them, such as a diffusion model's
+--- `input_blocks`, `middle_block` and `output_blocks`, or `double_blocks` and `single_blocks`. A number counts for all
+--- blocks of a list; a list of numbers is a gradient over them, which with as many numbers as blocks gives each its own.
+--- `default` is for all other tensors; without it they get the next scope's value.
+--- ```lua
+--- local weight = mk.block_weights(base, { layers = { 0, 0.2, 0.8, 1 }, default = 0.5 })
+--- return mk.merge { method = "linear", models = { { base, weight = 0.5 }, { math_, weight = weight } } }
+--- ```
+---@param model mk.model  whose names have the lists
+---@param values table<string, number | number[]>
+---@return fun(info: mk.info): number?
+function mk.block_weights(model, values) end
+
 --- Layers of several models, one slice on the other: `mk.stack { { a, layers = { 0, 16 } }, { b, layers = { 8, 24 } } }`.
 --- Ranges are from 0, without the last. What precedes the layers is the first slice's model's, the final norm
 --- and the head are the last one's. `module` names the stack of layers where a model has several. Of tensors,

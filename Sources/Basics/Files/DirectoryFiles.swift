@@ -50,6 +50,14 @@ package enum DirectoryFiles {
     if status != 0 { throw Errno(rawValue: errno) }
   }
 
+  /// Gives a file a second name; fails if that is taken. A link is itself what gets one.
+  package static func link(_ source: FilePath, to target: FilePath) throws(Errno) {
+    let status = source.withPlatformString { source in
+      target.withPlatformString { Glibc.link(source, $0) }
+    }
+    if status != 0 { throw Errno(rawValue: errno) }
+  }
+
   /// Creates one directory with the permissions that the process gives new ones.
   package static func makeDirectory(_ path: FilePath) throws(Errno) {
     if path.withPlatformString({ mkdir($0, 0o777) }) != 0 { throw Errno(rawValue: errno) }

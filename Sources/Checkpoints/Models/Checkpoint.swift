@@ -82,6 +82,8 @@ package final class Checkpoint: Sendable {
       }
     }
 
+    if let whole = try ModelParallelParts.join(files, in: modelFiles) { tensors = whole }
+
     var positions: [ByteKey: Int] = [:]
     positions.reserveCapacity(tensors.count)
     for (position, tensor) in tensors.enumerated() {

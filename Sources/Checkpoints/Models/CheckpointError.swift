@@ -16,6 +16,7 @@ package struct SafetensorsError: Error, Equatable, CustomStringConvertible {
 package enum SafetensorsProblem: Error, Equatable, CustomStringConvertible {
   case tooShort(byteCount: Int)
   case gitLFSPointer
+  case webPage
   case headerTooLong(length: UInt64)
   case headerBeyondEnd(length: Int, available: Int)
   case headerEmpty
@@ -46,6 +47,7 @@ package enum SafetensorsProblem: Error, Equatable, CustomStringConvertible {
       "the file has \(bytes(byteCount)); a safetensors file has at least 8, the length of its header"
     case .gitLFSPointer:
       "this is Git LFS's pointer to the file, not the file itself; `git lfs pull` fetches it"
+    case .webPage: "this is a web page, not weights; the download went wrong"
     case .headerTooLong(let length):
       "a header of \(length) bytes is announced; at most \(SafetensorsHeader.maximumLength) are allowed"
     case .headerBeyondEnd(let length, let available):
@@ -111,6 +113,8 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
   case cacheFolder(directory: FilePath, snapshot: String?)
   case severalIndexes(directory: FilePath, fileNames: [String])
   case incompleteShards(directory: FilePath, missing: [String])
+  /// A model that was split for several processors, which cannot be put together.
+  case partsNotJoined(directory: FilePath, tensor: String, reason: String)
   case duplicateTensor(tensor: String, first: FilePath, second: FilePath)
 
   case noSuchAdapter(path: FilePath, nearest: FilePath?)
@@ -157,6 +161,10 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case .incompleteShards(let directory, let missing):
       "\(directory): \(missing[0]) does not exist"
         + (missing.count > 1 ? ", nor do \(missing.count - 1) more shards of its set" : "")
+    case .partsNotJoined(let directory, let tensor, let reason):
+      "\(directory): consolidated.00.pth and the others are parts of a model that was split for several processors, and "
+        + "tensor \(quoted(tensor)) cannot be put together: \(reason); transformers' convert_llama_weights_to_hf.py "
+        + "writes a whole model"
     case .duplicateTensor(let tensor, let first, let second):
       "tensor \(quoted(tensor)) is in two files, \(first) and \(second), and no index says which one counts"
 

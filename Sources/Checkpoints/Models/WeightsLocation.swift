@@ -73,7 +73,10 @@ enum WeightsLocation {
     if let format = TensorFileFormat.all.first(where: { $0.namesIndex(name) }) {
       return .index(name: name, format)
     }
-    if isForeignWeights(name) { throw CheckpointError.unsupportedFormat(path: path, fileName: nil) }
+    // An archive of NumPy's is recognised by its contents.
+    if isForeignWeights(name), !name.hasSuffix(".npz") {
+      throw CheckpointError.unsupportedFormat(path: path, fileName: nil)
+    }
     guard try TensorFileFormat.format(of: InputFile(path: path)) != nil else {
       throw CheckpointError.notCheckpoint(path: path)
     }

@@ -41,6 +41,8 @@ package struct SafetensorsHeader: Sendable {
     guard fileByteCount >= prefixLength else { throw .tooShort(byteCount: fileByteCount) }
     // A clone without LFS leaves a text file that begins like this.
     if prefix.elementsEqual("version ".utf8) { throw .gitLFSPointer }
+    let text = prefix.drop { $0 <= 0x20 }.map { $0 | 0x20 }
+    if text.starts(with: "<html".utf8) || text.starts(with: "<!doc".utf8) { throw .webPage }
     let announced = prefix.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
     guard announced <= UInt64(maximumLength) else { throw .headerTooLong(length: announced) }
     let length = Int(announced)

@@ -66,13 +66,16 @@ package struct SafetensorsLayout: Sendable {
   /// than that gets a shard of its own. Within a shard, tensors with wider elements come first, so that all
   /// data is aligned. `metadata` adds to the `{"format": "pt"}` of every header.
   ///
+  /// - Parameter singleName: The name of the only file, where all are to be in one.
+  ///
   /// Throws `LayoutError`.
   package init(
-    tensors: [Tensor], maximumShardBytes: Int, metadata: [(key: String, value: String)] = []
+    tensors: [Tensor], maximumShardBytes: Int, metadata: [(key: String, value: String)] = [],
+    singleName: String? = nil
   ) throws(LayoutError) {
     guard maximumShardBytes > 0 else { throw .badShardSize(maximumShardBytes) }
     let (byteCounts, totalBytes) = try Self.byteCounts(of: tensors)
-    let groups = Self.groups(of: byteCounts, maximumBytes: maximumShardBytes)
+    let groups = Self.groups(of: byteCounts, maximumBytes: singleName == nil ? maximumShardBytes : .max)
 
     var headerMetadata: JSONObject = ["format": .string("pt")]
     for (key, value) in metadata { headerMetadata[key] = .string(value) }
@@ -83,7 +86,7 @@ package struct SafetensorsLayout: Sendable {
     var fileBytes = 0
     for (position, group) in groups.enumerated() {
       let order = group.sorted { tensors[$0].dtype.bitWidth > tensors[$1].dtype.bitWidth }
-      let fileName = Self.fileName(position, of: groups.count)
+      let fileName = singleName ?? Self.fileName(position, of: groups.count)
       let header = try Self.header(
         of: order.map { (tensors[$0], byteCounts[$0]) }, metadata: headerMetadata, fileName: fileName)
       var end = header.count

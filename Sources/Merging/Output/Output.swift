@@ -19,6 +19,14 @@ package struct Output {
     self.options = options
     self.record = record
   }
+
+  /// Whether a path is that of a single file, by its name and by what is there.
+  package static func isFile(_ path: FilePath) -> Bool { (try? OutputPlace(path))?.isFile == true }
+
+  /// The name of the output if it is a single file.
+  package var fileName: String? {
+    Self.isFile(path) ? path.lastComponent?.string : nil
+  }
 }
 
 /// How outputs are written; the defaults are those of every command and of `m:save`.

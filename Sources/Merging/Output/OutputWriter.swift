@@ -31,18 +31,32 @@ struct OutputWriter {
 
   /// Everything that does not depend on what merging finds.
   func writeSmallFiles() throws {
+    if directory.fileName != nil { return try sayWhatIsLeftOut() }
     try writeConfig()
     try writeCompanions()
   }
 
+  /// A single file has tensors and nothing else.
+  private func sayWhatIsLeftOut() throws {
+    if options.maximumShardBytes != OutputOptions().maximumShardBytes {
+      warn("\(output.path) is a single file: the maximum shard size has no effect")
+    }
+    guard try model.config != nil else { return }
+    warn(
+      "\(output.path) is a single file: config.json and what belongs to it are not written; a directory gets them"
+    )
+  }
+
   /// Creates the files of the weights.
   func makeWeights() throws -> SafetensorsWriter {
-    try SafetensorsWriter(layout: plan.layout, directory: directory.path, shownAs: output.path)
+    let shown = directory.fileName == nil ? output.path : output.path.removingLastComponent()
+    return try SafetensorsWriter(
+      layout: plan.layout, directory: directory.path, shownAs: shown.isEmpty ? "." : shown)
   }
 
   /// The run record, if there is one to be kept; the weights are whole by now.
   func writeRecord() throws {
-    guard var record = output.record?() else { return }
+    guard directory.fileName == nil, var record = output.record?() else { return }
     record.weights = try plan.layout.shards.map {
       var file = try RunRecord.WeightFile($0.fileName, in: directory.path)
       file.checksum = try XXH64.hexadecimal(ofFile: directory.path.appending($0.fileName))
@@ -129,7 +143,7 @@ struct OutputWriter {
 
   /// README.md, the recipe and its modules.
   func writeCard() throws {
-    guard options.writesModelCard, let recipe else { return }
+    guard directory.fileName == nil, options.writesModelCard, let recipe else { return }
     try write(Array(recipe.text.utf8), to: recipe.fileName)
     for (name, text) in recipe.modules() {
       try makeDirectories(to: FilePath(name).removingLastComponent())

@@ -18,7 +18,11 @@ package struct MergePlan {
   /// Plans how `model` is written.
   ///
   /// `dtype` stands in for every floating-point dtype; shards hold up to `maximumShardBytes`.
-  package init(model: any LazyModel, dtype: DType?, maximumShardBytes: Int) throws {
+  ///
+  /// - Parameter singleName: The name of the only file, where all is to be in one.
+  package init(
+    model: any LazyModel, dtype: DType?, maximumShardBytes: Int, singleName: String? = nil
+  ) throws {
     var tensors: [Tensor] = []
     tensors.reserveCapacity(model.names.count)
     for name in model.names {
@@ -38,14 +42,14 @@ package struct MergePlan {
         SafetensorsLayout.Tensor(name: $0.name, dtype: $0.dtype, shape: $0.shape.dimensions)
       }, maximumShardBytes: maximumShardBytes,
       // What a checkpoint's files note is theirs: a copy of its tensors is another file.
-      metadata: model is CheckpointModel ? [] : model.metadata)
+      metadata: model is CheckpointModel ? [] : model.metadata, singleName: singleName)
   }
 
   /// Plans how an output is written.
   package init(_ output: Output) throws {
     try self.init(
       model: output.model, dtype: output.options.dtype,
-      maximumShardBytes: output.options.maximumShardBytes)
+      maximumShardBytes: output.options.maximumShardBytes, singleName: output.fileName)
   }
 
   /// The dtype of all floating-point tensors, if there is one.

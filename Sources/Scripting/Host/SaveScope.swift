@@ -25,10 +25,15 @@ struct SaveScope {
           + (allowed.isEmpty ? "" : ", which is what lies below \(allowed)")
           + "; --allow-write DIR adds a folder")
     }
-    if force, !replaces, !saved.contains(target), (try? fileNames(in: target))?.isEmpty == false {
+    if force, !replaces, !saved.contains(target), Self.hasContents(target) {
       throw LuaError("save: '\(path)' was there before this run: 'force' replaces it only with --force")
     }
     return target
+  }
+
+  /// Whether something is at a path that a save would replace: a file, or what a directory holds.
+  private static func hasContents(_ path: FilePath) -> Bool {
+    (try? fileNames(in: path)).map { !$0.isEmpty } ?? DirectoryFiles.exists(path)
   }
 
   /// Whether the script may have `target` replaced: it is its own.

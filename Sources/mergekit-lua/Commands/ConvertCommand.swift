@@ -16,7 +16,8 @@ struct ConvertCommand: ParsableCommand {
     help: "A model's directory, a file of weights, or MODEL+ADAPTER.", completion: .directory)
   var model: String
 
-  @Argument(help: "The directory that it is written to.", completion: .directory)
+  @Argument(
+    help: "The directory that it is written to, or a file that ends in .safetensors.", completion: .directory)
   var out: String
 
   @Option(help: "The format that is written.")

@@ -3,6 +3,7 @@ import Basics
 import ConfigRecipes
 import Configs
 import Logging
+import Lua
 import Merging
 import Scripting
 import SystemPackage
@@ -64,6 +65,10 @@ struct MergeRun {
     }
     if language == .lua {
       try options.config.requireNone(for: file)
+      if let bare {
+        throw ValidationError(
+          "--tensor-\(bare) is for configs; \(file) is a recipe, where mk.merge takes bare = '\(bare)'")
+      }
       guard case .result = destination else {
         throw ValidationError(
           "--intermediate-dir is for configs; \(file) is a recipe, which returns a table of models to keep several"
@@ -89,12 +94,15 @@ struct MergeRun {
       placed: { places.placed($0, $1) })
     logger.debug("\(hostOptions.threads) threads, seed \(hostOptions.seed)")
     guard language == .yaml else {
-      return try write(try outputs(host.results(path: file), hostOptions.output), host)
+      return try write(outputs(host.results(path: file), hostOptions.output), host)
     }
 
     var config = try ConfigRecipe(path: file, bytes: text, host: host, options: translation())
     for warning in config.translation.warnings { logger.warning("\(warning)") }
     try config.checkTokenizerSources()
+    if bare != nil, config.isMixtureOfExperts {
+      throw ValidationError("\(file) asks for a mixture of experts, which is made of models with layers")
+    }
     if config.isMegaMerge {
       logger.info("\(file) is a mega merge: \(Self.words(of: config, destination))")
       for notice in config.hiddenPaths { logger.info("\(notice)") }
@@ -184,12 +192,18 @@ struct MergeRun {
   }
 
   /// The models of a recipe, each with its path, which is empty for a plan that is printed.
-  private func outputs(_ results: ScriptHost.Results, _ outputOptions: OutputOptions) -> [Output] {
+  private func outputs(
+    _ results: ScriptHost.Results, _ outputOptions: OutputOptions
+  ) throws -> [Output] {
     guard case .result(let out) = destination else { return [] }
     let path = FilePath(out ?? "")
     switch results {
     case .model(let model): return [Output(model, path: path, options: outputOptions)]
     case .models(let models):
+      if let out, Output.isFile(path) {
+        throw LuaError(
+          "\(out) is a single file, and \(file) makes \(models.count) models: name OUT a directory")
+      }
       return models.map { Output($1, path: path.appending($0), options: outputOptions) }
     }
   }

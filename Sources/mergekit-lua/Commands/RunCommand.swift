@@ -20,10 +20,14 @@ struct RunCommand: ParsableCommand {
     help: "The recipe in Lua, or the config in YAML.", completion: .file(extensions: ["lua", "yml", "yaml"]))
   var file: String
 
-  @Argument(help: "The directory to write; not needed with --dry-run.", completion: .directory)
+  @Argument(
+    help: "The directory to write, or a file that ends in .safetensors; not needed with --dry-run.",
+    completion: .directory)
   var out: String?
 
   @OptionGroup var stages: StageOptions
+
+  @OptionGroup(title: "Checkpoints without layers") var tensors: TensorSetOptions
 
   @OptionGroup var options: MergeOptions
 
@@ -47,6 +51,7 @@ struct RunCommand: ParsableCommand {
     var run = MergeRun(
       file: file, destination: destination, options: options, compatibility: compatibility,
       policy: .refuseNonEmpty)
+    run.bare = tensors.bare
     run.readsFinished = stages.lazy && stages.intermediateDir != nil
     try run.run(text, known ?? ModelCard.RecipeLanguage(ofText: text))
   }

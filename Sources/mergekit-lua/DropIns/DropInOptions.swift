@@ -52,7 +52,9 @@ struct DropInOptions: ParsableArguments {
 /// The output of a command that writes one model.
 struct DropInOutput: ParsableArguments {
   @Argument(
-    help: ArgumentHelp("The directory to write; not needed with --dry-run.", valueName: "out-path"),
+    help: ArgumentHelp(
+      "The directory to write, or a file that ends in .safetensors; not needed with --dry-run.",
+      valueName: "out-path"),
     completion: .directory)
   var outPath: String?
 }

@@ -8,7 +8,7 @@ struct MergekitPyTorch: ParsableCommand {
     usage: "mergekit-pytorch CONFIG_FILE OUT_PATH [options]",
     discussion: """
       Models are files of safetensors or PyTorch's, or indexes of shards; there are no layers, and no config.json. \
-      An output that exists is written into. This is mergekit-lua, which translates the config to Lua: \
+      OUT_PATH is a directory, or a file that ends in .safetensors; what exists is written into. This is mergekit-lua, which translates the config to Lua: \
       see mergekit-lua translate.
       """)
 
@@ -16,18 +16,13 @@ struct MergekitPyTorch: ParsableCommand {
 
   @OptionGroup var output: DropInOutput
 
-  @Flag(name: [.customShort("i"), .long], help: "Leave out tensors that not all models have.")
-  var tensorIntersection = false
-
-  @Flag(name: [.customShort("u"), .long], help: "Merge each tensor of the models that have it.")
-  var tensorUnion = false
+  @OptionGroup var tensors: TensorSetOptions
 
   func validate() throws { try dropIn.require(outPath: output.outPath) }
 
   func run() throws {
     try dropIn.run(to: .result(output.outPath)) { run in
-      // Of both, mergekit asks for the intersection first.
-      run.bare = tensorIntersection ? "intersection" : tensorUnion ? "union" : "all"
+      run.bare = tensors.bare ?? "all"
     }
   }
 }

@@ -14,7 +14,7 @@ private typealias Op = Opcodes
   init() throws { directory = try TemporaryDirectory() }
 
   /// The problem of opening a file, without its path.
-  private func problem(_ bytes: [UInt8]) throws -> String {
+  func problem(_ bytes: [UInt8]) throws -> String {
     let path = FilePath(try directory.write(bytes, to: "m.bin"))
     let started = ContinuousClock.now
     let text = message { try TorchFile(path: path) }
@@ -291,5 +291,37 @@ private typealias Op = Opcodes
         _ = try problem(changed)
       }
     }
+  }
+}
+
+/// Records of 64 bits that lie.
+extension HostileFileTests {
+  private func large(_ count: UInt64, _ size: UInt64, _ offset: UInt64, _ place: UInt64) throws -> String {
+    let archive = TestArchive(pickle: Opcodes.dict("a", [0x4e])).bytes
+    func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
+      withUnsafeBytes(of: value.littleEndian, Array.init)
+    }
+    let record =
+      bytes(0x0606_4b50 as UInt32) + bytes(44 as UInt64) + bytes(45 as UInt16) + bytes(45 as UInt16)
+      + bytes(0 as UInt64) + bytes(count) + bytes(count) + bytes(size) + bytes(offset)
+    let locator = bytes(0x0706_4b50 as UInt32) + bytes(0 as UInt32) + bytes(place) + bytes(1 as UInt32)
+    let end = Array(archive.suffix(22))
+    return try problem(Array(archive.dropLast(22)) + record + locator + end)
+  }
+
+  @Test func recordsOf64Bits() throws {
+    let archive = TestArchive(pickle: Opcodes.dict("a", [0x4e])).bytes
+    let place = UInt64(archive.count - 22)
+    let size = UInt64(archive.count - 22 - Int(archive[archive.count - 6]))
+    // Told truly, it is read, and has no tensors.
+    #expect(
+      try large(1, size, place - size, place) == "it has no tensors under their names; its keys are 'a'")
+    #expect(try large(.max, size, place - size, place).contains("one of several parts"))
+    #expect(try large(1 << 40, size, place - size, place).hasPrefix("the archive has 1099511627776 entries"))
+    #expect(try large(1, .max, 0, place).contains("one of several parts"))
+    #expect(try large(1, 1 << 50, 0, place).contains("its directory is not where it says"))
+    #expect(try large(1, size, 1 << 60, place).contains("its directory is not where it says"))
+    #expect(try large(1, size, place - size, place - 1).contains("ZIP64 record is not where it should be"))
+    #expect(try large(1, size, place - size, 1 << 62).contains("ZIP64 record is not where it should be"))
   }
 }

@@ -47,6 +47,7 @@ struct Commit {
     do throws(Errno) {
       exists = try DirectoryFiles.isPresent(target)
     } catch { throw .cannotInstall(output.destination, error) }
+    if let name = output.fileName { return try plan(output, file: name, exists: exists) }
     if exists {
       try OutputDirectory.checkContents(
         of: target, out: output.destination, policy: output.policy, ignoring: staging.path)
@@ -70,14 +71,37 @@ struct Commit {
     return installation
   }
 
+  /// How a single file gets to its place.
+  private func plan(
+    _ output: OutputDirectory, file name: FilePath.Component, exists: Bool
+  ) throws(OutputDirectoryError) -> Installation {
+    let (target, staging) = (output.target, output.staging)
+    let folder = target.removingLastComponent()
+    if exists { try OutputDirectory.checkFile(target, out: output.destination, policy: output.policy) }
+    var installation = Installation(target: folder, staging: staging.path, mode: .fill)
+    installation.steps = [.overwrite(FilePath().appending(name))]
+    if exists, output.policy == .moveAside { installation.aside = freeName(name.string, in: folder) }
+    do throws(Errno) {
+      if exists, let permissions = try? target.stat().permissions {
+        _ = staging.new.appending(name).withPlatformString { chmod($0, mode_t(permissions.rawValue)) }
+      }
+      if isDurable { try DirectoryFiles.syncTree(staging.new) }
+    } catch { throw .cannotInstall(output.destination, error) }
+    return installation
+  }
+
+  private func freeName(_ name: String, in folder: FilePath) -> FilePath {
+    var number = 1
+    while DirectoryFiles.exists(folder.appending("\(name).old-\(number)")) { number += 1 }
+    return folder.appending("\(name).old-\(number)")
+  }
+
   /// A free name beside the staging directory; `nil` if there is nothing to keep.
   private func aside(_ target: FilePath, _ staging: StagingDirectory) -> FilePath? {
     let old = (try? DirectoryFiles.names(in: target))?.filter { target.appending($0) != staging.path }
     guard old?.isEmpty == false else { return nil }
     let (parent, name) = (staging.path.removingLastComponent(), target.lastComponent?.string ?? "")
-    var number = 1
-    while DirectoryFiles.exists(parent.appending("\(name).old-\(number)")) { number += 1 }
-    return parent.appending("\(name).old-\(number)")
+    return freeName(name, in: parent)
   }
 
   /// The moves that fill a directory. Throws where a file and a folder have the same name.

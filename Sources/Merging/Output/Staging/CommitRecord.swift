@@ -80,6 +80,8 @@ extension Installation {
         steps.append(.displace(path))
       } else if let path = step["install"].flatMap({ FilePath($0) }) {
         steps.append(.install(path))
+      } else if let path = step["overwrite"].flatMap({ FilePath($0) }) {
+        steps.append(.overwrite(path))
       } else {
         return nil
       }
@@ -96,6 +98,7 @@ extension Installation {
           switch step {
           case .displace(let path): .object(["displace": JSON(path)])
           case .install(let path): .object(["install": JSON(path)])
+          case .overwrite(let path): .object(["overwrite": JSON(path)])
           }
         }),
     ]

@@ -17,6 +17,8 @@ struct Installation: Equatable, Sendable {
     case displace(FilePath)
     /// What is new comes, a file or a whole folder.
     case install(FilePath)
+    /// A new file takes the place of what is there, if something is, as one change: the whole of a fill.
+    case overwrite(FilePath)
   }
 
   /// The output's absolute path without links.
@@ -36,6 +38,11 @@ struct Installation: Equatable, Sendable {
   private var new: FilePath { StagingDirectory.new(in: staging) }
   private var old: FilePath { StagingDirectory.old(in: staging) }
 
+  /// The file that is all of the output, in the folder `target`.
+  private var file: FilePath? {
+    if case .overwrite(let path)? = steps.first { path } else { nil }
+  }
+
   // MARK: Forward
 
   /// Does what has not been done.
@@ -51,7 +58,10 @@ struct Installation: Equatable, Sendable {
     get throws(Errno) {
       guard mode == .fill else { return try isPlaced }
       for step in steps {
-        if case .install(let path) = step, try exists(new, path) { return false }
+        switch step {
+        case .install(let path), .overwrite(let path): if try exists(new, path) { return false }
+        case .displace: break
+        }
       }
       return true
     }
@@ -102,8 +112,23 @@ struct Installation: Equatable, Sendable {
       case .install(let path):
         guard try exists(new, path) else { continue }
         try DirectoryFiles.move(new.pushing(path), to: target.pushing(path))
+      case .overwrite(let path): try overwrite(path)
       }
     }
+  }
+
+  private func overwrite(_ path: FilePath) throws(Errno) {
+    guard try exists(new, path) else { return }
+    if try exists(target, path), try !exists(old, path) {
+      // A second name keeps the old contents, so that there is no moment without a file.
+      try DirectoryFiles.makeDirectories(old)
+      do throws(Errno) {
+        try DirectoryFiles.link(target.pushing(path), to: old.pushing(path))
+      } catch .notPermitted, .notSupported, .tooManyLinks, .noFunction {
+        try DirectoryFiles.move(target.pushing(path), to: old.pushing(path))
+      }
+    }
+    try DirectoryFiles.move(new.pushing(path), to: target.pushing(path))
   }
 
   private func displace(_ path: FilePath) throws(Errno) {
@@ -139,6 +164,11 @@ struct Installation: Equatable, Sendable {
         guard try !exists(new, path), try exists(target, path) else { continue }
         try DirectoryFiles.move(target.pushing(path), to: new.pushing(path))
       case .displace(let path): try bringBack(path)
+      case .overwrite(let path):
+        if try !exists(new, path), try exists(target, path) {
+          try DirectoryFiles.move(target.pushing(path), to: new.pushing(path))
+        }
+        try bringBack(path)
       }
     }
     guard displacesAll, try DirectoryFiles.isPresent(old) else { return }
@@ -154,14 +184,14 @@ struct Installation: Equatable, Sendable {
 
   /// Waits until the moves are on the disk.
   func sync() throws(Errno) {
-    try DirectoryFiles.sync(target.removingLastComponent())
+    if file == nil { try DirectoryFiles.sync(target.removingLastComponent()) }
     try DirectoryFiles.sync(staging)
     guard mode == .fill else { return }
     var folders: Set<FilePath> = [target, new]
     if try DirectoryFiles.isPresent(old) { folders.insert(old) }
     for step in steps {
       switch step {
-      case .displace(let path), .install(let path):
+      case .displace(let path), .install(let path), .overwrite(let path):
         folders.insert(target.pushing(path).removingLastComponent())
       }
     }
@@ -173,6 +203,10 @@ struct Installation: Equatable, Sendable {
   /// Moves the old contents to where they are kept, if they are.
   func keepOld() throws(Errno) {
     guard let aside, try !DirectoryFiles.isPresent(aside) else { return }
+    if let file {
+      guard try exists(old, file) else { return }
+      return try DirectoryFiles.move(old.pushing(file), to: aside)
+    }
     for path in mode == .fill ? [old] : [old, new] {
       guard try DirectoryFiles.isPresent(path) else { continue }
       return try DirectoryFiles.move(path, to: aside)

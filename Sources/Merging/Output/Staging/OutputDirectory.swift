@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import SystemPackage
 
 /// The directory that a run writes, which exists whole or not at all.
@@ -38,6 +39,8 @@ package final class OutputDirectory: Sendable {
 
   /// The output's absolute path without links.
   package let target: FilePath
+  /// The name of the output if it is a single file, the only one in `path`; its `target` is that file.
+  package let fileName: FilePath.Component?
   let policy: Policy
   let isDurable: Bool
   let life: OutputLife
@@ -60,9 +63,14 @@ package final class OutputDirectory: Sendable {
     _ = try Recovery.settle(target)
     // Contents may have come, or gone.
     let place = try OutputPlace(path)
+    fileName = place.isFile ? target.lastComponent : nil
     try Self.checkInputs(inputs, place: place, out: path, policy: policy)
     if place.exists {
-      try Self.checkContents(of: target, out: path, policy: policy)
+      if place.isFile {
+        try Self.checkFile(target, out: path, policy: policy)
+      } else {
+        try Self.checkContents(of: target, out: path, policy: policy)
+      }
     }
     life = try Self.makeStaging(place, out: path)
   }
@@ -107,7 +115,7 @@ package final class OutputDirectory: Sendable {
   package static func settleInterruptedRuns(at path: FilePath) throws(OutputDirectoryError) -> [String] {
     guard !path.isEmpty, let place = try? OutputPlace(path) else { return [] }
     var notices = try Recovery.settle(place.target).map { words($0, path) }
-    if place.exists {
+    if place.exists, !place.isFile {
       for outcome in try Recovery.settleAll(in: place.target) { notices.append(words(outcome, path)) }
     }
     return notices
@@ -129,6 +137,7 @@ package final class OutputDirectory: Sendable {
   ) throws(OutputDirectoryError) {
     guard place.exists else { return }
     let target = place.target
+    if place.isFile { return try checkInputs(inputs, file: target, out: out) }
     for input in inputs {
       guard let real = try? DirectoryFiles.realPath(input) else { continue }
       let isDestroyed =
@@ -143,6 +152,28 @@ package final class OutputDirectory: Sendable {
             || target.starts(with: real) && (try? DirectoryFiles.names(in: target))?.isEmpty == false
         }
       if isDestroyed { throw .holdsInput(out: real == target ? input : out, input: input) }
+    }
+  }
+
+  /// Makes sure that no input is the file that is replaced, be it through a link.
+  private static func checkInputs(
+    _ inputs: [FilePath], file target: FilePath, out: FilePath
+  ) throws(OutputDirectoryError) {
+    let own = [target, (try? DirectoryFiles.realPath(target)) ?? target]
+    for input in inputs {
+      if let real = try? DirectoryFiles.realPath(input), own.contains(real) {
+        throw .holdsInput(out: input, input: input)
+      }
+    }
+  }
+
+  /// Whether a file that is there may go.
+  static func checkFile(_ file: FilePath, out: FilePath, policy: Policy) throws(OutputDirectoryError) {
+    switch policy {
+    case .refuseNonEmpty: throw .fileExists(out)
+    case .replace:
+      guard (try? SafetensorsFile(path: file)) != nil else { throw .fileIsStranger(out) }
+    case .moveAside, .overlay: break
     }
   }
 
@@ -180,7 +211,7 @@ package final class OutputDirectory: Sendable {
     var isBusy = false
     do throws(Errno) {
       if let staging = try StagingDirectory.create(in: parent, for: name) {
-        if !place.exists || canMove(from: staging.path, to: place.target) {
+        if !place.exists || place.isFile || canMove(from: staging.path, to: place.target) {
           return OutputLife(staging, createdParents: created)
         }
         StagingDirectory.discard(staging.path)
@@ -190,7 +221,9 @@ package final class OutputDirectory: Sendable {
     } catch {
       for directory in created.reversed() { DirectoryFiles.removeEmpty(directory) }
       let isRefused: Bool = [.permissionDenied, .notPermitted, .readOnlyFileSystem].contains(error)
-      guard place.exists, isRefused else { throw .cannotWrite(directory: parent, out: out, error) }
+      guard place.exists, !place.isFile, isRefused else {
+        throw .cannotWrite(directory: parent, out: out, error)
+      }
     }
     if isBusy { throw busy(parent, name, out) }
     // Where the output is a mount point, or only it is writable, its own file system takes the files.

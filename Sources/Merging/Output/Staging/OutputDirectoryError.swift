@@ -7,6 +7,14 @@ package enum OutputDirectoryError: Equatable, DiagnosableError {
   case emptyPath
   /// Something that is no directory stands at the output's path.
   case notADirectory(FilePath)
+  /// Something that is neither a file nor a directory stands where a file is to be.
+  case notAFile(FilePath)
+  /// The output's name is that of a file in a format that is not written.
+  case otherFormat(FilePath)
+  /// The output is a file that exists, and nobody said that it may go.
+  case fileExists(FilePath)
+  /// The output is a file that exists, and holds something else than tensors.
+  case fileIsStranger(FilePath)
   /// The output's path is a symbolic link to nothing.
   case danglingLink(FilePath)
   /// A part of the output's path that should be a directory is none.
@@ -44,6 +52,14 @@ package enum OutputDirectoryError: Equatable, DiagnosableError {
       "the output path is empty"
     case .notADirectory(let path):
       "\(path) exists and is not a directory"
+    case .notAFile(let path):
+      "\(path) exists and is not a regular file"
+    case .otherFormat(let path):
+      "cannot write \(path): only safetensors are written; name OUT a directory, or a file that ends in .safetensors"
+    case .fileExists(let path):
+      "\(path) exists; pass --force to replace it"
+    case .fileIsStranger(let path):
+      "\(path) exists and is no safetensors file; --force replaces models only, --force-all moves it aside"
     case .danglingLink(let path):
       "\(path) is a symbolic link to something that does not exist"
     case .parentNotADirectory(let parent, let out):
