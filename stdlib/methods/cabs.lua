@@ -28,25 +28,26 @@ local function masks_of_rows(magnitudes, counts)
   return masks
 end
 
---- Masks for several vectors by rows of m elements; what is left over behind the last is a row of its own.
-local function masks_of(vectors, counts, m)
+--- The sum of what several vectors keep, by rows of m elements; what is left over behind the last is a row of its own.
+local function sparse_sum(vectors, counts, weights, m)
   local size = vectors[1].numel
   local full = size // m * m
-  local masks = {}
+  local sums_of_parts = {}
   for _, part in ipairs { { 1, full, m }, { full + 1, size - full, size - full } } do
     local start, length, width = table.unpack(part)
     if length > 0 then
-      local magnitudes = {}
+      local rows, magnitudes = {}, {}
       for index, vector in ipairs(vectors) do
-        magnitudes[index] = vector:abs():reshape { size }:narrow(1, start, length):reshape { -1, width }
+        rows[index] = vector:reshape({ size }):narrow(1, start, length):reshape { -1, width }
+        magnitudes[index] = rows[index]:abs()
       end
       for index, mask in ipairs(masks_of_rows(magnitudes, counts)) do
-        mask = mask:reshape { length }
-        masks[index] = masks[index] and mk.cat { masks[index], mask } or mask
+        rows[index] = rows[index] * mask * weights[index]
       end
+      sums_of_parts[#sums_of_parts + 1] = sums.of(rows):reshape { length }
     end
   end
-  return masks
+  return (#sums_of_parts == 1 and sums_of_parts[1] or mk.cat(sums_of_parts)):reshape(vectors[1].shape)
 end
 
 return mk.method {
@@ -59,14 +60,11 @@ return mk.method {
   per_input = { weight = 1.0, n = { type = "integer", default = 64, range = { 0, math.huge } } },
   merge = function(t)
     if t.base.numel == 0 then return t.base end
-    local vectors, counts = task_vectors.of(t), {}
+    local vectors, counts, weights = task_vectors.of(t), {}, {}
     for index, input in ipairs(t.inputs) do
       if input.n > t.m then mk.fail(("n is %d, expected 0 to m, which is %d"):format(input.n, t.m)) end
-      counts[index] = input.n
+      counts[index], weights[index] = input.n, input.weight
     end
-    for index, mask in ipairs(masks_of(vectors, counts, t.m)) do
-      vectors[index] = vectors[index] * mask:reshape(t.shape) * t.inputs[index].weight
-    end
-    return t.base + sums.of(vectors)
+    return t.base + sparse_sum(vectors, counts, weights, t.m)
   end,
 }

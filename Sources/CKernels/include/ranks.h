@@ -1,4 +1,4 @@
-// The loops of `CutRow`, which ranks a row of values by counting, and of `RankThresholds`.
+// The loops of `CutRow`, which ranks a row of values by counting, of `RankThresholds` and of `RowKernel`.
 #ifndef MERGEKIT_RANKS_H
 #define MERGEKIT_RANKS_H
 
@@ -44,5 +44,10 @@ void rank_below_exactly(const float *numbers, const float *ranks, ptrdiff_t coun
 
 // The first position from `position`, which is not 0, whose key is less than the one before it; else `count`.
 ptrdiff_t rank_descent(const int32_t *keys, ptrdiff_t position, ptrdiff_t count);
+
+// 1 for the k largest elements of each row of `length`, which divides `count`, else 0: NaN is the largest, zeros are
+// equal, and among equals the first ones are chosen. `scratch` has room for a row; `result` may be `source`.
+void rows_top_mask(const float *source, float *result, ptrdiff_t count, ptrdiff_t length, ptrdiff_t k,
+                   int32_t *scratch);
 
 #endif

@@ -126,19 +126,21 @@ extension ExpressionGraph {
       Array(repeating: ResultForm(shape: .scalar, precision: .double), count: call.outputs))
   }
 
-  /// The results of a function of whole matrices, each a node of its own.
-  package func kernel(_ kernel: any Kernel, _ inputs: [NodeID]) throws -> [NodeID] {
+  /// The results of a function of whole matrices, each a node of its own, of the dtype `dtype`.
+  package func kernel(_ kernel: any Kernel, _ inputs: [NodeID], dtype: DType? = nil) throws -> [NodeID] {
     for input in inputs { try requireArithmetic(input, kernel.name) }
-    return try elements(of: .kernel(KernelCall(kernel)), inputs, kernel.results)
+    return try elements(of: .kernel(KernelCall(kernel)), inputs, kernel.results, dtype)
   }
 
-  private func elements(of call: Call, _ inputs: [NodeID], _ results: [ResultForm]) throws -> [NodeID] {
+  private func elements(
+    of call: Call, _ inputs: [NodeID], _ results: [ResultForm], _ dtype: DType? = nil
+  ) throws -> [NodeID] {
     try scope {
       let node = try add(.call(call), Inputs(inputs), shape: .scalar, precision: .single, dtype: nil)
       return try results.indices.map { output in
         try add(
           .element(output), .one(node), shape: results[output].shape, precision: results[output].precision,
-          dtype: nil)
+          dtype: dtype)
       }
     }
   }

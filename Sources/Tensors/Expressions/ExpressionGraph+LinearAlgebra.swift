@@ -36,9 +36,12 @@ extension ExpressionGraph {
         rows: inner, columns: columns, isTransposed: right.isTransposed, isBatched: self[b].shape.rank > 2),
     ]
     let nodes = [left.node, right.node]
+    let dtype = promoted([a, b])
     return isDouble
-      ? try kernel(ProductKernel<Double>(left: layouts[0], right: layouts[1], batch: batch), nodes)[0]
-      : try kernel(ProductKernel<Float>(left: layouts[0], right: layouts[1], batch: batch), nodes)[0]
+      ? try kernel(
+        ProductKernel<Double>(left: layouts[0], right: layouts[1], batch: batch), nodes, dtype: dtype)[0]
+      : try kernel(
+        ProductKernel<Float>(left: layouts[0], right: layouts[1], batch: batch), nodes, dtype: dtype)[0]
   }
 
   private func productSizes(_ a: Shape, _ b: Shape) throws -> (
@@ -158,9 +161,13 @@ extension ExpressionGraph {
     let count = places.count
     let result = try Shape(checking: shape.replacing(dimension, with: count).dimensions)
     try requireArithmetic(input, "index_select")
-    if result.count == 0 { return try filled(result, with: 0, dtype: self[input].dtype) }
-    let kernel = GatherKernel(outer: outer, size: size, inner: inner, count: count, shape: result)
-    return try self.kernel(kernel, [input, index])[0]
+    let dtype = self[input].dtype
+    if result.count == 0 { return try filled(result, with: 0, dtype: dtype) }
+    let kernel: any Kernel =
+      self[input].precision == .double
+      ? GatherKernel<Double>(outer: outer, size: size, inner: inner, count: count, shape: result)
+      : GatherKernel<Float>(outer: outer, size: size, inner: inner, count: count, shape: result)
+    return try self.kernel(kernel, [input, index], dtype: dtype)[0]
   }
 
   // MARK: Singular values

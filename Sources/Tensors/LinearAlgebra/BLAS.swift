@@ -38,30 +38,41 @@ struct Factor<Element> {
 protocol MatrixElement: BlockElement, BinaryFloatingPoint {
   static var dtype: DType { get }
 
-  /// result = a · b, or is added to, where `a` has `rows` × `inner` numbers and `b` `inner` × `columns`.
-  static func multiply(
-    rows: Int, columns: Int, inner: Int, _ a: Factor<Self>, _ b: Factor<Self>,
-    into result: UnsafeMutablePointer<Self>, stride: Int, adds: Bool)
+  /// BLAS's product for this kind of number.
+  static var product: BLAS.Product<Self> { get }
 
   /// Puts the elements of a range of an input at `target`.
   static func read(_ reader: any KernelReader, _ range: Range<Int>, into target: UnsafeMutablePointer<Self>)
     throws
 }
 
-extension Float: MatrixElement {
-  static var dtype: DType { .f32 }
+extension BLAS {
+  /// A function such as cblas_sgemm.
+  typealias Product<Element> = (
+    CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, _ rows: Int32, _ columns: Int32, _ inner: Int32,
+    _ scale: Element, UnsafePointer<Element>?, Int32, UnsafePointer<Element>?, Int32, _ kept: Element,
+    UnsafeMutablePointer<Element>?, Int32
+  ) -> Void
+}
 
+extension MatrixElement {
+  /// result = a · b, or is added to, where `a` has `rows` × `inner` numbers and `b` `inner` × `columns`.
   static func multiply(
-    rows: Int, columns: Int, inner: Int, _ a: Factor<Float>, _ b: Factor<Float>,
-    into result: UnsafeMutablePointer<Float>, stride: Int, adds: Bool
+    rows: Int, columns: Int, inner: Int, _ a: Factor<Self>, _ b: Factor<Self>,
+    into result: UnsafeMutablePointer<Self>, stride: Int, adds: Bool
   ) {
     BLAS.inTurn {
-      cblas_sgemm(
+      product(
         CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
         Int32(rows), Int32(columns), Int32(inner), 1, a.start, Int32(a.stride), b.start, Int32(b.stride),
         adds ? 1 : 0, result, Int32(stride))
     }
   }
+}
+
+extension Float: MatrixElement {
+  static var dtype: DType { .f32 }
+  static var product: BLAS.Product<Float> { cblas_sgemm }
 
   static func read(
     _ reader: any KernelReader, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>
@@ -70,18 +81,7 @@ extension Float: MatrixElement {
 
 extension Double: MatrixElement {
   static var dtype: DType { .f64 }
-
-  static func multiply(
-    rows: Int, columns: Int, inner: Int, _ a: Factor<Double>, _ b: Factor<Double>,
-    into result: UnsafeMutablePointer<Double>, stride: Int, adds: Bool
-  ) {
-    BLAS.inTurn {
-      cblas_dgemm(
-        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
-        Int32(rows), Int32(columns), Int32(inner), 1, a.start, Int32(a.stride), b.start, Int32(b.stride),
-        adds ? 1 : 0, result, Int32(stride))
-    }
-  }
+  static var product: BLAS.Product<Double> { cblas_dgemm }
 
   static func read(
     _ reader: any KernelReader, _ range: Range<Int>, into target: UnsafeMutablePointer<Double>

@@ -1,6 +1,6 @@
 /// Slices of a dimension by an index that is known only when it has been computed. The inputs are the tensor and the
 /// index, from 1 on.
-struct GatherKernel: Kernel {
+struct GatherKernel<Element: MatrixElement>: Kernel {
   /// The tensor, seen as [outer, size, inner].
   var outer: Int
   var size: Int
@@ -10,7 +10,9 @@ struct GatherKernel: Kernel {
   var shape: Shape
 
   let name = "index_select"
-  var results: [ResultForm] { [ResultForm(shape: shape, precision: .single)] }
+  var results: [ResultForm] {
+    [ResultForm(shape: shape, precision: Element.dtype == .f64 ? .double : .single)]
+  }
   var workingBytes: Int { 0 }
   /// Slices of the result.
   var partition: Partition { .linear(count: outer * count, size: max(1, Partition.chunk / max(1, inner))) }
@@ -37,16 +39,17 @@ struct GatherKernel: Kernel {
     func run(unit: Int, range: Range<Int>) throws {
       let indices = try self.indices ?? readIndices()
       self.indices = indices
-      let inner = kernel.inner
-      let target = buffer.ensure(range.count * inner * 4).assumingMemoryBound(to: Float.self)
+      let (inner, width) = (kernel.inner, MemoryLayout<Element>.stride)
+      let target = buffer.ensure(range.count * inner * width).assumingMemoryBound(to: Element.self)
       for slice in range {
         let (outer, place) = slice.quotientAndRemainder(dividingBy: kernel.count)
         let first = (outer * kernel.size + indices[place]) * inner
-        try reader.read(first..<first + inner, into: target + (slice - range.lowerBound) * inner)
+        try Element.read(
+          reader, first..<first + inner, into: target + (slice - range.lowerBound) * inner)
       }
       try result.write(
-        UnsafeRawBufferPointer(start: target, count: range.count * inner * 4),
-        at: range.lowerBound * inner * 4)
+        UnsafeRawBufferPointer(start: target, count: range.count * inner * width),
+        at: range.lowerBound * inner * width)
     }
 
     private func readIndices() throws -> [Int] {

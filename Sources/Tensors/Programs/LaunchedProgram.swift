@@ -75,10 +75,13 @@ struct LaunchedProgram: Sendable {
   var splices: [Splice]
   var rankings: [Ranking]
   var rows: [Row]
+  var blockRows: [Program.BlockRow]
   var products: [Product]
   var folds: [Program.Fold]
   var instructions: [Program.Instruction]
   var registerCount: Int
+  /// As the outline's.
+  var alignment: Int
   var roots: [Program.Operand]
   var bitRoots: Set<Int>
 
@@ -159,9 +162,11 @@ extension LaunchedProgram {
         right: try LaunchedProgram($0.right, graph: graph, masks: kept, scalar: scalar),
         rows: $0.rows, inner: $0.inner, columns: $0.columns, offset: $0.offset)
     }
+    blockRows = program.blockRows
     folds = program.folds
     instructions = program.instructions
     registerCount = program.registerCount
+    alignment = program.alignment
     roots = program.roots
     bitRoots = program.bitRoots
   }

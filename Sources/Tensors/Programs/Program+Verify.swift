@@ -62,6 +62,7 @@ extension Program {
     case .mask: return masks.indices.contains(index)
     case .splice: return splices.indices.contains(index)
     case .row: return rows.indices.contains(index)
+    case .blockRow: return blockRows.indices.contains(index)
     case .product: return products.indices.contains(index)
     case .rank, .belowRankLine: return rankings.indices.contains(index)
     case .fold: return folds.indices.contains(index)

@@ -9,6 +9,8 @@ package struct Program {
 
   enum Code: Sendable {
     case load, random, mask, splice, rank, row, product, fill, convert, select, fold
+    /// A function of rows of which a block holds whole ones.
+    case blockRow
     /// Whether a uniform draw is below a scalar, as bits.
     case bernoulli
     /// Whether a vector is below the line of a ranking, as bits.
@@ -31,8 +33,8 @@ package struct Program {
   package struct Instruction: Sendable {
     var code: Code
     package var destination: Int32
-    /// Operands; `first` of load, random, bernoulli, mask, splice, rank, row, product, belowRankLine and fold is an index into the program's
-    /// lists.
+    /// Operands; `first` of load, random, bernoulli, mask, splice, rank, row, blockRow, product, belowRankLine and fold
+    /// is an index into the program's lists.
     package var first: Operand = 0
     var second: Operand = 0
     var third: Operand = 0
@@ -111,6 +113,12 @@ package struct Program {
     var offset: Int
   }
 
+  /// A function of rows that lie whole in a block.
+  package struct BlockRow: Sendable {
+    var function: RowFunction
+    var length: Int
+  }
+
   /// A product of matrices, of which the right one is held whole by each worker, and the left one read by rows.
   struct Product {
     var left: Program
@@ -150,6 +158,7 @@ package struct Program {
   var splices: [Splice] = []
   var rankings: [Ranking] = []
   var rows: [Row] = []
+  package var blockRows: [BlockRow] = []
   var products: [Product] = []
   var folds: [Fold] = []
   package var instructions: [Instruction] = []
@@ -160,6 +169,8 @@ package struct Program {
   var bitRoots: Set<Int> = []
   /// As the outline's.
   var granularity = 1
+  /// As the outline's.
+  var alignment = 1
   var readsScattered = false
 }
 
@@ -169,7 +180,7 @@ extension Program {
   func forEachRegister(of instruction: Instruction, _ body: (Int32) -> Void) {
     switch instruction.code {
     case .load, .random, .bernoulli, .splice, .rank, .row, .product: break
-    case .mask, .belowRankLine: body(instruction.second)
+    case .mask, .belowRankLine, .blockRow: body(instruction.second)
     case .fill: break
     case .convert, .unary: body(instruction.first)
     case .binary, .pair: instruction.forEachOperandRegister(body)
@@ -186,7 +197,7 @@ extension Program {
     func real(_ operand: Operand) -> Operand { operand >= 0 ? register(operand) : operand }
     switch instruction.code {
     case .load, .random, .bernoulli, .splice, .rank, .row, .product, .fill: break
-    case .mask, .belowRankLine: instruction.second = real(instruction.second)
+    case .mask, .belowRankLine, .blockRow: instruction.second = real(instruction.second)
     case .convert, .unary: instruction.first = real(instruction.first)
     case .binary, .pair:
       if instruction.stored & 1 == 0 { instruction.first = real(instruction.first) }

@@ -27,6 +27,7 @@ struct ProgramCompiler {
     self.outline = outline
     program = Program(precision: outline.precision, count: outline.count)
     program.granularity = outline.granularity
+    program.alignment = outline.alignment
     program.readsScattered = outline.readsScattered
   }
 
@@ -47,6 +48,10 @@ struct ProgramCompiler {
   private mutating func emitOperation(_ entry: ProgramOutline.Entry) throws -> Program.Operand {
     let node = graph[entry.node]
     switch node.operation {
+    case .row(let function) where entry.isWithinBlocks:
+      program.blockRows.append(
+        Program.BlockRow(function: function, length: node.shape.dimensions[node.shape.rank - 1]))
+      return append(.blockRow, Int32(program.blockRows.count - 1), register(value(0, of: entry)))
     case .stored(let leaf):
       return load(.stored(leaf), entry)
     case .filled(let value):
@@ -158,6 +163,8 @@ struct ProgramCompiler {
   /// Gives virtual registers real ones, each free again after its last use. A destination is never one
   /// of its own operands, so that loops over them need no overlap check to be vectorised.
   private mutating func allocate(_ results: [Program.Operand], bits: Set<Int>) {
+    // A block of bits begins at the block's first element, which those that are widened to whole rows do not.
+    let bits = outline.alignment == 1 ? bits : []
     let fusion = InstructionFusion(instructions, of: program, results: results, bits: bits)
     let instructions = fusion.instructions
     var lastUse = [Int](repeating: -1, count: instructions.count)

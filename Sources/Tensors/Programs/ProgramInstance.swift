@@ -66,7 +66,11 @@ final class ProgramInstance<Element: BlockElement> {
 
   private let program: LaunchedProgram
   private let blockSize: Int
-  /// Elements of a register: a block's, and a word of bits at least.
+  /// Blocks and tiles are widened to multiples of this, so that they hold whole rows.
+  private let alignment: Int
+  /// How many elements the last block was widened by at its start.
+  private var margin = 0
+  /// Elements of a register: those of a widened block, and a word of bits at least.
   private let registerSize: Int
   /// Of scalars, one element each.
   private let scalars: UnsafeMutablePointer<Element>
@@ -83,6 +87,7 @@ final class ProgramInstance<Element: BlockElement> {
   private let splices: [SpliceInstance<Element>]
   private let rankings: [RankInstance<Element>]
   private let rows: [RowInstance<Element>]
+  private let blockRows: [RowKernel]
   private let products: [ProductInstance<Element>]
   private let scratch = TileBuffer()
   private var tile = 0..<0
@@ -93,13 +98,16 @@ final class ProgramInstance<Element: BlockElement> {
   /// Elements of a block: as many as let all registers stay in the L1 cache.
   static func blockSize(of program: LaunchedProgram) -> Int {
     let fitting = registerBytes / (max(1, program.registerCount) * MemoryLayout<Element>.stride)
-    return max(256, min(2048, fitting / 64 * 64))
+    let size = max(256, min(2048, fitting / 64 * 64))
+    return max(program.alignment, size / program.alignment * program.alignment)
   }
 
   init(_ program: LaunchedProgram, blockSize: Int) {
     self.program = program
     self.blockSize = blockSize
-    let registerSize = max(blockSize, 16)
+    alignment = program.alignment
+    let registerSize =
+      alignment == 1 ? max(blockSize, 16) : (blockSize + 2 * alignment + 15) / 16 * 16
     self.registerSize = registerSize
     scalars = .allocate(capacity: max(1, program.scalars.count))
     for (index, value) in program.scalars.enumerated() { scalars[index] = Element(value) }
@@ -118,7 +126,7 @@ final class ProgramInstance<Element: BlockElement> {
           mask: leaf.mask.map {
             MaskLeaf(
               mask: .passUnretained($0), start: leaf.map.offset,
-              scratch: .allocate(capacity: (blockSize + 63) / 64))
+              scratch: .allocate(capacity: (registerSize + 63) / 64))
           })
       })
     let (registers, scalars) = (registers, scalars)
@@ -143,7 +151,7 @@ final class ProgramInstance<Element: BlockElement> {
           switch instruction.code {
           case .load, .random, .splice, .rank, .row, .product, .fold: 0..<0
           case .fill, .unary, .convert: 0..<1
-          case .mask, .bernoulli, .belowRankLine: 1..<2
+          case .mask, .bernoulli, .belowRankLine, .blockRow: 1..<2
           case .binary, .pair(_, .magnitude): 0..<2
           case .pair, .select: 0..<3
           }
@@ -180,9 +188,10 @@ final class ProgramInstance<Element: BlockElement> {
       from: program.masks.map {
         $0.map.isLinear ? LinearMask(threshold: $0.threshold, cut: $0.cut, offset: $0.map.offset) : nil
       })
-    splices = program.splices.map { SpliceInstance($0, blockSize: blockSize) }
+    splices = program.splices.map { SpliceInstance($0, blockSize: registerSize) }
     rankings = program.rankings.map { RankInstance($0, blockSize: blockSize) }
     rows = program.rows.map { RowInstance($0, blockSize: blockSize) }
+    blockRows = program.blockRows.map { RowKernel($0.function, length: $0.length) }
     products = program.products.map { ProductInstance($0, blockSize: blockSize) }
   }
 
@@ -204,6 +213,7 @@ final class ProgramInstance<Element: BlockElement> {
   /// Reads what the elements of `tile` need, but for what lies in the tile of `outer`, which stays as it is
   /// until this one's next.
   func prepare(_ tile: Range<Int>, beside outer: ProgramInstance? = nil) throws {
+    let tile = widened(tile)
     self.tile = tile
     for (index, leaf) in program.leaves.enumerated() where leafTiles[index].mask == nil {
       if let bytes = outer?.bytes(of: leaf, tile) {
@@ -281,6 +291,14 @@ final class ProgramInstance<Element: BlockElement> {
 
   // MARK: Blocks
 
+  /// A range with the rest of the rows that it touches.
+  @inline(__always)
+  private func widened(_ range: Range<Int>) -> Range<Int> {
+    guard alignment > 1, !range.isEmpty else { return range }
+    let start = range.lowerBound / alignment * alignment
+    return start..<min(program.count, (range.upperBound + alignment - 1) / alignment * alignment)
+  }
+
   @inline(__always)
   private func register(_ index: Int32) -> UnsafeMutablePointer<Element> {
     registers + Int(index) * registerSize
@@ -289,7 +307,7 @@ final class ProgramInstance<Element: BlockElement> {
   /// The block of a root after `run`. A scalar root is spread over the spare register.
   func root(_ index: Int, count: Int) -> UnsafePointer<Element> {
     let root = roots[index]
-    guard root.isScalar else { return root.pointer() }
+    guard root.isScalar else { return root.pointer() + margin }
     let spare = registers + program.registerCount * registerSize
     Element.fill(spare, with: root.pointer()[0], count: count)
     return UnsafePointer(spare)
@@ -305,7 +323,9 @@ final class ProgramInstance<Element: BlockElement> {
 
   /// `run`, to be compiled for the element's own type: generic code would look up how to copy each step.
   @inline(__always)
-  func runSteps(_ block: Range<Int>) {
+  func runSteps(_ asked: Range<Int>) {
+    let block = widened(asked)
+    margin = asked.lowerBound - block.lowerBound
     let count = block.count
     let inTile = block.lowerBound - tile.lowerBound
     for stored in storedOperands {
@@ -354,6 +374,11 @@ final class ProgramInstance<Element: BlockElement> {
         splices[step.pointee.index].run(block, into: result)
       case .row:
         rows[step.pointee.index].run(block, into: result)
+      case .blockRow:
+        let source = UnsafeRawPointer(operands[1].pointer(to: Element.self)).assumingMemoryBound(
+          to: Float.self)
+        let target = UnsafeMutableRawPointer(result).assumingMemoryBound(to: Float.self)
+        blockRows[step.pointee.index].apply(source, count: count, into: target)
       case .product:
         products[step.pointee.index].run(block, into: result)
       case .rank:

@@ -10,6 +10,8 @@ struct ProgramOutline {
     var operands: Int32
     /// Whether it is, or is computed from, random draws or ranks.
     var isExpensive = false
+    /// Of functions of rows: whether blocks hold whole rows, so that it is computed from a register.
+    var isWithinBlocks = false
   }
 
   /// Where an entry's elements come from.
@@ -39,6 +41,8 @@ struct ProgramOutline {
   var costlyMasks: [NodeID] = []
   /// Tiles that hold a multiple of this many elements do no work twice.
   var granularity = 1
+  /// Blocks begin and end at multiples of this: the rows of functions that are computed within a block.
+  var alignment = 1
   /// Whether leaves are read in another order than they are stored in, which larger tiles make cheaper.
   var readsScattered = false
 

@@ -31,6 +31,8 @@ struct ProgramTracer {
 
   /// Splices and rankings nest as deep as this; beyond it they are materialised.
   private static let deepest = 24
+  /// Blocks hold whole rows up to this length together.
+  private static let largestAlignment = 1024
 
   private init(
     graph: ExpressionGraph, materialised: Materialisation, own: Set<NodeID>, precision: Precision, count: Int,
@@ -133,6 +135,7 @@ struct ProgramTracer {
     case .elementwise:
       if traits.elementInputs == nil, mustBeResult(key) { return materialised.insert(key.node) }
     case .nested:
+      if alignBlocks(toRowsOf: key) { break }
       if !outline.maps[Int(key.map)].isLinear || depth >= Self.deepest { materialised.insert(key.node) }
       return
     default: return
@@ -151,6 +154,33 @@ struct ProgramTracer {
   private func mustBeResult(_ key: Key) -> Bool {
     isRepeated(key) || (graph.nodes[Int(key.node.index)].precision == .double && outline.precision == .single)
   }
+
+  /// Lets blocks hold whole rows of a node that is a function of rows, if it can be computed within a block: its
+  /// operand is then an entry like others, and is computed once for all that read it. Says whether it is so.
+  private mutating func alignBlocks(toRowsOf key: Key) -> Bool {
+    guard let length = rowLength(of: key) else { return false }
+    let alignment = outline.alignment / Self.commonDivisor(outline.alignment, length) * length
+    guard alignment <= Self.largestAlignment else { return false }
+    outline.alignment = alignment
+    outline.granularity = max(outline.granularity, alignment)
+    return true
+  }
+
+  /// Whether `alignBlocks` has been done for the node: what it has once refused never comes to divide the alignment.
+  private func isWithinBlocks(_ key: Key) -> Bool {
+    rowLength(of: key).map { outline.alignment % $0 == 0 } ?? false
+  }
+
+  /// The length of a node's rows, if it is a function of rows and whole rows of float32 are asked for in their order.
+  private func rowLength(of key: Key) -> Int? {
+    let node = graph.nodes[Int(key.node.index)]
+    guard case .row = node.operation, outline.precision == .single else { return nil }
+    let (length, map) = (node.shape.dimensions[node.shape.rank - 1], outline.maps[Int(key.map)])
+    guard map.isLinear, map.offset % length == 0, map.count % length == 0 else { return nil }
+    return length
+  }
+
+  private static func commonDivisor(_ a: Int, _ b: Int) -> Int { b == 0 ? a : commonDivisor(b, a % b) }
 
   /// Whether the map asks for the node's elements so often that they had better be computed once.
   private func isRepeated(_ key: Key) -> Bool {
@@ -179,8 +209,13 @@ struct ProgramTracer {
     let traits = graph.nodes[index].operation.traits
     if graph.isScalar(key.node) {
       entry.source = .scalar
-    } else if isResult(key.node) || isRepeatedNest(key.node, traits) {
+    } else if isResult(key.node) {
       entry.source = materialised.masks.contains(key.node) ? .mask : .result
+    } else if isWithinBlocks(key) {
+      entry.isWithinBlocks = true
+      enterOperands(of: key, traits, &entry)
+    } else if isRepeatedNest(key.node, traits) {
+      entry.source = .result
     } else if traits.kind == .nested {
       enterNested(graph.nodes[index])
       entry.isExpensive = traits.isExpensive

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A worker's copy of a function of rows: what it makes of the rows that the prepared tile touches.
 final class RowInstance<Element: BlockElement> {
   private let row: LaunchedProgram.Row
@@ -28,7 +30,7 @@ final class RowInstance<Element: BlockElement> {
         Element.storeFloats(elements, to: target + (block.lowerBound - needed.lowerBound), count: block.count)
       }
     }
-    for start in stride(from: 0, to: needed.count, by: length) { kernel.apply(target + start) }
+    kernel.apply(target, count: needed.count, into: target)
     held = needed
   }
 
@@ -40,7 +42,7 @@ final class RowInstance<Element: BlockElement> {
   }
 }
 
-/// What a function makes of a row, in its place.
+/// What a function makes of whole rows.
 final class RowKernel {
   private let function: RowFunction
   private let length: Int
@@ -49,56 +51,46 @@ final class RowKernel {
   private let copy = TileBuffer()
   private let scratch = TileBuffer()
 
-  /// Rows up to this are compared element by element.
-  private static let shortLength = 16
-
   init(_ function: RowFunction, length: Int) {
     self.function = function
     self.length = length
   }
 
-  func apply(_ row: UnsafeMutablePointer<Float>) {
+  /// Applies the function to the rows of `source`, which have `count` elements together; `result` may be `source`.
+  func apply(_ source: UnsafePointer<Float>, count: Int, into result: UnsafeMutablePointer<Float>) {
+    if case .topMask(let k) = function {
+      let keys = scratch.ensure(length * 4).assumingMemoryBound(to: Int32.self)
+      return rows_top_mask(source, result, count, length, k, keys)
+    }
+    for start in stride(from: 0, to: count, by: length) { apply(source + start, into: result + start) }
+  }
+
+  private func apply(_ row: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>) {
     switch function {
     case .sorted:
-      let (copy, ranks) = ranked(row, isReversed: false)
-      for index in 0..<length { row[Int(ranks[index]) - 1] = copy[index] }
+      let (copy, ranks) = ranked(row)
+      for index in 0..<length { result[Int(ranks[index]) - 1] = copy[index] }
     case .order:
-      let (_, ranks) = ranked(row, isReversed: false)
-      for index in 0..<length { row[Int(ranks[index]) - 1] = Float(index + 1) }
+      let (_, ranks) = ranked(row)
+      for index in 0..<length { result[Int(ranks[index]) - 1] = Float(index + 1) }
     case .cumulativeSum:
       var sum = 0.0
       for index in 0..<length {
         sum += Double(row[index])
-        row[index] = Float(sum)
+        result[index] = Float(sum)
       }
-    case .topMask(let k):
-      if length <= Self.shortLength { return maskShort(row, k) }
-      // Backwards, so that among equals the first ones rank highest.
-      let (_, ranks) = ranked(row, isReversed: true)
-      for index in 0..<length { row[index] = Int(ranks[length - 1 - index]) > length - k ? 1 : 0 }
+    case .topMask: preconditionFailure("Several rows at once")
     }
   }
 
-  private func maskShort(_ row: UnsafeMutablePointer<Float>, _ k: Int) {
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: length) { keys in
-      for index in 0..<length { keys[index] = SelectionKey.key(row[index]) }
-      for index in 0..<length {
-        var before = 0
-        for other in 0..<index { before &+= keys[other] >= keys[index] ? 1 : 0 }
-        for other in index + 1..<max(index + 1, length) { before &+= keys[other] > keys[index] ? 1 : 0 }
-        row[index] = before < k ? 1 : 0
-      }
-    }
-  }
-
-  /// A copy of the row, from its end if that is asked for, and the ranks of the copy's elements.
-  private func ranked(_ row: UnsafeMutablePointer<Float>, isReversed: Bool) -> (
+  /// A copy of the row, and the ranks of its elements.
+  private func ranked(_ row: UnsafePointer<Float>) -> (
     copy: UnsafeMutablePointer<Float>, ranks: UnsafeMutablePointer<Float>
   ) {
     let copy = copy.ensure(length * 4).assumingMemoryBound(to: Float.self)
     let ranks = ranks.ensure(length * 4).assumingMemoryBound(to: Float.self)
     let words = scratch.ensure(Ranks.scratchCount(length) * 8).assumingMemoryBound(to: UInt64.self)
-    for index in 0..<length { copy[index] = row[isReversed ? length - 1 - index : index] }
+    copy.update(from: row, count: length)
     ranking.rank(copy, count: length, into: ranks, scratch: words)
     return (copy, ranks)
   }

@@ -37,7 +37,7 @@ import Testing
     stride(from: 0, to: elements.count, by: length).map { Array(elements[$0..<$0 + length]) }
   }
 
-  @Test(arguments: [4, 16, 17, 300, 70_000])
+  @Test(arguments: [1, 2, 3, 4, 8, 16, 17, 300, 70_000])
   func alongTheLastDimension(_ length: Int) throws {
     let count = max(2, 3000 / length)
     let elements = Self.values(count * length)
@@ -69,6 +69,64 @@ import Testing
               sum += Double(x)
               return Float(sum)
             }
+          })
+      }
+    }
+  }
+
+  /// Masks that wait for each other: of each row the largest that no mask before has chosen. Each is computed once,
+  /// within the blocks of one program, however rows, tiles and views lie.
+  @Test(arguments: [(2, 1), (4, 2), (8, 3), (6, 2), (256, 64)])
+  func sequences(_ length: Int, _ k: Int) throws {
+    let vectors = (0..<3).map { seed in noise(length * 40, seed: UInt64(seed + 1)).map { ($0 * 8).rounded() }
+    }
+    var expected: [Float] = []
+    for row in 0..<40 {
+      var taken = [Bool](repeating: false, count: length)
+      var sum = [Float](repeating: 0, count: length)
+      for vector in vectors {
+        let values = (0..<length).map { taken[$0] ? -1 : abs(vector[row * length + $0]) }
+        for (index, chosen) in Self.mask(values, k).enumerated() where chosen == 1 {
+          taken[index] = true
+          sum[index] += vector[row * length + index]
+        }
+      }
+      expected += sum
+    }
+    withEvery("threads", in: [1, 3]) { threads in
+      withEvery("tile", in: [nil, 50]) { tileSize in
+        let bench = Bench(threads: threads, tileSize: tileSize)
+        let graph = bench.graph
+        var sum = try graph.filled(Shape([40, length]), with: 0)
+        var taken: NodeID?
+        for vector in vectors {
+          let x = try bench.tensor(vector, [40, length])
+          let magnitude = try graph.unary(.abs, x)
+          let open = try taken.map { try graph.select($0, graph.constant(-1), magnitude) } ?? magnitude
+          let mask = try graph.topMask(open, k: k, dimension: 1)
+          sum = try graph.binary(.add, sum, graph.binary(.multiply, x, mask))
+          taken = try taken.map { try graph.binary(.maximum, $0, mask) } ?? mask
+        }
+        var planner = PassPlanner(graph: graph)
+        let plan = try planner.plan([sum], stores: true)
+        let programs = plan.stages.flatMap { $0 }.compactMap { work -> Program? in
+          if case .sweep(let sweep) = work { sweep.program } else { nil }
+        }
+        #expect(programs.count == 1 && programs[0].blockRows.count == 3)
+        expectSame(try bench.compute(sum), expected)
+        // As pieces of something larger, from within a row on, and reduced.
+        let shifted = try graph.narrow(
+          graph.reshape(sum, [40 * length]), dimension: 0, start: 1, length: 39 * length)
+        expectSame(try bench.compute(shifted), Array(expected[1...39 * length]))
+        let joined = try graph.concatenate([shifted, graph.reshape(sum, [40 * length])], dimension: 0)
+        expectSame(try bench.compute(joined), Array(expected[1...39 * length]) + expected)
+        #expect(
+          try bench.value(graph.reduce(.sum, sum, operation: "sum"))
+            == Double(expected.reduce(0) { $0 + Double($1) }))
+        expectSame(
+          try bench.compute(graph.reduce(.sum, sum, dimension: 0, operation: "sum")),
+          (0..<length).map { column in
+            Float((0..<40).reduce(0.0) { $0 + Double(expected[$1 * length + column]) })
           })
       }
     }
@@ -121,6 +179,14 @@ import Testing
         try bench.compute(graph.gather(x, dimension: dimension, index: index)),
         try bench.compute(graph.gather(x, dimension: dimension, indices: [3, 0, 0])))
     }
+    // The dtype and float64 stay.
+    let halves = try graph.convert(x, to: .bf16)
+    #expect(graph.dtype(of: try graph.gather(halves, dimension: 1, index: index)) == .bf16)
+    let doubles = try graph.reduce(.sum, x, dimension: 2, operation: "sum")
+    let chosen = try graph.gather(doubles, dimension: 1, index: index)
+    #expect(graph[chosen].precision == .double)
+    expectSame(
+      try bench.compute(chosen), try bench.compute(graph.gather(doubles, dimension: 1, indices: [3, 0, 0])))
     // Rows in the order of their sums.
     let sums = try graph.reshape(graph.reduce(.sum, x, dimension: 2, operation: "sum"), [5, 4])
     let first = try graph.reshape(graph.narrow(sums, dimension: 1, start: 0, length: 1), [5])
