@@ -65,6 +65,38 @@ import Testing
     #expect(graph.liveCount == 0)
   }
 
+  /// Outputs side by side compute their tensors of a name together, so that these read their input once.
+  @Test func outputsSideBySideShare() throws {
+    let source = try model(count: 100)
+    let models = try [1, 2, 4].map { factor in
+      try DerivedModel(
+        DerivedModel.Definition(
+          label: "model \(factor)", names: source.names, like: source, sources: [source],
+          specify: { _ in TensorSpecification(shape: Shape([5]), dtype: .f32) },
+          build: { [graph] name in
+            let input = try source.expression(for: name)
+            defer { graph.release(input) }
+            return try graph.scope {
+              let norm = try graph.norm(graph.unary(.exp, input), dimension: nil)
+              return try graph.binary(
+                .multiply, graph.binary(.multiply, input, graph.constant(Double(factor))), norm)
+            }
+          }), graph: graph)
+    }
+    let plans = try models.map { try MergePlan(model: $0, dtype: nil, maximumShardBytes: 1 << 30) }
+    let evaluator = Evaluator(graph: graph, options: Evaluator.Options(threads: 2))
+    let sinks = plans.map { $0.layout.placements.map { MemorySource(byteCount: $0.byteCount) } }
+    var begun: [String] = []
+    try MergeExecutor(plans: plans, graph: graph, evaluator: evaluator, sinks: { sinks[$0][$1] }).run {
+      if case .tensorBegun(let tensor) = $0 { begun.append("\(tensor.name) \(tensor.output)") }
+    }
+    #expect(begun == source.names.flatMap { name in (0..<3).map { "\(name) \($0)" } })
+    for index in source.names.indices {
+      #expect(first(sinks[2][index]) == 4 * first(sinks[0][index]))
+    }
+    #expect(graph.liveCount == 0)
+  }
+
   @Test func anErrorWhileBuildingStopsAndNamesTheTensor() throws {
     let source = try model(count: 50)
     let failing = try DerivedModel(

@@ -209,6 +209,24 @@ import Testing
     #expect(host.graph.liveCount == before)
   }
 
+  /// Scratch files are none of Lua's memory: what a script has let go of is collected before they fill the disk.
+  @Test func scratchMakesRoom() throws {
+    let host = try bench.makeHost()
+    func run(_ body: String) throws {
+      let text = "local mk = require 'mergekit'; \(body)\nreturn mk.model('\(bench.folder)/one')"
+      _ = try host.run(text.utf8, name: "recipe.lua")
+    }
+    try run("collectgarbage() collectgarbage()")
+    let before = host.graph.liveCount
+    try run("for i = 1, 100 do local _ = mk.tensor { i }:exp() end")
+    let garbage = host.graph.liveCount
+    #expect(garbage > before)
+    host.graph.willMakeScratch(1 << 20)
+    #expect(host.graph.liveCount == garbage)
+    host.graph.willMakeScratch(1 << 30)
+    #expect(host.graph.liveCount < garbage)
+  }
+
   @Test func writingLeavesNoNodes() throws {
     let host = try bench.makeHost()
     let script =

@@ -5,7 +5,8 @@ import Tensors
 /// ahead of the workers, and writes their elements.
 ///
 /// Where an output is made of another, a tensor of that is computed and written along with the first tensor
-/// that is made of it.
+/// that is made of it. Outputs that stand side by side compute their tensors of one name together: what these have in
+/// common, such as the models that are read or a decomposition, is computed once.
 package struct MergeExecutor {
   /// Where a tensor goes, by its output's position among the plans and its own in that plan.
   package typealias Sinks = (_ output: Int, _ tensor: Int) -> any ByteSink
@@ -84,13 +85,16 @@ package struct MergeExecutor {
     var nodes: [NodeID] = []
     defer { nodes.forEach(graph.release) }
     do {
-      uses.asked = []
-      nodes.append(try expression(tensor))
-      var group = [tensor]
-      for other in uses.asked where !state.isBegun[other.output][other.index] && !group.contains(other) {
+      var group: [Uses.Tensor] = []
+      var waiting = [tensor] + uses.peers(of: tensor, named: name)
+      while let next = waiting.first {
+        waiting.removeFirst()
+        if state.isBegun[next.output][next.index] || group.contains(next) { continue }
+        uses.asked = []
         // Kept in the graph by what is made of it.
-        nodes.append(try expression(other))
-        group.append(other)
+        nodes.append(try expression(next))
+        group.append(next)
+        waiting.append(contentsOf: uses.asked)
       }
       var requests: [(node: NodeID, target: Evaluator.Target)] = []
       var begun: [MergeEvent.Tensor] = []
@@ -158,6 +162,11 @@ package struct MergeExecutor {
 
     var asked: [Tensor] = []
     private let models: [any LazyModel]
+    /// By output, its tensors by name.
+    private var indices: [[String: Int]] = []
+
+    /// As many outputs are computed together at most: a program has room for so many in its registers.
+    private static let mostPeers = 16
 
     init(_ plans: [MergePlan]) {
       models = plans.count > 1 ? plans.map(\.model) : []
@@ -166,12 +175,23 @@ package struct MergeExecutor {
         let model = plan.model
         let indices = Dictionary(
           uniqueKeysWithValues: plan.tensors.enumerated().map { ($1.name, $0) })
+        self.indices.append(indices)
         let outer = model.whenAsked
         model.whenAsked = { [unowned self] name in
           outer?(name)
           if let index = indices[name] { asked.append(Tensor(output: place, index: index)) }
         }
       }
+    }
+
+    /// The tensors of the same name in the outputs that follow, of which none is made of another: models that are
+    /// made of as many models above each other.
+    func peers(of tensor: Tensor, named name: String) -> [Tensor] {
+      guard !models.isEmpty else { return [] }
+      return (tensor.output + 1..<models.count).lazy
+        .filter { [models] in models[$0].depth == models[tensor.output].depth }
+        .compactMap { [indices] output in indices[output][name].map { Tensor(output: output, index: $0) } }
+        .prefix(Self.mostPeers - 1).map { $0 }
     }
 
     func end() { for model in models { model.whenAsked = nil } }

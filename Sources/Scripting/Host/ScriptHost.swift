@@ -131,6 +131,8 @@ package final class ScriptHost {
     graph.workers = options.threads
     graph.charge = { try lua.charge($0) }
     graph.discharge = { lua.discharge($0) }
+    var room = ScratchRoom()
+    graph.willMakeScratch = { if room.isCollectionDue(beforeMaking: $0) { lua.collectGarbage() } }
     try install(setup)
   }
 
@@ -140,6 +142,7 @@ package final class ScriptHost {
     // Models outlive the state for a moment, and with them their nodes.
     graph.charge = { _ in }
     graph.discharge = { _ in }
+    graph.willMakeScratch = { _ in }
   }
 
   private final class Saver {

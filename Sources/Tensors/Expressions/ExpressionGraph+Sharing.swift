@@ -1,5 +1,6 @@
 // Equal nodes are one node (hash-consing), whichever tensor or output they are built for, as long as one of them is
-// alive and not yet computed: so what expressions have in common is computed once.
+// alive: so what expressions have in common is computed once. A node that has been computed is found as long as what it
+// was computed from is there too.
 
 extension ExpressionGraph {
   /// A node that is the same, if there is one; else the hash under which the new one can be found.
@@ -16,8 +17,14 @@ extension ExpressionGraph {
     let hash = mixer.hash
     let found = table.find(hash) { index in
       let node = nodes[Int(index)]
-      return node.inputs.isSame(inputs) && node.operation.isSame(operation) && node.shape == shape
-        && node.precision == precision && node.dtype == dtype
+      guard node.shape == shape, node.precision == precision, node.dtype == dtype else { return false }
+      guard let former = node.former else {
+        return node.inputs.isSame(inputs) && node.operation.isSame(operation)
+      }
+      return former.inputs.isSame(inputs) && former.operation.isSame(operation)
+        && former.generations.indices.allSatisfy {
+          nodes[Int(inputs[$0].index)].generation == former.generations[$0]
+        }
     }
     return (found.map(NodeID.init(index:)), hash)
   }

@@ -46,6 +46,22 @@ package final class ExpressionGraph {
     /// Under which equal nodes find this one; `nil` if none are to.
     var hash: UInt32?
     var result: BarrierResult?
+    /// What it was before it settled, by which equal nodes find it still.
+    var former: Former?
+  }
+
+  /// What a settled node was computed from. Its inputs are those nodes as long as they have the generations that
+  /// they had: it keeps none alive, but for the numbers that a number was made of at once, so that the square root of
+  /// a sum is found again.
+  final class Former {
+    let operation: Operation
+    let inputs: Inputs
+    let generations: [UInt32]
+    let held: [NodeID]
+
+    init(_ node: Node, generations: [UInt32], held: [NodeID]) {
+      (operation, inputs, self.generations, self.held) = (node.operation, node.inputs, generations, held)
+    }
   }
 
   /// Up to three inputs in place, more in an array.
@@ -103,6 +119,8 @@ package final class ExpressionGraph {
   package var charge: (Int) throws -> Void = { _ in }
   /// Told when nodes are gone.
   package var discharge: (Int) -> Void = { _ in }
+  /// Told of the bytes of scratch that are about to be made for nodes' elements; may release nodes.
+  package var willMakeScratch: (Int) -> Void = { _ in }
 
   /// Threads that compute, each with a working set of its own.
   package var workers = 1
@@ -178,13 +196,16 @@ package final class ExpressionGraph {
       let operation = nodes[index].operation
       let inputs = nodes[index].inputs
       let cost = nodes[index].cost
+      let held = nodes[index].former?.held ?? []
       nodes[index].operation = .constant(0)
       nodes[index].inputs = .none
       nodes[index].shape = .scalar
       nodes[index].result = nil
+      nodes[index].former = nil
       free.append(next.index)
       pendingRelease.removeLast()
       for input in 0..<inputs.count { pendingRelease.append(inputs[input]) }
+      pendingRelease += held
       discharge(cost)
       withExtendedLifetime(operation) {}
     }
@@ -259,12 +280,25 @@ package final class ExpressionGraph {
     }
   }
 
+  /// Whether it is a number that holds no others: chains of them would grow with a loop.
+  private func isPlainNumber(_ node: NodeID) -> Bool {
+    guard case .constant = nodes[Int(node.index)].operation else { return false }
+    return nodes[Int(node.index)].former?.held.isEmpty ?? true
+  }
+
   private func settle(_ node: NodeID, as operation: Operation) {
     let index = Int(node.index)
     let inputs = nodes[index].inputs
     let former = nodes[index].operation
     defer { withExtendedLifetime(former) {} }
-    forget(node)
+    if nodes[index].hash != nil {
+      var held: [NodeID] = []
+      if case .constant = operation { held = (0..<inputs.count).map { inputs[$0] }.filter(isPlainNumber) }
+      held.forEach(retain)
+      nodes[index].former = Former(
+        nodes[index], generations: (0..<inputs.count).map { nodes[Int(inputs[$0].index)].generation },
+        held: held)
+    }
     discharge(nodes[index].cost - Self.nodeCost)
     nodes[index].cost = Self.nodeCost
     nodes[index].operation = operation

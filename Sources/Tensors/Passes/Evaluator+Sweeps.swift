@@ -30,7 +30,9 @@ extension Evaluator {
   /// Scratch for as many elements that later work reads.
   func makeRoom(_ count: Int, _ precision: Precision) throws -> (sink: any ByteSink, leaf: StoredLeaf) {
     let dtype: DType = precision == .double ? .f64 : .f32
-    let scratch = try options.makeScratch(count * dtype.byteWidth!)
+    let bytes = count * dtype.byteWidth!
+    graph.willMakeScratch(bytes)
+    let scratch = try options.makeScratch(bytes)
     return (scratch, StoredLeaf(source: scratch, dtype: dtype, count: count))
   }
 

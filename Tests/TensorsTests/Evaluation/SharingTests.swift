@@ -40,6 +40,36 @@ import Testing
     #expect(try graph.svd(x, rank: 6, iterations: 2, stream: stream) != first)
   }
 
+  /// What has been computed is found as long as what it was computed from is there, and only then.
+  @Test func whatIsKnownIsFound() throws {
+    let bench = Bench()
+    let graph = bench.graph
+    let source = RecordingSource(encode(noise(10_000), .f32))
+    let x = try bench.stored(source, [100, 100], .f32)
+    let norm = try graph.norm(x, dimension: nil)
+    let value = try bench.value(norm)
+    let columns = try graph.reduce(.sum, x, dimension: 0, operation: "sum")
+    let sums = try bench.compute(columns)
+    let read = source.bytesRead
+    #expect(try graph.reduce(.sum, x, dimension: 0, operation: "sum") == columns)
+    #expect(try bench.value(graph.norm(x, dimension: nil)) == value)
+    #expect(try bench.compute(graph.reduce(.sum, x, dimension: 0, operation: "sum")) == sums)
+    #expect(source.bytesRead == read)
+    // An input that has taken the place of one that is gone is another.
+    let first = try bench.graph.stored(
+      StoredLeaf(source: MemorySource(encode([1, 2], .f32)), dtype: .f32, count: 2), shape: Shape([2]))
+    let known = try graph.reduce(.sum, first, operation: "sum")
+    #expect(try bench.value(known) == 3)
+    graph.release(first)
+    let second = try bench.graph.stored(
+      StoredLeaf(source: MemorySource(encode([3, 4], .f32)), dtype: .f32, count: 2), shape: Shape([2]))
+    #expect(second == first)
+    let other = try graph.reduce(.sum, second, operation: "sum")
+    #expect(other != known)
+    #expect(try bench.value(other) == 7)
+    try graph.verify()
+  }
+
   /// Bits and kinds that are not the same are not taken for it.
   @Test func whatDiffersIsKeptApart() throws {
     let bench = Bench()
