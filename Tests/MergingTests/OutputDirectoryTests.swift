@@ -304,6 +304,25 @@ import Testing
 
   // MARK: Several outputs
 
+  /// Models that one run has written give way to one; a file of the user's beside or in them stops that.
+  @Test func severalGiveWayToOne() throws {
+    let files = ["config.json", "model.safetensors", "recipe.lua"]
+    for name in ["a", "b"] {
+      for file in files { folder.write("old", at: folder.path("out/\(name)/\(file)")) }
+    }
+    for stranger in ["out/notes.txt", "out/b/notes.txt"] {
+      folder.write("mine", at: folder.path(stranger))
+      #expect(throws: OutputDirectoryError.self) {
+        try OutputDirectory(path: folder.path("out"), policy: .replace)
+      }
+      try FileManager.default.removeItem(atPath: folder.path(stranger).string)
+    }
+    let output = try OutputDirectory(path: folder.path("out"), policy: .replace)
+    folder.write("new", at: output.file("config.json"))
+    try output.commit()
+    #expect(folder.tree() == ["out/config.json"])
+  }
+
   @Test func severalAppearTogether() throws {
     for name in ["a", "b"] { folder.write("old", at: folder.path("out/\(name)/config.json")) }
     let outputs = try ["a", "b"].map {

@@ -5,9 +5,10 @@ import SystemPackage
 /// not be replaced.
 enum ModelContents {
   /// The paths in a directory that belong to no model, in order; the first hundred at most. Of a directory
-  /// without weights and config.json, all.
+  /// without weights and config.json, all, unless it is an output of several models, each in a folder with its recipe.
   static func strangers(in directory: FilePath) -> [String] {
     let contents = ModelContents.Directory(directory)
+    if !contents.isModel, let found = strangers(ofSeveral: contents) { return found }
     var found: [String] = []
     for name in contents.names where found.count < most {
       if contents.isModel, contents.isKnown(name) { continue }
@@ -22,6 +23,21 @@ enum ModelContents {
   }
 
   private static let most = 100
+
+  /// Those of a directory of models that this program has written; `nil` if it holds anything else.
+  private static func strangers(ofSeveral contents: Directory) -> [String]? {
+    let names = contents.names.filter { !contents.isKnown($0) }
+    guard !names.isEmpty else { return nil }
+    var found: [String] = []
+    for name in names {
+      let model = contents.directory.appending(name)
+      guard DirectoryFiles.isDirectory(model) else { return nil }
+      let inner = Directory(model)
+      guard inner.isModel, inner.hasRecipe else { return nil }
+      found += strangers(in: model).map { "\(name)/\($0)" }
+    }
+    return found
+  }
 
   /// Those of a folder of a model, and of the folders in it.
   private static func strangers(inFolder folder: String, of contents: Directory) -> [String] {
@@ -52,7 +68,8 @@ enum ModelContents {
     /// Whether it holds a model at all.
     let isModel: Bool
     private let hasCode: Bool
-    private let hasRecipe: Bool
+    /// Whether it holds what this program, or mergekit, has made it by.
+    let hasRecipe: Bool
     private let modules: Set<String>
 
     init(_ directory: FilePath) {
