@@ -26,7 +26,7 @@ import Testing
     ("t:mul(2)", "a tensor has no field or method 'mul'; write x * y"),
     ("t.T", "a tensor has no field or method 'T'; write x:transpose()"),
     ("t:size(1)", "a tensor has no field or method 'size'; write x.shape"),
-    ("t:tolist()", "a tensor has no field or method 'tolist'; write x:item() for a number"),
+    ("t:tolist()", "a tensor has no field or method 'tolist'; write x:list()"),
     ("t:sums()", "a tensor has no field or method 'sums' (did you mean 'sum'?)"),
     ("t + { tensor = u }", "+: cannot compute with a table value on the right (did you mean '.tensor'?)"),
     ("{ tensor = u } * t", "*: cannot compute with a table value on the left (did you mean '.tensor'?)"),

@@ -2,8 +2,9 @@
 -- https://arxiv.org/abs/2209.04836. The units of an MLP can stand in any order; before two models are averaged, those of
 -- the second are put into the order in which they are most alike the first one's, by weight matching.
 --
--- Models of one base have their units in one order: this is for models that were trained apart. Those have other
--- residual streams and heads, too, which the paper permutes and this recipe leaves as they are.
+-- Models of one base have their units in one order: this is for models that were trained apart. The paper, and its
+-- code, have permutations of MLPs, of VGG and of ResNets, and none of attention: heads, and the residual stream that
+-- all layers share, stay as they are here.
 --
 --   mergekit-lua rebasin.lua OUT
 

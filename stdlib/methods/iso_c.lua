@@ -8,7 +8,6 @@
 
 local mk = require "mergekit"
 local matrices = require "mergekit.methods.matrices"
-local sums = require "mergekit.methods.sums"
 local task_vectors = require "mergekit.methods.task_vectors"
 
 return mk.method {
@@ -19,9 +18,5 @@ return mk.method {
   base = "required",
   parameters = { lambda = 1.0, all_matrices = false },
   per_input = { weight = 1.0 },
-  merge = function(t)
-    local vectors = task_vectors.weighted(t)
-    if matrices.is_for(t) then return t.base + mk.iso_c(vectors) * t.lambda end
-    return t.base + sums.of(vectors) * (t.lambda / #vectors)
-  end,
+  merge = function(t) return matrices.merged(t, task_vectors.weighted(t), mk.iso_c) end,
 }

@@ -7,7 +7,6 @@
 
 local mk = require "mergekit"
 local matrices = require "mergekit.methods.matrices"
-local sums = require "mergekit.methods.sums"
 local task_vectors = require "mergekit.methods.task_vectors"
 
 return mk.method {
@@ -20,8 +19,8 @@ return mk.method {
   parameters = { common = { default = 0.8, range = { 0, 1 } }, lambda = 1.0, all_matrices = false },
   per_input = { weight = 1.0 },
   merge = function(t)
-    local vectors = task_vectors.weighted(t)
-    if matrices.is_for(t) then return t.base + mk.iso_cts(vectors, { common = t.common }) * t.lambda end
-    return t.base + sums.of(vectors) * (t.lambda / #vectors)
+    return matrices.merged(t, task_vectors.weighted(t), function(vectors)
+      return mk.iso_cts(vectors, { common = t.common })
+    end)
   end,
 }

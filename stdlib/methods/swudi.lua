@@ -5,6 +5,10 @@
 --- largest `rank` eigenvectors of C only, with weights 1 − exp(−time·λ) that are those of gradient flow stopped at a
 --- time.
 --
+-- Of the paper, its abstract could be read and not its formulas: one eigendecomposition for each layer, a soft
+-- exponential filter that follows gradient flow, times a hard cut behind the largest `rank`. The equation that is
+-- solved is WUDI's. Where the paper starts, what it takes for `time`, and its rules for ranks may be others.
+--
 -- Without `rank` it is (Σ √λ)² / Σ λ, the participation ratio of SWUDI-A; as a fraction below 1 it is one of the width.
 -- Without `time` the weights are 1. What is no matrix is averaged, as in WUDI's code, which takes every matrix;
 -- here embeddings and heads are averaged unless all_matrices is true.
@@ -57,8 +61,6 @@ return mk.method {
     lambda = 1.0, all_matrices = false,
   },
   merge = function(t)
-    local vectors = task_vectors.of(t)
-    if matrices.is_for(t) then return t.base + solved(vectors, t.rank, t.time) * t.lambda end
-    return t.base + sums.of(vectors) * (t.lambda / #vectors)
+    return matrices.merged(t, task_vectors.of(t), function(vectors) return solved(vectors, t.rank, t.time) end)
   end,
 }

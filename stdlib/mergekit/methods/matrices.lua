@@ -87,4 +87,10 @@ end
 --- `t.all_matrices` is true. Embeddings and heads have a row for each token, and norms none.
 function M.is_for(t) return #t.shape == 2 and (t.kind == "weight" or t.all_matrices == true) end
 
+--- The base and, times lambda, what `of_matrix` makes of the task vectors of a matrix; of anything else, their mean.
+function M.merged(t, vectors, of_matrix)
+  if M.is_for(t) then return t.base + of_matrix(vectors) * t.lambda end
+  return t.base + sums.of(vectors) * (t.lambda / #vectors)
+end
+
 return M

@@ -13,14 +13,14 @@ enum TensorAdvice {
     "clip": "x:clamp(lowest, highest)", "clamp_min": "x:clamp(lowest)", "clamp_max": "x:clamp(nil, highest)",
     "clamp_": "x:clamp(lowest, highest)", "std": "x:var():sqrt()", "amax": "x:max(dim)", "amin": "x:min(dim)",
     "topk": "x:topk_mask(k), or x:kth_largest(k)", "kthvalue": "x:kth_largest(x.numel - k + 1)",
-    "median": "x:kth_largest(k)", "quantile": "x:kth_largest(k)", "argsort": "x:rank(dim)",
+    "median": "x:quantile(0.5)",
     "astype": "x:to(dtype)", "type": "x:to(dtype)", "float": "x:to \"float32\"", "half": "x:to \"float16\"",
     "bfloat16": "x:to \"bfloat16\"", "double": "x:to \"float64\"", "select": "x:narrow(dim, start, 1)",
     "chunk": "x:narrow(dim, start, length)", "split": "x:narrow(dim, start, length)",
     "gather": "x:index_select(dim, indices)", "take": "x:index_select(dim, indices)",
     "masked_fill": "mask:where(value, x)", "zeros_like": "mk.zeros(x.shape)",
     "ones_like": "mk.full(x.shape, 1)",
-    "rand_like": "mk.rand(x.shape)", "randn_like": "mk.randn(x.shape)", "tolist": "x:item() for a number",
-    "numpy": "x:item() for a number", "cpu": "x", "cuda": "x", "detach": "x", "clone": "x", "contiguous": "x",
+    "rand_like": "mk.rand(x.shape)", "randn_like": "mk.randn(x.shape)", "tolist": "x:list()",
+    "numpy": "x:list()", "cpu": "x", "cuda": "x", "detach": "x", "clone": "x", "contiguous": "x",
   ]
 }
