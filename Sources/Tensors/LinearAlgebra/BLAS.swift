@@ -41,6 +41,9 @@ protocol MatrixElement: BlockElement, BinaryFloatingPoint {
   /// BLAS's product for this kind of number.
   static var product: BLAS.Product<Self> { get }
 
+  /// Adds the numbers of a block to sums.
+  static func accumulate(_ block: UnsafePointer<Self>, into sums: UnsafeMutablePointer<Double>, count: Int)
+
   /// Puts the elements of a range of an input at `target`.
   static func read(_ reader: any KernelReader, _ range: Range<Int>, into target: UnsafeMutablePointer<Self>)
     throws
@@ -74,6 +77,10 @@ extension Float: MatrixElement {
   static var dtype: DType { .f32 }
   static var product: BLAS.Product<Float> { cblas_sgemm }
 
+  static func accumulate(_ block: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Double>, count: Int) {
+    for index in 0..<count { sums[index] += Double(block[index]) }
+  }
+
   static func read(
     _ reader: any KernelReader, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>
   ) throws { try reader.read(range, into: target) }
@@ -82,6 +89,11 @@ extension Float: MatrixElement {
 extension Double: MatrixElement {
   static var dtype: DType { .f64 }
   static var product: BLAS.Product<Double> { cblas_dgemm }
+
+  static func accumulate(_ block: UnsafePointer<Double>, into sums: UnsafeMutablePointer<Double>, count: Int)
+  {
+    for index in 0..<count { sums[index] += block[index] }
+  }
 
   static func read(
     _ reader: any KernelReader, _ range: Range<Int>, into target: UnsafeMutablePointer<Double>

@@ -16,6 +16,11 @@ final class MatrixReader<Element: MatrixElement> {
   private let reader: any KernelReader
   private let layout: MatrixLayout
   private let buffer = TileBuffer()
+  /// The lines that `buffer` holds whole, of a matrix of the batch.
+  private var held: (lines: Range<Int>, batch: Int)?
+
+  /// Numbers of whole lines that are held at most.
+  private static var mostHeld: Int { 8 << 20 }
 
   init(_ input: KernelInput, _ layout: MatrixLayout) {
     reader = input.makeReader()
@@ -23,9 +28,20 @@ final class MatrixReader<Element: MatrixElement> {
   }
 
   /// A block of the matrix of a batch, valid until the next one is read.
-  func read(rows: Range<Int>, columns: Range<Int>, batch: Int = 0) throws -> Factor<Element> {
+  ///
+  /// If other parts of the same lines will be read next, they are read and held whole: a line by itself is a call of
+  /// the system for each leaf.
+  func read(
+    rows: Range<Int>, columns: Range<Int>, batch: Int = 0, readsOnInLines: Bool = false
+  ) throws -> Factor<Element> {
     let (lines, inLine) = layout.isTransposed ? (columns, rows) : (rows, columns)
     let start = layout.isBatched ? batch * layout.rows * layout.columns : 0
+    if readsOnInLines, lines.count * layout.width <= Self.mostHeld {
+      let target = try readWhole(lines, batch: batch, start: start)
+      return Factor(
+        start: target + inLine.lowerBound, stride: layout.width, isTransposed: layout.isTransposed)
+    }
+    held = nil
     let target = buffer.ensure(lines.count * inLine.count * MemoryLayout<Element>.stride)
       .assumingMemoryBound(to: Element.self)
     if inLine.count == layout.width {
@@ -38,6 +54,18 @@ final class MatrixReader<Element: MatrixElement> {
       }
     }
     return Factor(start: target, stride: inLine.count, isTransposed: layout.isTransposed)
+  }
+
+  private func readWhole(_ lines: Range<Int>, batch: Int, start: Int) throws -> UnsafeMutablePointer<Element>
+  {
+    let count = lines.count * layout.width
+    let target = buffer.ensure(count * MemoryLayout<Element>.stride).assumingMemoryBound(to: Element.self)
+    if let held, held.lines == lines, held.batch == batch { return target }
+    held = nil
+    let first = start + lines.lowerBound * layout.width
+    try Element.read(reader, first..<first + count, into: target)
+    held = (lines, batch)
+    return target
   }
 }
 

@@ -62,13 +62,16 @@ struct ProductKernel<Element: MatrixElement>: Kernel {
         let inner = panels[panel]
         Element.multiply(
           rows: rows.count, columns: width, inner: inner.count,
-          try left.read(rows: rows, columns: inner, batch: batch),
-          try right.read(rows: inner, columns: columns, batch: batch), into: block, stride: width, adds: false
-        )
+          try left.read(
+            rows: rows, columns: inner, batch: batch, readsOnInLines: !kernel.left.isTransposed),
+          try right.read(
+            rows: inner, columns: columns, batch: batch, readsOnInLines: kernel.right.isTransposed),
+          into: block, stride: width, adds: false)
         guard let sums else { continue }
-        for index in 0..<count { sums[index] = Double(block[index]) + (panel > 0 ? sums[index] : 0) }
+        if panel == 0 { sums.initialize(repeating: 0, count: count) }
+        Element.accumulate(block, into: sums, count: count)
       }
-      if let sums { for index in 0..<count { block[index] = Element(sums[index]) } }
+      if let sums { Element.load(from: sums, dtype: .f64, into: block, count: count) }
       try result.write(
         block, stride: width, rows: rows, columns: columns, width: kernel.right.columns,
         start: batch * kernel.left.rows * kernel.right.columns)
