@@ -22,6 +22,8 @@ let package = Package(
       name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev", "pkg-config"])]),
     // Unicode's normal forms.
     .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
+    // What happens when memory ends.
+    .target(name: "CMemory"),
     // Diagnostics, JSON and files: what everyone may use, and what uses nothing of ours.
     .target(name: "Basics", dependencies: [.product(name: "SystemPackage", package: "swift-system")]),
     // Multi-versioned SIMD kernels.
@@ -30,7 +32,7 @@ let package = Package(
     .target(
       name: "CBLAS",
       linkerSettings: [.linkedLibrary(":libopenblas.a"), .linkedLibrary("m"), .linkedLibrary("pthread")]),
-    .target(name: "Tensors", dependencies: ["CKernels", "CBLAS"]),
+    .target(name: "Tensors", dependencies: ["CMemory", "CKernels", "CBLAS"]),
     .target(
       name: "Checkpoints",
       dependencies: ["Basics", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),
@@ -84,7 +86,8 @@ let package = Package(
     .executableTarget(
       name: "mergekit-lua",
       dependencies: [
-        "Basics", "Tensors", "Checkpoints", "Merging", "Lua", "Scripting", "Configs", "ConfigRecipes",
+        "CMemory", "Basics", "Tensors", "Checkpoints", "Merging", "Lua", "Scripting", "Configs",
+        "ConfigRecipes",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "Logging", package: "swift-log"),

@@ -7,9 +7,10 @@ the whole new one and nothing beside it, and the run after that must succeed.
 import argparse
 import concurrent.futures
 import hashlib
-import itertools
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -24,15 +25,34 @@ local base, math_ = mk.model "../models/base", mk.model "../models/math"
 local function blend(w) return mk.merge { method = "linear", models = { { base, weight = 1 }, { math_, weight = w } } } end
 return { a = blend(WEIGHT), b = blend(WEIGHT + 1) }
 """
+STAGES = """name: blend
+merge_method: linear
+models:
+  - {model: ../models/base, parameters: {weight: 1}}
+  - {model: ../models/math, parameters: {weight: WEIGHT}}
+---
+merge_method: linear
+models:
+  - {model: blend, parameters: {weight: WEIGHT}}
+  - {model: ../models/code, parameters: {weight: 1}}
+"""
 # Errors by name, and their numbers on Linux.
 ERRORS = {"EIO": 5, "ENOSPC": 28, "EROFS": 30}
 KINDS = [("kill", None), ("after", None)] + [(k, e) for k in ("once", "always") for e in ERRORS]
+# A full or read-only disk fails no reading, and a kill after that is one before the next call.
+KINDS_OF_READING = [("kill", None), ("once", "EIO"), ("always", "EIO")]
+CHANGES = {
+    "create", "write", "pwrite", "fallocate", "ftruncate", "fsync", "fdatasync", "sync_file_range", "close", "flock", "mkdir",
+    "rmdir", "unlink", "remove", "chmod", "rename", "renameat2",
+}
 
 
 class Scenario:
-    def __init__(self, name, old, arguments, command="mergekit-lua", several=False, link=False, mount=False, notes=False):
+    """A way of writing an output, over an old one or not; with `notes`, other files lie in the old one."""
+
+    def __init__(self, name, old, arguments, command="mergekit-lua", text=CONFIG, link=False, mount=False, notes=False):
         self.name, self.old, self.arguments, self.command = name, old, arguments, command
-        self.several, self.link, self.mount, self.notes = several, link, mount, notes
+        self.text, self.link, self.mount, self.notes = text, link, mount, notes
 
 
 SCENARIOS = [
@@ -43,8 +63,12 @@ SCENARIOS = [
     Scenario("link", True, ["--force"], link=True),
     Scenario("mount", True, ["--force"], mount=True),
     Scenario("mount-overlay", True, [], command="mergekit-yaml", mount=True, notes=True),
-    Scenario("several", False, [], several=True),
-    Scenario("several-force", True, ["--force"], several=True),
+    Scenario("several", False, [], text=RECIPE),
+    Scenario("several-force", True, ["--force"], text=RECIPE),
+    # Both documents are made; the first is there already; both are there, and stale.
+    Scenario("stages", False, ["-I", "stages"], text=STAGES),
+    Scenario("stages-force", True, ["-I", "stages", "--force"], text=STAGES),
+    Scenario("stages-stale", True, ["-I", "stages"], text=STAGES),
 ]
 
 
@@ -53,44 +77,48 @@ class Bench:
 
     def __init__(self, work, binary, library, scenario):
         self.work, self.scenario, self.library = work, scenario, library
-        self.binary = work / "bin" / scenario.command
-        self.binary.parent.mkdir(parents=True, exist_ok=True)
-        if not self.binary.exists():
-            self.binary.symlink_to(binary)
-        self.file = "recipe.lua" if scenario.several else "config.yml"
-        template = work / "template"
-        template.mkdir()
-        for name, weight in (("old", "0.5"), ("new", "2")):
-            text = (RECIPE if scenario.several else CONFIG).replace("WEIGHT", weight)
-            (template / f"{name}-{self.file}").write_text(text)
+        self.verdicts, self.left = {}, {}
+        for name in {"mergekit-lua", scenario.command}:
+            (work / "bin").mkdir(exist_ok=True)
+            (work / "bin" / name).symlink_to(binary)
+        self.file = "recipe.lua" if scenario.text is RECIPE else "config.yml"
+        self.template = work / "template"
+        self.template.mkdir()
         if scenario.old:
-            (template / self.file).write_text((template / f"old-{self.file}").read_text())
-            self.must(template, [self.file, "out"], plain=True)
+            (self.template / self.file).write_text(scenario.text.replace("WEIGHT", "0.5"))
+            options = ["-I", "stages"] if scenario.text is STAGES else []
+            self.must(self.template, "mergekit-lua", [self.file, "out", *options])
             if scenario.notes:
-                (template / "out" / "notes.txt").write_text("mine")
-                (template / "out" / "logs").mkdir()
-                (template / "out" / "logs" / "a.txt").write_text("mine")
-        (template / self.file).write_text((template / f"new-{self.file}").read_text())
-        self.template = template
-        self.old = self.state(template)
+                (self.template / "out" / "notes.txt").write_text("mine")
+                (self.template / "out" / "logs").mkdir()
+                (self.template / "out" / "logs" / "a.txt").write_text("mine")
+        (self.template / self.file).write_text(scenario.text.replace("WEIGHT", "2"))
+        self.old = self.state(self.template)
+        self.arguments = [self.file, "out", *scenario.arguments]
         done = self.fresh(work / "reference")
-        self.must(done, self.arguments(done))
+        self.must(done, scenario.command, self.arguments)
         self.new = self.state(done)
         self.remove(done)
-        log = work / "calls.log"
-        done = self.fresh(work / "count")
-        self.run(done, self.arguments(done), {"FAULT_BELOW": str(done), "FAULT_LOG": str(log)})
-        self.calls = log.read_text().splitlines()
-        self.remove(done)
+        assert self.new != self.old
+        self.calls = self.counted(self.fresh(work / "count"), self.arguments)
 
-    def fresh(self, place):
-        shutil.copytree(self.template, place, symlinks=True)
-        if self.scenario.link:
+    def counted(self, place, arguments):
+        """The calls of a run in a place, which is removed."""
+        log = self.work / "calls.log"
+        log.unlink(missing_ok=True)
+        self.run(place, self.scenario.command, arguments, {"FAULT_LOG": str(log)})
+        self.remove(place)
+        return log.read_text().splitlines()
+
+    def fresh(self, place, source=None):
+        shutil.copytree(source or self.template, place, symlinks=True)
+        if source is None and self.scenario.link:
             (place / "out").rename(place / "real")
             (place / "out").symlink_to("real")
         if self.scenario.mount:
-            (place / "out").rename(place / "held")
-            (place / "out").mkdir()
+            if source is None:
+                (place / "out").rename(place / "held")
+                (place / "out").mkdir()
             subprocess.run(["mount", "--bind", place / "held", place / "out"], check=True)
         return place
 
@@ -99,22 +127,23 @@ class Bench:
             subprocess.run(["umount", place / "out"], check=True)
         shutil.rmtree(place)
 
-    def arguments(self, place):
-        return [self.file, "out"] + self.scenario.arguments
-
-    def run(self, place, arguments, environment=None, plain=False):
-        binary = self.binary.parent / "mergekit-lua" if plain else self.binary
-        if plain and not binary.exists():
-            binary.symlink_to(os.path.realpath(self.binary))
+    def run(self, place, command, arguments, faults=None):
         values = dict(os.environ, TMPDIR="/tmp")
-        if environment:
-            values.update(environment, LD_PRELOAD=str(self.library))
-        return subprocess.run([binary, *arguments, "--quiet", "-j1"], cwd=place, env=values, capture_output=True, timeout=120)
+        if faults:
+            values.update(faults, FAULT_BELOW=str(self.work), LD_PRELOAD=str(self.library))
+        return subprocess.run(
+            [self.work / "bin" / command, *arguments, "--quiet", "-j1"], cwd=place, env=values, capture_output=True, timeout=120)
 
-    def must(self, place, arguments, plain=False):
-        outcome = self.run(place, arguments, plain=plain)
+    def must(self, place, command, arguments):
+        outcome = self.run(place, command, arguments)
         if outcome.returncode:
             sys.exit(f"{self.scenario.name}: {outcome.stderr.decode()}")
+
+    def plan(self, place, faults=None):
+        """The next run: one that writes nothing itself."""
+        return self.run(place, self.scenario.command, [*self.arguments, "--dry-run"], faults)
+
+    # What is there
 
     def state(self, place):
         """All that is there but the inputs, with what the files hold."""
@@ -124,12 +153,12 @@ class Bench:
             for name in files:
                 path = pathlib.Path(folder) / name
                 relative = str(path.relative_to(place))
-                if relative.startswith("held/") or relative.endswith(self.file) and "/" not in relative:
+                if relative.startswith("held/") or relative == self.file:
                     continue
                 if path.is_symlink():
                     found[relative] = os.readlink(path)
                 else:
-                    found[relative.replace("real/", "out/", 1)] = hashlib.sha256(path.read_bytes()).hexdigest()
+                    found[relative.replace("real/", "out/", 1)] = self.contents(path, place)
             # Staging directories and trash.
             for name in folders:
                 if ".mergekit" in name:
@@ -137,33 +166,100 @@ class Bench:
         found.pop("out", None)
         return found
 
+    def contents(self, path, place):
+        """A digest of a file; without the times and numbers that differ from run to run."""
+        data = path.read_bytes()
+        if path.name in ("commit.json", "commit.json.new", "mergekit_stage.json"):
+            text = data.decode().replace(str(place), "PLACE")
+            text = re.sub(r'"modified": "[0-9.]+"', '"modified": ""', text)
+            # Which directory is meant, by where it stands now.
+            for inode in re.findall(r'"inode": "([0-9]+)"', text):
+                text = text.replace(f'"{inode}"', f'"{self.named(int(inode), place)}"')
+            data = re.sub(r'"device": "[0-9]+"', "", text).encode()
+        elif path.name == "owner":
+            return "owner" if data else "empty owner"
+        return hashlib.sha256(data).hexdigest()
+
+    def named(self, inode, place):
+        """The directories of a number, by their paths."""
+        found = [
+            os.path.join(folder, name) for folder, folders, _ in os.walk(place) for name in folders
+            if os.lstat(os.path.join(folder, name)).st_ino == inode
+        ]
+        return re.sub("-trash-[a-z0-9]+", "-trash", " ".join(os.path.relpath(p, place) for p in sorted(found)))
+
+    def signature(self, place):
+        """The state with all that is in staging directories, and the directories themselves."""
+        found = self.state(place)
+        for folder, folders, _ in os.walk(place):
+            for name in folders:
+                path = pathlib.Path(folder) / name
+                if not path.is_symlink():
+                    found.setdefault(str(path.relative_to(place)), "folder")
+        return tuple(sorted((re.sub("-trash-[a-z0-9]{6}", "-trash", k), v) for k, v in found.items()))
+
+    # What must be
+
     def check(self, number, kind, error):
         """What is wrong after a fault; None if all is well."""
         place = self.fresh(self.work / f"{number}-{kind}-{error}")
         try:
-            environment = {"FAULT_AT": str(number), "FAULT_KIND": kind, "FAULT_BELOW": str(place)}
-            if error:
-                environment["FAULT_ERRNO"] = str(ERRORS[error])
-            first = self.run(place, self.arguments(place), environment)
-            plan = self.run(place, [self.file, "out", "--dry-run"])
-            if plan.returncode:
-                return f"the plan is refused: {plan.stderr.decode()}"
-            state = self.state(place)
-            if state not in (self.old, self.new):
-                # What the faulty run was only to remove may be left: the next run removes it.
-                return f"mixed (exit {first.returncode}, {first.stderr.decode().strip()}): {self.difference(state)}"
-            if first.returncode == 0 and state != self.new:
-                return "said to be written, and is not"
-            if not self.scenario.old and state == self.new:
-                return None
-            if self.scenario.name == "force-all" and state == self.new:
-                return None
-            again = self.run(place, self.arguments(place))
-            if again.returncode:
-                return f"the next run is refused: {again.stderr.decode()}"
-            if self.state(place) != self.new:
-                return "the next run leaves something else"
+            first = self.run(place, self.scenario.command, self.arguments, self.faults(number, kind, error))
+            key = (first.returncode == 0, self.signature(place))
+            if key not in self.verdicts:
+                if any(name.endswith(".mergekit") for name, _ in key[1]):
+                    kept = self.work / "left" / str(len(self.left))
+                    shutil.copytree(place, kept, symlinks=True)
+                    self.left[key] = kept
+                self.verdicts[key] = self.judge(place, first)
+            return self.verdicts[key]
+        except subprocess.TimeoutExpired:
+            return "hangs"
+        finally:
+            self.remove(place)
+
+    def faults(self, number, kind, error):
+        faults = {"FAULT_AT": str(number), "FAULT_KIND": kind}
+        if error:
+            faults["FAULT_ERRNO"] = str(ERRORS[error])
+        return faults
+
+    def judge(self, place, first):
+        plan = self.plan(place)
+        if plan.returncode:
+            return f"the plan is refused: {plan.stderr.decode()}"
+        state = self.state(place)
+        if state not in (self.old, self.new):
+            return f"mixed (exit {first.returncode}, {first.stderr.decode().strip()}): {self.difference(state)}"
+        if first.returncode == 0 and state != self.new:
+            return "said to be written, and is not"
+        if state == self.new and (not self.scenario.old or self.scenario.name == "force-all"):
             return None
+        again = self.run(place, self.scenario.command, self.arguments)
+        if again.returncode:
+            return f"the next run is refused: {again.stderr.decode()}"
+        if self.state(place) != self.new:
+            return f"the next run leaves something else: {self.difference(self.state(place))}"
+        return None
+
+    def recoveries(self):
+        """Cases of what was left, with the calls of the run that settles it."""
+        for kept in self.left.values():
+            calls = self.counted(self.fresh(self.work / "count", kept), [*self.arguments, "--dry-run"])
+            # What comes after the last change is the same as after a fault's own.
+            last = max((n for n, c in enumerate(calls, 1) if c.split()[1] in CHANGES - {"close", "flock"}), default=0)
+            for number in range(1, last + 1):
+                for kind, error in KINDS_OF_READING:
+                    yield kept, calls[number - 1], number, kind, error
+
+    def check_recovery(self, kept, _, number, kind, error):
+        place = self.fresh(self.work / f"recovery-{kept.name}-{number}-{kind}", kept)
+        try:
+            first = self.plan(place, self.faults(number, kind, error))
+            key = ("recovery", self.signature(place))
+            if key not in self.verdicts:
+                self.verdicts[key] = self.judge(place, argparse.Namespace(returncode=1, stderr=first.stderr))
+            return self.verdicts[key]
         except subprocess.TimeoutExpired:
             return "hangs"
         finally:
@@ -183,8 +279,9 @@ def main():
     parser.add_argument("--library", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--models", type=pathlib.Path, required=True)
-    parser.add_argument("--scenario", action="append", help="only this one")
+    parser.add_argument("--scenario", action="append", choices=[s.name for s in SCENARIOS], help="only this one")
     parser.add_argument("--step", type=int, default=1, help="every so many calls")
+    parser.add_argument("--recovery", action="store_true", help="let the run that settles what was left fail, too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     shutil.rmtree(options.work, ignore_errors=True)
@@ -201,15 +298,27 @@ def main():
         shutil.copytree(options.models, work / "models", symlinks=False)
         bench = Bench(work, options.binary, options.library, scenario)
         numbers = range(1, len(bench.calls) + 1, options.step)
-        cases = list(itertools.product(numbers, KINDS))
+        cases = [
+            (n, k, e) for n in numbers
+            for k, e in (KINDS if bench.calls[n - 1].split()[1] in CHANGES else KINDS_OF_READING)
+        ]
         bad = 0
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for (number, (kind, error)), problem in zip(cases, pool.map(lambda c: bench.check(c[0], *c[1]), cases)):
+            for case, problem in zip(cases, pool.map(lambda c: bench.check(*c), cases)):
                 if problem:
                     bad += 1
-                    print(f"{scenario.name}: call {bench.calls[number - 1]}: {kind} {error or ''}: {problem}", flush=True)
-        print(f"{scenario.name}: {len(bench.calls)} calls, {len(cases)} faults, {bad} bad", flush=True)
-        failures += bad
+                    print(f"{scenario.name}: call {bench.calls[case[0] - 1]}: {case[1]} {case[2] or ''}: {problem}", flush=True)
+            print(f"{scenario.name}: {len(bench.calls)} calls, {len(cases)} faults, {len(bench.verdicts)} different ends, "
+                  f"{bad} bad", flush=True)
+            failures += bad
+            if options.recovery:
+                cases, bad = list(bench.recoveries())[:: options.step], 0
+                for case, problem in zip(cases, pool.map(lambda c: bench.check_recovery(*c), cases)):
+                    if problem:
+                        bad += 1
+                        print(f"{scenario.name}: recovery of {case[0].name}: call {case[1]}: {case[3]}: {problem}", flush=True)
+                print(f"{scenario.name}: recovery of {len(bench.left)} ends: {len(cases)} faults, {bad} bad", flush=True)
+                failures += bad
         shutil.rmtree(work)
     sys.exit(1 if failures else 0)
 

@@ -17,6 +17,9 @@ import time
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
 
+# Bytes to those of 0x3F and 0xBF that agree with them in the last bit.
+SIGNS = bytes(0x3F if b & 1 else 0xBF for b in range(256))
+
 CONFIG = """merge_method: linear
 models:
   - {{model: {models}/a, parameters: {{weight: 1}}}}
@@ -48,7 +51,7 @@ def make_model(path, megabytes, seed):
         for _ in range(rows * 4096 >> 20):
             # Exponents near 1, so that no element is infinite.
             block = bytearray(noise.randbytes(1 << 20))
-            block[1::2] = bytes(0x3F if b & 1 else 0xBF for b in block[1::2])
+            block[1::2] = block[1::2].translate(SIGNS)
             file.write(block)
     (path / "config.json").write_text('{"model_type": "llama"}')
 
@@ -58,9 +61,13 @@ def state(out):
     found = {}
     for path in sorted(out.rglob("*")) if out.exists() else []:
         if path.is_file():
-            with open(path, "rb") as file:
-                found[str(path.relative_to(out))] = hashlib.file_digest(file, "sha1").hexdigest()
+            found[str(path.relative_to(out))] = digest(path)
     return found
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha1").hexdigest()
 
 
 class Disk:
@@ -148,7 +155,8 @@ def main():
             time.sleep(seconds)
             finished = process.poll() == 0
             disk.cut()
-            process.communicate()
+            if not is_after:
+                process.communicate()
             disk.unmount()
             disk.mount()
             seen = state(disk.place / "out")

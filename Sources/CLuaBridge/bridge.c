@@ -187,6 +187,14 @@ void settle_refusal(bridge_host *host) {
   if (host->refused.pending) bridge_stop(host, bridge_stopped_by_memory);
 }
 
+// A program may end where realloc fails; Lua first collects its garbage, and then raises an error.
+#ifdef __GLIBC__
+extern void *__libc_realloc(void *, size_t);
+#define reallocate __libc_realloc
+#else
+#define reallocate realloc
+#endif
+
 static void *allocate(void *context, void *block, size_t old_size, size_t new_size) {
   bridge_host *host = context;
   if (!block) old_size = 0;  // then it tells the kind of object
@@ -205,11 +213,12 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
       host->refused.pending = false;
     }
   }
-  void *result = realloc(block, new_size);
+  void *result = reallocate(block, new_size);
   if (!result) {
     if (host->in_lua) return NULL;
-    fputs("the system has no memory left\n", stderr);  // an error could not be raised here
-    abort();
+    // An error could not be raised here.
+    result = realloc(block, new_size);
+    if (!result) abort();
   }
   host->memory_used += new_size - old_size;
   return result;

@@ -9,11 +9,16 @@ extension ConfigRecipe {
   /// The record of a run that makes one of the merges, with the source files that have been read by now: a
   /// method may require more while it runs.
   ///
-  /// `nil` if one of its models cannot be opened, which the run will tell.
+  /// `nil` if one of its models is none, which the run will tell.
   package func record(
     of document: Translation.Document, host: ScriptHost, version: String
-  ) -> RunRecord? {
-    guard let inputs = try? document.references.flatMap(Self.inputs) else { return nil }
+  ) throws -> RunRecord? {
+    let inputs: [RunRecord.InputFile]
+    do { inputs = try document.references.flatMap(Self.inputs) } catch {
+      // What cannot be read now could be later, and the output would be without a record.
+      if case FileError.system = error { throw error }
+      return nil
+    }
     return RunRecord(
       version: version, seed: host.options.seed, options: host.options.output,
       recipe: translation.recipe(of: document), sources: host.sourceFiles, inputs: inputs)
@@ -24,7 +29,9 @@ extension ConfigRecipe {
 
   /// The files of a model and of the adapters on it, as they are now.
   private static func inputs(of reference: String) throws -> [RunRecord.InputFile] {
-    let parts = ModelReference(parsing: reference) { DirectoryFiles.exists(FilePath($0)) }
+    let parts = ModelReference(parsing: reference) {
+      (try? DirectoryFiles.isPresent(FilePath($0))) ?? true
+    }
     let base = try Checkpoint(path: FilePath(parts.base.text))
     let adapters = try parts.adapters.map { try Checkpoint(adapter: FilePath($0.text)) }
     return try inputs(of: base, "config.json")
@@ -36,7 +43,7 @@ extension ConfigRecipe {
     let modelFiles = checkpoint.modelFiles
     let names = [configName] + (try CompanionFiles(in: modelFiles).names)
     let files = checkpoint.files.map(\.path) + names.map(modelFiles.path(of:))
-    return files.compactMap(RunRecord.InputFile.init)
+    return try files.compactMap { try RunRecord.InputFile(path: $0) }
   }
 }
 

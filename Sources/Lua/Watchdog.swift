@@ -65,8 +65,13 @@ final class Watchdog: @unchecked Sendable {
     pthread_sigmask(SIG_SETMASK, &all, &previous)
     defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
     var thread = pthread_t()
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    // The default is the limit of the main thread's, which may be a few pages.
+    pthread_attr_setstacksize(&attributes, 1 << 20)
     let status = pthread_create(
-      &thread, nil,
+      &thread, &attributes,
       { argument in
         Unmanaged<Watchdog>.fromOpaque(argument!).takeUnretainedValue().watch()
         return nil

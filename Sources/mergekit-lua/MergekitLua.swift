@@ -35,6 +35,10 @@ struct MergekitLua: ParsableCommand {
   ]
 
   static func main() {
+    if let problem = StackLimit.raise() {
+      Terminal.error("error: \(problem)")
+      Glibc.exit(1)
+    }
     Signals.watch()
     let name = CommandLine.arguments.first.flatMap { FilePath($0).lastComponent?.string }
     runToExit(dropIns.first { $0.configuration.commandName == name } ?? MergekitLua.self)

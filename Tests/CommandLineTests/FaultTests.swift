@@ -36,7 +36,7 @@ import Testing
   }
 
   enum Way: String, CaseIterable {
-    case fresh, force, overlay, several
+    case fresh, force, overlay, link, several
   }
 
   /// A way of writing an output in a folder of its own.
@@ -54,7 +54,7 @@ import Testing
       let preload =
         faults.isEmpty ? "" : "env LD_PRELOAD=\(tool.path("faults.so")) FAULT_BELOW=\(folder) \(variables)"
       let binary = isDropIn ? tool.path("mergekit-yaml") : Tool.binary
-      let force = name == "new" && (way == .force || way == .several) ? ["--force"] : []
+      let force = name == "new" && [.force, .link, .several].contains(way) ? ["--force"] : []
       return try tool.shell(
         "cd \(folder) && exec \(preload) \(binary) \(tool.path(name)).\(file) out --quiet -j1 "
           + (force + options).joined(separator: " "))
@@ -76,6 +76,10 @@ import Testing
     let made = Case(tool: tool, way: way, folder: folder)
     if way != .fresh { #expect(try made.run("old") == Tool.Outcome(0)) }
     if way == .overlay { try tool.write("mine", to: "\(way)-\(name)/out/notes.txt") }
+    if way == .link {
+      try FileManager.default.moveItem(atPath: "\(folder)/out", toPath: "\(folder)/real")
+      try FileManager.default.createSymbolicLink(atPath: "\(folder)/out", withDestinationPath: "real")
+    }
     return made
   }
 
@@ -92,20 +96,34 @@ import Testing
       ["rename", "fsync", "mkdir", "unlink", "remove"].contains { call.contains(" \($0)") }
     }.map { $0.offset + 1 }
     try #require(deciding.count > 15)
-    for (index, number) in deciding.enumerated() where index % 4 == way.rawValue.count % 4 {
-      for kind in ["kill", "always"] {
-        let tried = try make(way, "\(number)-\(kind)")
-        let ended = try tried.run("new", faults: ["FAULT_AT": String(number), "FAULT_KIND": kind])
-        let plan = try tried.run("new", ["--dry-run"])
-        #expect(plan.status == 0, "\(calls[number - 1]) \(kind): \(plan.errors)")
-        let left = try tried.state()
-        #expect(left == old || left == new, "\(calls[number - 1]) \(kind): \(left.keys.sorted())")
-        if ended.status == 0 { #expect(left == new, "\(calls[number - 1]) \(kind)") }
-        if way == .fresh, left == new { continue }
-        let again = try tried.run("new")
-        #expect(again == Tool.Outcome(0), "\(calls[number - 1]) \(kind)")
-        #expect(try tried.state() == new, "\(calls[number - 1]) \(kind)")
+    // What looks at files takes no failure for an absence.
+    let looking = calls.enumerated().filter { _, call in
+      [" open ", " pread ", " stat ", " lstat ", " opendir "].contains { call.contains($0) }
+        && !call.contains(".lua")
+    }.map { $0.offset + 1 }
+    for (numbers, step, kinds) in [(deciding, 4, ["kill", "always"]), (looking, 5, ["once"])] {
+      for (index, number) in numbers.enumerated() where index % step == way.rawValue.count % step {
+        try check(way, number, kinds, calls, old, new)
       }
+    }
+  }
+
+  private func check(
+    _ way: Way, _ number: Int, _ kinds: [String], _ calls: [Substring], _ old: [String: Data],
+    _ new: [String: Data]
+  ) throws {
+    for kind in kinds {
+      let tried = try make(way, "\(number)-\(kind)")
+      let ended = try tried.run("new", faults: ["FAULT_AT": String(number), "FAULT_KIND": kind])
+      let plan = try tried.run("new", ["--dry-run"])
+      #expect(plan.status == 0, "\(calls[number - 1]) \(kind): \(plan.errors)")
+      let left = try tried.state()
+      #expect(left == old || left == new, "\(calls[number - 1]) \(kind): \(left.keys.sorted())")
+      if ended.status == 0 { #expect(left == new, "\(calls[number - 1]) \(kind)") }
+      if way == .fresh, left == new { continue }
+      let again = try tried.run("new")
+      #expect(again == Tool.Outcome(0), "\(calls[number - 1]) \(kind)")
+      #expect(try tried.state() == new, "\(calls[number - 1]) \(kind)")
     }
   }
 }

@@ -7,6 +7,7 @@
 //              always   the call, and every one after it that changes something, fails
 //     FAULT_ERRNO=N     with this error; EIO unless set
 //     FAULT_BELOW=PATH  calls on paths (or descriptors of files) below this alone are counted
+//     FAULT_NAME=NAME   and of these on files of this name alone
 //     FAULT_LOG=FILE    the calls that were counted are written there, one a line
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -30,7 +31,7 @@
 static atomic_long count = 0;
 static long target = 0;
 static int kind = 0, error_number = EIO, log_descriptor = -1;
-static char below[PATH_MAX];
+static char below[PATH_MAX], only[NAME_MAX + 1];
 static size_t below_length = 0;
 enum { KILL = 1, AFTER, ONCE, ALWAYS };
 
@@ -43,12 +44,18 @@ __attribute__((constructor)) static void start(void) {
   if (text) error_number = atoi(text);
   text = getenv("FAULT_BELOW");
   if (text && realpath(text, below)) below_length = strlen(below);
+  text = getenv("FAULT_NAME");
+  if (text) snprintf(only, sizeof only, "%s", text);
   text = getenv("FAULT_LOG");
   if (text) log_descriptor = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
 static int is_below(const char *path) {
   char absolute[PATH_MAX];
+  if (only[0]) {
+    const char *name = path ? strrchr(path, '/') : NULL;
+    if (!path || strcmp(name ? name + 1 : path, only)) return 0;
+  }
   if (!below_length) return 1;
   if (!path) return 0;
   if (path[0] != '/') {
@@ -62,7 +69,7 @@ static int is_below(const char *path) {
 
 static int is_below_fd(int descriptor) {
   char link[64], path[PATH_MAX];
-  if (!below_length) return 1;
+  if (!below_length && !only[0]) return 1;
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
   ssize_t length = syscall(SYS_readlink, link, path, sizeof path - 1);
   if (length <= 0) return 0;
@@ -99,7 +106,8 @@ static int hit(const char *name, const char *detail, int changes, int *kills_aft
 
 static int opened(const char *name, int directory, const char *path, int flags, mode_t mode) {
   int counted = directory == AT_FDCWD || path[0] == '/' ? is_below(path) : is_below_fd(directory);
-  RUN(name, path, counted, (flags & O_ACCMODE) != O_RDONLY, -1, (int)syscall(SYS_openat, directory, path, flags, mode));
+  int writes = (flags & O_ACCMODE) != O_RDONLY;
+  RUN(writes ? "create" : name, path, counted, writes, -1, (int)syscall(SYS_openat, directory, path, flags, mode));
 }
 
 #define MODE mode_t mode = 0; if (flags & (O_CREAT | __O_TMPFILE)) { va_list list; va_start(list, flags); mode = va_arg(list, mode_t); va_end(list); }

@@ -117,8 +117,9 @@ import Testing
     #expect(
       error
         == .linkLeadsOut(
-          path: folder.path("model/\(name)"),
-          target: try DirectoryFiles.realPath(folder.path("secret/config.json"))))
+          path: folder.path(link),
+          target: try DirectoryFiles.realPath(
+            folder.path(name.contains("/") ? "secret" : "secret/config.json"))))
   }
 
   @Test func pipesAreNoFiles() throws {

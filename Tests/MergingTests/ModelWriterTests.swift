@@ -327,12 +327,12 @@ import Testing
     let record = RunRecord(
       version: "1", seed: 2, options: OutputOptions(), recipe: "return 1", sources: [], inputs: [])
     try write([output(stage, "out", OutputOptions(maximumShardBytes: 12), record: { record })])
-    let found = try #require(RunRecord(in: folder.path("out")))
+    let found = try #require(try RunRecord(in: folder.path("out")))
     #expect(
       found.weights.map(\.name) == (1...3).map { "model-0000\($0)-of-00003.safetensors" })
     var rest = found
     rest.weights = []
     #expect(rest == record)
-    #expect(record.state(of: folder.path("out"), root: folder.root) == .finished(found))
+    #expect(try record.state(of: folder.path("out"), root: folder.root) == .finished(found))
   }
 }

@@ -56,6 +56,24 @@ import Testing
     #expect(message.contains("of memory (--memory-limit)"))
   }
 
+  /// What is held while a pass runs and grows with a row, a result or a script, not with a tile.
+  @Test(arguments: [
+    ("mk.zeros { 2, N }:sort(2)", 50_000, 1 << 20), ("mk.zeros { 2, N }:argsort(2)", 50_000, 1 << 20),
+    ("mk.zeros { 2, N }:topk_mask(9, 2)", 50_000, 1 << 20), ("mk.zeros { N, 2 }:sort(1)", 50_000, 1 << 20),
+    ("mk.zeros { 2, N }:cumsum(2)", 50_000, 4 << 20), ("mk.zeros { 2, N }:sum(1)", 50_000, 2 << 20),
+    (
+      "(function() local s = 0 for i = 1, N do s = s + mk.full({ 1 << 20 }, i):kth_largest(9) end return s end)()",
+      20, 200
+    ),
+  ])
+  func workingSetsCount(expression: String, small: Int, large: Int) throws {
+    bench.options.limits.memoryBytes = 16 << 20
+    let sized = { (size: Int) in expression.replacing("N", with: String(size)) }
+    #expect(try !bench.shown(sized(small)).isEmpty)
+    let message = bench.error("local r = " + sized(large))
+    #expect(message.contains("of memory (--memory-limit)"), "\(message)")
+  }
+
   @Test func resultsHeldInMemoryCount() {
     let message = bench.error(
       """

@@ -25,7 +25,11 @@ extension DirectoryFiles {
       next += 1
       for name in try names(in: directory) {
         let path = directory.appending(name)
-        if isDirectory(path) { directories.append(path) } else { files.append(path) }
+        if try type(at: path, followsLink: false) == .directory {
+          directories.append(path)
+        } else {
+          files.append(path)
+        }
       }
     }
     // All are on their way to the disk before the first is waited for.
@@ -60,6 +64,13 @@ extension DirectoryFiles {
       _ = try path.stat(followTargetSymlink: false)
       return true
     } catch .noSuchFileOrDirectory, .notDirectory { return false }
+  }
+
+  /// What stands at a path, or where a link there leads to; `nil` for nothing. What cannot be found out is an error.
+  package static func type(at path: FilePath, followsLink: Bool = true) throws(Errno) -> FileType? {
+    do throws(Errno) {
+      return try path.stat(followTargetSymlink: followsLink).type
+    } catch .noSuchFileOrDirectory, .notDirectory { return nil }
   }
 
   /// Creates a directory and those above it up to one that exists.

@@ -9,12 +9,18 @@ package enum FileLinks {
   package static func requireContained(_ path: FilePath, in folder: FilePath? = nil) throws {
     let parent = path.removingLastComponent()
     // The folder itself may be a link: the user named it.
-    guard folder.map({ $0 != parent }) ?? false || isLink(path) else { return }
     let root = folder ?? parent
-    // What does not exist is for opening it to say.
-    guard let target = try? DirectoryFiles.realPath(path),
-      let bounds = try? DirectoryFiles.realPath(root.isEmpty ? "." : root)
-    else { return }
+    let target: FilePath
+    let bounds: FilePath
+    do throws(Errno) {
+      let isDirect = folder.map { $0 == parent } ?? true
+      if isDirect, try DirectoryFiles.type(at: path, followsLink: false) != .symbolicLink { return }
+      target = try DirectoryFiles.realPath(path)
+      bounds = try DirectoryFiles.realPath(root.isEmpty ? "." : root)
+    } catch .noSuchFileOrDirectory, .notDirectory {
+      // What does not exist is for opening it to say.
+      return
+    } catch { throw FileError.system(action: "read", path: path, errno: error) }
     guard target.starts(with: bounds) || isBlob(target) else {
       throw FileError.linkLeadsOut(path: path, target: target)
     }
@@ -25,9 +31,5 @@ package enum FileLinks {
     let blobs = target.removingLastComponent()
     let repository = blobs.removingLastComponent().lastComponent?.string ?? ""
     return blobs.lastComponent?.string == "blobs" && repository.hasPrefix("models--")
-  }
-
-  private static func isLink(_ path: FilePath) -> Bool {
-    (try? path.stat(followTargetSymlink: false))?.type == .symbolicLink
   }
 }

@@ -8,8 +8,12 @@ package func writeFile(_ contents: [UInt8], to path: FilePath, shownAs shown: Fi
 }
 
 extension InputFile {
-  /// Copies the contents to a file, as `writeFile` writes it.
-  package func copy(to target: FilePath, shownAs shown: FilePath? = nil) throws {
+  /// Copies the contents to a file, as `writeFile` writes it. More bytes than `limit` are an error: a file with holes
+  /// may claim to be larger than any disk.
+  package func copy(to target: FilePath, shownAs shown: FilePath? = nil, atMost limit: Int = .max) throws {
+    guard identity.byteCount <= limit else {
+      throw FileError.tooLarge(path: path, byteCount: identity.byteCount, limit: limit)
+    }
     try FileError.naming(shown ?? target, "write") {
       try withNewFile(target) { output in
         try withUnsafeTemporaryAllocation(byteCount: 1 << 18, alignment: 16) { buffer in
@@ -17,6 +21,9 @@ extension InputFile {
           while true {
             let count = try read(into: buffer, at: offset)
             if count == 0 { return }
+            guard offset <= limit - count else {
+              throw FileError.tooLarge(path: path, byteCount: offset + count, limit: limit)
+            }
             _ = try output.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             offset += count
           }

@@ -28,6 +28,21 @@ extension ModelFiles {
   /// The bytes of a file.
   package func contents(_ name: String) throws -> [UInt8] { try open(name).contents() }
 
+  /// Whether there is a regular file of that name; that it cannot be found out is an error, and not an absence.
+  package func holds(_ name: String) throws -> Bool {
+    if has(name) { return true }
+    do throws(Errno) { return try DirectoryFiles.type(at: path(of: name)) == .regular } catch {
+      throw FileError.system(action: "read", path: path(of: name), errno: error)
+    }
+  }
+
+  /// Whether there is a folder of that name.
+  package func isFolder(_ name: String) throws -> Bool {
+    do throws(Errno) { return try DirectoryFiles.type(at: path(of: name)) == .directory } catch {
+      throw FileError.system(action: "read", path: path(of: name), errno: error)
+    }
+  }
+
   /// The value of a JSON file; errors name it with line and column.
   package func json(_ name: String, duplicateKeys: JSON.DuplicateKeys = .lastWins) throws -> JSON {
     let file = try open(name)
@@ -37,7 +52,7 @@ extension ModelFiles {
   }
 
   /// The value of a JSON file; `nil` if there is none of that name.
-  package func optionalJSON(_ name: String) throws -> JSON? { has(name) ? try json(name) : nil }
+  package func optionalJSON(_ name: String) throws -> JSON? { try holds(name) ? json(name) : nil }
 
   /// The value of a JSON file of which large parts are not to be held, as `JSON.init(parsing:skipping:streaming:_:)`
   /// reads it.

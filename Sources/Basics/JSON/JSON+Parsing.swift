@@ -49,12 +49,16 @@ extension JSON {
   /// Anything else has no entries.
   ///
   /// Every key occurs once. An error may come after entries have been handed over.
+  ///
+  /// - Parameter largest: The most elements of an array or object within, so that no entry takes much more memory
+  ///   than its text.
   package static func forEachEntry(
-    parsing bytes: [UInt8], _ body: (_ key: String, _ value: JSON) -> Void
+    parsing bytes: [UInt8], largest: Int = 65_536, _ body: (_ key: String, _ value: JSON) -> Void
   ) throws(JSONError) {
     let result = bytes.withUnsafeBufferPointer { bytes in
       Result { () throws(JSONError) in
         var parser = JSONParser(bytes: bytes, rejectsDuplicates: true, maximumDepth: 512)
+        parser.maximumCount = largest
         try parser.parseEntries(body)
       }
     }
@@ -91,6 +95,8 @@ private struct JSONParser {
   let bytes: UnsafeBufferPointer<UInt8>
   let rejectsDuplicates: Bool
   let maximumDepth: Int
+  /// The most elements of arrays and objects below the outermost.
+  var maximumCount = Int.max
   private var position = 0
   /// The bytes of a string with escapes; kept, so that its memory is reused.
   private var unescaped: [UInt8] = []
@@ -210,7 +216,10 @@ private struct JSONParser {
     skipSpace()
     if skip("}") { return }
     var isFirst = true
+    var count = 0
     while true {
+      if depth > 0 { try checkCount(count) }
+      count += 1
       skipSpace()
       let keyPosition = position
       guard current == UInt8(ascii: "\"") else {
@@ -236,12 +245,19 @@ private struct JSONParser {
     skipSpace()
     if skip("]") { return elements }
     while true {
+      if depth > 0 { try checkCount(elements.count) }
       let element = try parseValue(depth: depth + 1)
       if !isSkipping { elements.append(element) }
       skipSpace()
       if skip(",") { continue }
       if skip("]") { return elements }
       throw failure("expected ',' or ']' after the value")
+    }
+  }
+
+  private func checkCount(_ count: Int) throws(JSONError) {
+    if count >= maximumCount {
+      throw failure("more than \(maximumCount) elements in an array or object", found: false)
     }
   }
 

@@ -44,14 +44,17 @@ package struct CompanionFiles: Sendable {
       Self.codeReferrers.contains(name) && Self.readJSON(name, of: files)?["auto_map"] != nil
     }
     let needsCode = !referrers.isEmpty
-    var names = present.filter { name in
-      (Self.isCompanion(name) || needsCode && Self.isCode(name)) && files.has(name)
+    var names = try present.filter { name in
+      try (Self.isCompanion(name) || needsCode && Self.isCode(name)) && files.holds(name)
     }
     var modulesWithWeights: [String] = []
     for folder in Self.moduleFolders(of: files) {
-      for name in (try? files.names(in: folder)) ?? [] {
+      // Elsewhere than here, it is not listed either.
+      try FileLinks.requireContained(files.path(of: folder), in: files.path)
+      guard present.contains(folder), try files.isFolder(folder) else { continue }
+      for name in try files.names(in: folder) {
         let path = "\(folder)/\(name)"
-        guard files.has(path) else { continue }
+        guard try files.holds(path) else { continue }
         if Self.isWeights(name) {
           if !modulesWithWeights.contains(folder) { modulesWithWeights.append(folder) }
         } else if name.hasSuffix(".json") || name.hasSuffix(".txt") || Self.isCompanion(name) {
@@ -88,7 +91,7 @@ package struct CompanionFiles: Sendable {
           throw FileError.system(action: "create", path: shownPath.removingLastComponent(), errno: error)
         }
       }
-      try files.open(name).copy(to: path, shownAs: shownPath)
+      try files.open(name).copy(to: path, shownAs: shownPath, atMost: largestHeldFile)
     }
     return wanted
   }

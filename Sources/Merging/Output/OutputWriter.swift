@@ -150,7 +150,7 @@ struct OutputWriter {
       try write(text, to: name)
     }
     let path = output.path
-    if case .overlay = options.policy, !OldWeights.mayReplaceCard(in: path) {
+    if case .overlay = options.policy, try !mayReplaceCard(in: path) {
       warn("\(path)/README.md is kept: it is not the card of a model that was there before")
       return
     }
@@ -161,7 +161,13 @@ struct OutputWriter {
       baseModel: provenance.base.map { ModelCard.Model(reference: $0.label, isLocal: true) },
       models: provenance.checkpoints.map { ModelCard.Model(reference: $0.label, isLocal: true) },
       recipe: recipe.text, recipeLanguage: recipe.language)
-    try write(Array(ModelCard.text(card).utf8), to: "README.md")
+    try write(Array(DisplayText.document(ModelCard.text(card)).utf8), to: "README.md")
+  }
+
+  private func mayReplaceCard(in path: FilePath) throws -> Bool {
+    do { return try OldWeights.mayReplaceCard(in: path) } catch let error as Errno {
+      throw FileError.system(action: "read", path: path, errno: error)
+    }
   }
 
   /// Makes a folder of the output, and those above it.

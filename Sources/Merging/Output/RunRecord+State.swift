@@ -18,9 +18,13 @@ extension RunRecord {
   /// What `directory` holds of the run that this is the record of, as far as it is known before it.
   ///
   /// - Parameter root: The folder that the paths of source files begin at.
-  package func state(of directory: FilePath, root: FilePath) -> State {
-    guard (try? fileNames(in: directory).isEmpty) == false else { return .absent }
-    guard let found = RunRecord(in: directory) else { return .unknown }
+  package func state(of directory: FilePath, root: FilePath) throws -> State {
+    do {
+      if try fileNames(in: directory).isEmpty { return .absent }
+    } catch FileError.system(_, _, .noSuchFileOrDirectory), FileError.system(_, _, .notDirectory) {
+      return .absent
+    }
+    guard let found = try RunRecord(in: directory) else { return .unknown }
     if let reason = difference(from: found, root: root) { return .stale(reason) }
     for file in found.weights {
       guard let now = try? WeightFile(file.name, in: directory), now.bytes == file.bytes else {

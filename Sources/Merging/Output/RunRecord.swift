@@ -30,8 +30,13 @@ package struct RunRecord: Equatable, Sendable {
     package var modified: String
 
     /// `nil` if there is none.
-    package init?(path: FilePath) {
-      guard let identity = (try? path.stat()).map(FileIdentity.init) else { return nil }
+    package init?(path: FilePath) throws {
+      let identity: FileIdentity
+      do throws(Errno) {
+        identity = FileIdentity(try path.stat())
+      } catch .noSuchFileOrDirectory, .notDirectory {
+        return nil
+      } catch { throw FileError.system(action: "inspect", path: path, errno: error) }
       self.init(path: path.string, bytes: identity.byteCount, modified: identity.modifiedText)
     }
 
@@ -98,9 +103,12 @@ package struct RunRecord: Equatable, Sendable {
 // MARK: The file
 
 extension RunRecord {
-  /// The record in a directory; `nil` if there is none that can be read.
-  package init?(in directory: FilePath) {
-    guard let json = try? JSON(contentsOf: directory.appending(Self.fileName)) else { return nil }
+  /// The record in a directory; `nil` if there is none, or something else.
+  package init?(in directory: FilePath) throws {
+    let files = ModelDirectory(directory)
+    guard try files.holds(Self.fileName) else { return nil }
+    let json: JSON
+    do { json = try files.json(Self.fileName) } catch FileError.invalidJSON { return nil }
     self.init(json)
   }
 

@@ -165,15 +165,27 @@ package final class ExpressionGraph {
 
   private func cost(_ operation: Operation, _ inputs: Inputs, _ shape: Shape) -> Int {
     var bytes = Self.nodeCost
-    if case .rank = operation { bytes += rankingCost(row: shape.dimensions.last ?? 0) }
+    bytes += workingCost(operation, inputs, shape)
     if case .many(let nodes) = inputs { bytes += nodes.count * 4 }
     if case .gather(_, let indices) = operation { bytes += indices.count * 8 }
     if case .stored(let leaf) = operation, leaf.source is MemorySource { bytes += leaf.source.byteCount }
     return bytes
   }
 
-  /// What each worker holds of a long row while it ranks it: values, ranks, sorted words, and its inputs, about.
-  private func rankingCost(row: Int) -> Int { row > 65_536 ? 32 * row * workers : 0 }
+  /// Bytes that are held while an operation is computed, where they grow with a shape and not with a tile, about.
+  private func workingCost(_ operation: Operation, _ inputs: Inputs, _ shape: Shape) -> Int {
+    let row = shape.dimensions.last ?? 1
+    switch operation {
+    // Of a long row, each worker's values, ranks, sorted words and inputs.
+    case .rank, .row(.sorted), .row(.order), .row(.topMask): return row > 65_536 ? 32 * row * workers : 0
+    case .row(.cumulativeSum): return row > 65_536 ? 8 * row * workers : 0
+    // Results in float64, and once more where they go on in an expression.
+    case .reduce: return shape.count > 65_536 ? 16 * shape.count : 0
+    // The keys that are left to choose from.
+    case .selectCoarse: return 4 * min(self[inputs[0]].shape.count, 65_536)
+    default: return 0
+    }
+  }
 
   /// Adds a reference.
   package func retain(_ node: NodeID) {

@@ -1,3 +1,4 @@
+import CMemory
 import Glibc
 
 /// Threads that run the units of sweeps, those of the oldest expression first.
@@ -131,7 +132,8 @@ final class WorkerPool: @unchecked Sendable {
       pthread_attr_destroy(&attributes)
       guard status == 0 else {
         start.release()
-        precondition(index > 0, "No thread could be started")
+        // Fewer do it too, if more slowly.
+        if index == 0 { memory_refused(4 << 20) }
         return
       }
       threads.append(thread)

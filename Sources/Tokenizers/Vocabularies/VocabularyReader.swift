@@ -32,17 +32,17 @@ struct VocabularyReader {
   /// read.
   init?(in files: any ModelFiles) throws {
     self.files = files
-    if let form = [Form.tokenizerJSON, .vocabJSON, .vocabText].first(where: { files.has($0.fileName) }) {
+    if let form = try [Form.tokenizerJSON, .vocabJSON, .vocabText].first(where: { try files.holds($0.fileName) })
+    {
       self.form = form
       return
     }
-    if files.has(Form.sentencePiece.fileName), Self.keepsSentencePieceIDs(files) {
+    if try files.holds(Form.sentencePiece.fileName), Self.keepsSentencePieceIDs(files) {
       form = .sentencePiece
       return
     }
-    let names = (try? files.names) ?? []
-    let other = names.first {
-      $0 == "tekken.json" || $0.hasSuffix(".tiktoken") || ($0.hasSuffix(".model") && files.has($0))
+    let other = try files.names.first {
+      try $0 == "tekken.json" || $0.hasSuffix(".tiktoken") || ($0.hasSuffix(".model") && files.holds($0))
     }
     guard let other else { return nil }
     throw TokenizerError.unreadForm(directory: files.path, fileName: other)

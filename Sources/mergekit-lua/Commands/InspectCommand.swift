@@ -80,7 +80,7 @@ struct InspectCommand: ParsableCommand {
       "model": .string(model), "files": .array(checkpoint.files.map { .string($0.path.string) }),
       "total_bytes": JSON(checkpoint.totalBytes), "tensors": .array(tensors),
     ]
-    return JSON.object(report).text(.pretty)
+    return DisplayText.document(JSON.object(report).text(.pretty))
   }
 
   /// JSON has no NaN and no infinities.

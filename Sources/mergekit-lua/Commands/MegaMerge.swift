@@ -41,9 +41,9 @@ struct MegaMerge {
     var finished: [String: String] = [:]
     for document in config.translation.documents {
       let path = try Self.path(of: document, run)
-      let record = config.record(of: document, host: host, version: MergekitLua.version)
+      let record = try config.record(of: document, host: host, version: MergekitLua.version)
       var stage = Stage(path: path, options: host.options.output, record: record)
-      switch isLazy && !path.isEmpty ? record?.state(of: FilePath(path), root: config.root) : nil {
+      switch try isLazy && !path.isEmpty ? record?.state(of: FilePath(path), root: config.root) : nil {
       case .finished(let before):
         logger.info("\(path) is up to date, skipping")
         finished[document.name] = path

@@ -67,7 +67,9 @@ struct PlanReport {
     var lines = reports.map { $0.table + "\n" }
     lines += reports.map(\.writes)
     for use in reads {
-      lines.append("reads \(ByteSize.format(use.bytes)) in \(use.tensors) tensors of \(use.path)")
+      lines.append(
+        "reads \(ByteSize.format(use.bytes)) in \(use.tensors) tensors of \(DisplayText.plain("\(use.path)"))"
+      )
     }
     return lines.joined(separator: "\n")
   }
@@ -86,6 +88,7 @@ struct PlanReport {
   private var writes: String {
     let size = ByteSize.format(plan.layout.totalBytes)
     let shards = Numbers.counted(plan.layout.shards.count, "file")
-    return "writes \(plan.tensors.count) tensors, \(size) in \(shards)" + (out.map { " to \($0)" } ?? "")
+    return "writes \(plan.tensors.count) tensors, \(size) in \(shards)"
+      + (out.map { " to \(DisplayText.plain($0))" } ?? "")
   }
 }

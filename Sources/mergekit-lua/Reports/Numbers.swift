@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// Numbers as tables and messages show them.
@@ -36,7 +37,7 @@ struct TextTable {
     self.rightAligned = rightAligned
   }
 
-  mutating func add(_ row: [String]) { rows.append(row) }
+  mutating func add(_ row: [String]) { rows.append(row.map(DisplayText.plain)) }
 
   var text: String {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

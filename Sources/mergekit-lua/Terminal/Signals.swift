@@ -1,10 +1,12 @@
+import CMemory
 import Glibc
 import Lua
 import Merging
 import Scripting
 import Synchronization
 
-/// Ctrl-C and requests to end: the first stops the run in good order, the second at once.
+/// Ctrl-C and requests to end: the first stops the run in good order, the second at once. And the end of memory, after
+/// which another thread than the one that asked for more has to clear up.
 enum Signals {
   /// Stops scripts and passes.
   static let interrupt = LuaInterrupt()
@@ -25,22 +27,42 @@ enum Signals {
     signal(SIGPIPE, SIG_IGN)
     // A write beyond the limit on a file's size is then an error like any other.
     signal(SIGXFSZ, SIG_IGN)
-    var set = sigset_t()
-    sigemptyset(&set)
-    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+    var set = taken
     pthread_sigmask(SIG_BLOCK, &set, nil)
     var thread = pthread_t()
-    let status = pthread_create(&thread, nil, { _ in Signals.takeSignals() }, nil)
-    if status == 0 { pthread_detach(thread) }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    // The default is the limit of the main thread's, which may be a few pages.
+    pthread_attr_setstacksize(&attributes, 1 << 20)
+    let status = pthread_create(&thread, &attributes, { _ in Signals.takeSignals() }, nil)
+    pthread_attr_destroy(&attributes)
+    if status == 0 {
+      pthread_detach(thread)
+      memory_end_by_signal(outOfMemory)
+    }
+  }
+
+  /// Sent by the thread that got no memory.
+  private static let outOfMemory = SIGUSR1
+
+  private static var taken: sigset_t {
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in [SIGINT, SIGTERM, SIGHUP, outOfMemory] { sigaddset(&set, number) }
+    return set
   }
 
   /// Waits for signals, on a thread of its own.
   private static func takeSignals() -> UnsafeMutableRawPointer? {
-    var set = sigset_t()
-    sigemptyset(&set)
-    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, number) }
+    var set = taken
     var number: Int32 = 0
     while sigwait(&set, &number) == 0 {
+      if number == outOfMemory {
+        guard memory_has_failed() else { continue }
+        // It has been said.
+        OutputDirectory.discardAll()
+        _exit(1)
+      }
       received.store(number, ordering: .releasing)
       interrupt.request()
       // A run ends within milliseconds; what looks at no flag for so long does not look at all.

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 import Logging
 import Merging
@@ -6,7 +7,8 @@ import Merging
 enum Terminal {
   static let errorIsTerminal = isatty(STDERR_FILENO) == 1
 
-  static func error(_ text: String) { write(text + "\n") }
+  /// A message, with nothing in it that would move the cursor or turn the text, whoever worded it.
+  static func error(_ text: String) { write(DisplayText.screen(text) + "\n") }
 
   /// Wipes a progress bar, so that what follows has the line for itself.
   static func clearProgress() {

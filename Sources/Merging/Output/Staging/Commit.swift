@@ -58,11 +58,12 @@ struct Commit {
         || DirectoryFiles.workingDirectory == target)
     var installation = Installation(target: target, staging: staging.path, mode: fills ? .fill : .place)
     installation.displacesAll = output.policy.replacesAll
-    if exists, output.policy == .moveAside { installation.aside = aside(target, staging) }
     do throws(Errno) {
+      if exists, output.policy == .moveAside { installation.aside = try aside(target, staging) }
       if fills {
         installation.steps = try steps(output)
-      } else if exists, let permissions = try? target.stat().permissions {
+      } else if exists {
+        let permissions = try target.stat().permissions
         _ = staging.new.withPlatformString { chmod($0, mode_t(permissions.rawValue)) }
       }
       if isDurable { try DirectoryFiles.syncTree(staging.new) }
@@ -80,8 +81,8 @@ struct Commit {
     if exists { try OutputDirectory.checkFile(target, out: output.destination, policy: output.policy) }
     var installation = Installation(target: folder, staging: staging.path, mode: .fill)
     installation.steps = [.overwrite(FilePath().appending(name))]
-    if exists, output.policy == .moveAside { installation.aside = freeName(name.string, in: folder) }
     do throws(Errno) {
+      if exists, output.policy == .moveAside { installation.aside = try freeName(name.string, in: folder) }
       if exists, let permissions = try? target.stat().permissions {
         _ = staging.new.appending(name).withPlatformString { chmod($0, mode_t(permissions.rawValue)) }
       }
@@ -90,18 +91,18 @@ struct Commit {
     return installation
   }
 
-  private func freeName(_ name: String, in folder: FilePath) -> FilePath {
+  private func freeName(_ name: String, in folder: FilePath) throws(Errno) -> FilePath {
     var number = 1
-    while DirectoryFiles.exists(folder.appending("\(name).old-\(number)")) { number += 1 }
+    while try DirectoryFiles.isPresent(folder.appending("\(name).old-\(number)")) { number += 1 }
     return folder.appending("\(name).old-\(number)")
   }
 
   /// A free name beside the staging directory; `nil` if there is nothing to keep.
-  private func aside(_ target: FilePath, _ staging: StagingDirectory) -> FilePath? {
-    let old = (try? DirectoryFiles.names(in: target))?.filter { target.appending($0) != staging.path }
-    guard old?.isEmpty == false else { return nil }
+  private func aside(_ target: FilePath, _ staging: StagingDirectory) throws(Errno) -> FilePath? {
+    let old = try DirectoryFiles.names(in: target).filter { target.appending($0) != staging.path }
+    if old.isEmpty { return nil }
     let (parent, name) = (staging.path.removingLastComponent(), target.lastComponent?.string ?? "")
-    return freeName(name, in: parent)
+    return try freeName(name, in: parent)
   }
 
   /// The moves that fill a directory. Throws where a file and a folder have the same name.
@@ -124,9 +125,9 @@ struct Commit {
       let path = folder.appending(name)
       let old = target.pushing(path)
       if try DirectoryFiles.isPresent(old), !displaced.contains(path) {
-        let isFolder = DirectoryFiles.isDirectory(new.pushing(path))
+        let isFolder = try DirectoryFiles.type(at: new.pushing(path), followsLink: false) == .directory
         // A link to a folder is as good as one.
-        guard ((try? old.stat())?.type == .directory) == isFolder else {
+        guard try (DirectoryFiles.type(at: old) == .directory) == isFolder else {
           throw isFolder ? .notDirectory : .isDirectory
         }
         if isFolder {

@@ -6,18 +6,18 @@ import SystemPackage
 enum ModelContents {
   /// The paths in a directory that belong to no model, in order; the first hundred at most. Of a directory
   /// without weights and config.json, all, unless it is an output of several models, each in a folder with its recipe.
-  static func strangers(in directory: FilePath) -> [String] {
-    let contents = ModelContents.Directory(directory)
-    if !contents.isModel, let found = strangers(ofSeveral: contents) { return found }
+  /// What cannot be found out is an error.
+  static func strangers(in directory: FilePath) throws(Errno) -> [String] {
+    let contents = try ModelContents.Directory(directory)
+    if !contents.isModel, let found = try strangers(ofSeveral: contents) { return found }
     var found: [String] = []
     for name in contents.names where found.count < most {
-      if contents.isModel, contents.isKnown(name) { continue }
-      let path = directory.appending(name)
-      guard contents.isModel, DirectoryFiles.isDirectory(path) else {
+      if contents.isModel, try contents.isKnown(name) { continue }
+      guard contents.isModel, try isFolder(directory.appending(name)) else {
         found.append(name)
         continue
       }
-      found += strangers(inFolder: name, of: contents)
+      found += try strangers(inFolder: name, of: contents)
     }
     return found
   }
@@ -25,33 +25,40 @@ enum ModelContents {
   private static let most = 100
 
   /// Those of a directory of models that this program has written; `nil` if it holds anything else.
-  private static func strangers(ofSeveral contents: Directory) -> [String]? {
-    let names = contents.names.filter { !contents.isKnown($0) }
-    guard !names.isEmpty else { return nil }
+  private static func strangers(ofSeveral contents: Directory) throws(Errno) -> [String]? {
     var found: [String] = []
-    for name in names {
+    var models = 0
+    for name in contents.names {
+      if try contents.isKnown(name) { continue }
       let model = contents.directory.appending(name)
-      guard DirectoryFiles.isDirectory(model) else { return nil }
-      let inner = Directory(model)
+      guard try isFolder(model) else { return nil }
+      let inner = try Directory(model)
       guard inner.isModel, inner.hasRecipe else { return nil }
-      found += strangers(in: model).map { "\(name)/\($0)" }
+      models += 1
+      for stranger in try strangers(in: model) { found.append("\(name)/\(stranger)") }
     }
-    return found
+    return models == 0 ? nil : found
+  }
+
+  private static func isFolder(_ path: FilePath) throws(Errno) -> Bool {
+    try DirectoryFiles.type(at: path, followsLink: false) == .directory
+  }
+
+  private static func names(in directory: FilePath) throws(Errno) -> [String] {
+    try DirectoryFiles.names(in: directory).map(\.string)
   }
 
   /// Those of a folder of a model, and of the folders in it.
-  private static func strangers(inFolder folder: String, of contents: Directory) -> [String] {
-    guard !contents.isCache(folder) else { return [] }
+  private static func strangers(inFolder folder: String, of contents: Directory) throws(Errno) -> [String] {
+    if try contents.isCache(folder) { return [] }
     var found: [String] = []
     var pending = [folder]
     while let folder = pending.popLast(), found.count < most {
       let path = contents.directory.pushing(FilePath(folder))
-      guard let names = try? fileNames(in: path) else { return found + [folder] }
-      if names.isEmpty { continue }
-      for name in names {
+      for name in try names(in: path) {
         let inner = "\(folder)/\(name)"
-        if contents.isKnown(name, inFolder: folder) { continue }
-        if DirectoryFiles.isDirectory(path.appending(name)) {
+        if try contents.isKnown(name, inFolder: folder) { continue }
+        if try isFolder(path.appending(name)) {
           pending.append(inner)
         } else {
           found.append(inner)
@@ -72,9 +79,9 @@ enum ModelContents {
     let hasRecipe: Bool
     private let modules: Set<String>
 
-    init(_ directory: FilePath) {
+    init(_ directory: FilePath) throws(Errno) {
       self.directory = directory
-      names = (try? fileNames(in: directory)) ?? []
+      names = try ModelContents.names(in: directory)
       isModel = names.contains { $0 == "config.json" || ModelContents.isWeights($0) }
       hasRecipe = names.contains(where: ModelContents.recipes.contains)
       hasCode = (try? CompanionFiles(in: ModelDirectory(directory)))?.code.isEmpty == false
@@ -84,28 +91,26 @@ enum ModelContents {
     }
 
     /// Whether a file of the directory itself belongs to a model.
-    func isKnown(_ name: String) -> Bool {
+    func isKnown(_ name: String) throws(Errno) -> Bool {
       if StagingDirectory.isName(name) || StagingDirectory.isTrashName(name) { return true }
-      guard !DirectoryFiles.isDirectory(directory.appending(name)) else { return false }
+      if try ModelContents.isFolder(directory.appending(name)) { return false }
       return ModelContents.isKnown(name) || hasCode && name.hasSuffix(".py")
         || hasRecipe && name.hasSuffix(".lua")
     }
 
     /// Whether a file in one of its folders does.
-    func isKnown(_ name: String, inFolder folder: String) -> Bool {
-      guard !DirectoryFiles.isDirectory(directory.pushing(FilePath(folder)).appending(name)) else {
-        return false
-      }
+    func isKnown(_ name: String, inFolder folder: String) throws(Errno) -> Bool {
+      if try ModelContents.isFolder(directory.pushing(FilePath(folder)).appending(name)) { return false }
       if hasRecipe, name.hasSuffix(".lua") { return true }
       return (ModelContents.folders.contains(folder) || modules.contains(folder))
         && ModelContents.isKnown(name)
     }
 
     /// Whether a folder is a hub's record of downloads.
-    func isCache(_ folder: String) -> Bool {
+    func isCache(_ folder: String) throws(Errno) -> Bool {
       guard folder == ".cache" || folder == ".huggingface" else { return false }
-      return folder != ".cache"
-        || (try? fileNames(in: directory.appending(folder))).map { $0 == ["huggingface"] } ?? false
+      if folder != ".cache" { return true }
+      return try ModelContents.names(in: directory.appending(folder)) == ["huggingface"]
     }
   }
 

@@ -8,32 +8,42 @@ enum OldWeights {
   /// The files of the weights and their index: those of the usual names, and what the index names. Other
   /// safetensors files, such as adapters, are none.
   static func names(in directory: FilePath) throws(Errno) -> [FilePath.Component] {
-    let indexed = indexedNames(in: directory)
-    return try DirectoryFiles.names(in: directory).filter { name in
-      (isUsual(name.string) || indexed.contains(name.string))
-        && (try? directory.appending(name).stat())?.type != .directory
+    let indexed = try indexedNames(in: directory)
+    var found: [FilePath.Component] = []
+    for name in try DirectoryFiles.names(in: directory)
+    where isUsual(name.string) || indexed.contains(name.string) {
+      if try DirectoryFiles.type(at: directory.appending(name)) != .directory { found.append(name) }
     }
+    return found
   }
 
   /// Whether a file of that name in a directory is one of the weights.
-  static func isNamed(_ name: FilePath.Component?, in directory: FilePath) -> Bool {
-    name.map { isUsual($0.string) || indexedNames(in: directory).contains($0.string) } ?? false
+  static func isNamed(_ name: FilePath.Component?, in directory: FilePath) throws(Errno) -> Bool {
+    guard let name else { return false }
+    if isUsual(name.string) { return true }
+    return try indexedNames(in: directory).contains(name.string)
   }
 
   /// Whether a directory's README.md is a model's card, which begins with metadata, or there is none. What
   /// else was in a directory that got a model later is no card.
-  static func mayReplaceCard(in directory: FilePath) -> Bool {
+  static func mayReplaceCard(in directory: FilePath) throws -> Bool {
     let card = directory.appending("README.md")
-    guard DirectoryFiles.exists(card) else { return true }
+    guard try DirectoryFiles.isPresent(card) else { return true }
     let isModel =
-      DirectoryFiles.exists(directory.appending("config.json"))
-      || (try? names(in: directory))?.isEmpty == false
-    return isModel && (try? InputFile(path: card).bytes(at: 0, count: 4)) == Array("---\n".utf8)
+      try DirectoryFiles.isPresent(directory.appending("config.json")) || !names(in: directory).isEmpty
+    guard isModel, try DirectoryFiles.type(at: card) == .regular else { return false }
+    return try InputFile(path: card, links: .all).bytes(at: 0, count: 4) == Array("---\n".utf8)
   }
 
-  /// The safetensors files that an index names.
-  private static func indexedNames(in directory: FilePath) -> Set<String> {
-    let map = (try? JSON(contentsOf: directory.appending(index)))?["weight_map"]?.objectValue
+  /// The safetensors files that an index names; one that is no index names none.
+  private static func indexedNames(in directory: FilePath) throws(Errno) -> Set<String> {
+    let path = directory.appending(index)
+    guard try DirectoryFiles.type(at: path) == .regular else { return [] }
+    let map: JSONObject?
+    do { map = try JSON(contentsOf: path)["weight_map"]?.objectValue } catch {
+      if case FileError.system(_, _, let error) = error { throw error }
+      return []
+    }
     return Set((map ?? [:]).compactMap { $0.value.stringValue }.filter { $0.hasSuffix(".safetensors") })
   }
 

@@ -139,18 +139,22 @@ package final class OutputDirectory: Sendable {
     let target = place.target
     if place.isFile { return try checkInputs(inputs, file: target, out: out) }
     for input in inputs {
-      guard let real = try? DirectoryFiles.realPath(input) else { continue }
-      let isDestroyed =
+      let real: FilePath
+      let isDestroyed: Bool
+      do throws(Errno) {
+        real = try DirectoryFiles.realPath(input)
+        let liesInInput = target.starts(with: real) && real != target
         switch policy {
-        case .overlay:
-          real == target
-            || real.removingLastComponent() == target && OldWeights.isNamed(real.lastComponent, in: target)
-        case .refuseNonEmpty:
-          real.starts(with: target)
-        case .replace, .moveAside:
-          real.starts(with: target)
-            || target.starts(with: real) && (try? DirectoryFiles.names(in: target))?.isEmpty == false
+        case .overlay where real.removingLastComponent() == target:
+          isDestroyed = try OldWeights.isNamed(real.lastComponent, in: target)
+        case .overlay: isDestroyed = real == target
+        case .replace where liesInInput, .moveAside where liesInInput:
+          isDestroyed = try !DirectoryFiles.names(in: target).isEmpty
+        case .refuseNonEmpty, .replace, .moveAside: isDestroyed = real.starts(with: target)
         }
+      } catch .noSuchFileOrDirectory, .notDirectory {
+        continue
+      } catch { throw .cannotRead(input, error) }
       if isDestroyed { throw .holdsInput(out: real == target ? input : out, input: input) }
     }
   }
@@ -193,7 +197,10 @@ package final class OutputDirectory: Sendable {
       throw .holdsWorkingDirectory(out)
     }
     guard policy == .replace else { return }
-    let strangers = ModelContents.strangers(in: target)
+    let strangers: [String]
+    do throws(Errno) {
+      strangers = try ModelContents.strangers(in: target)
+    } catch { throw .cannotRead(out, error) }
     if !strangers.isEmpty { throw .holdsStrangers(out, strangers) }
   }
 

@@ -22,9 +22,7 @@ enum Recovery {
     var outcomes: [Outcome] = []
     for parent in [target.removingLastComponent(), target] {
       let staging = parent.appending(StagingDirectory.name(for: name))
-      if DirectoryFiles.exists(staging), let outcome = try settle(staging: staging, of: target) {
-        outcomes.append(outcome)
-      }
+      if let outcome = try settle(staging: staging, of: target) { outcomes.append(outcome) }
       removeTrash(in: parent, of: name)
     }
     return outcomes
@@ -59,9 +57,9 @@ enum Recovery {
   private static func settle(
     staging: FilePath, of target: FilePath
   ) throws(OutputDirectoryError) -> Outcome? {
-    guard DirectoryFiles.isDirectory(staging) else { return nil }
     let lock: OwnerLock?
     do throws(Errno) {
+      guard try DirectoryFiles.type(at: staging, followsLink: false) == .directory else { return nil }
       lock = try OwnerLock(StagingDirectory.owner(in: staging))
     } catch .noSuchFileOrDirectory {
       return nil

@@ -33,7 +33,9 @@ final class AdapterBinding: Binding {
       },
       // The model that a reference names, and after it the adapters that are put on it.
       "reference_parts": { call in
-        let reference = ModelReference(parsing: try call.string(1)) { DirectoryFiles.exists(FilePath($0)) }
+        let reference = ModelReference(parsing: try call.string(1)) {
+          (try? DirectoryFiles.isPresent(FilePath($0))) ?? true
+        }
         return try call.result(([reference.base] + reference.adapters).map(\.text))
       },
       "matches": { call in try call.result(self.matches(call.string(1), call.string(2))) },
