@@ -35,7 +35,9 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["CMemory", "CKernels", "CBLAS"]),
     .target(
       name: "Checkpoints",
-      dependencies: ["Basics", "Tensors", .product(name: "SystemPackage", package: "swift-system")]),
+      dependencies: [
+        "CKernels", "Basics", "Tensors", .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     // Tokenizer files: their vocabularies, and text to ids and back.
     .target(
       name: "Tokenizers",

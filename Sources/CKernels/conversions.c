@@ -52,15 +52,6 @@ INLINE uint32_t f8e5m2_code(float value) { return small_code(value, 8, 2, 15, 0x
 
 INLINE uint32_t f16_code(float value) { return small_code(value, 16, 10, 15, 0x7c00, 0x7e00); }
 
-// SmallFloats.float(f16:), step by step.
-INLINE float of_f16(uint16_t code) {
-  const uint32_t magnitude = (code & 0x7fffu) << 13;
-  const uint32_t rebias = (int32_t)magnitude < 0x0f800000 ? 112u << 23 : 224u << 23;
-  const float subnormal = of_bits(magnitude + (113u << 23)) - of_bits(113u << 23);
-  const uint32_t bits = (int32_t)magnitude < 0x00800000 ? bits_of(subnormal) : magnitude + rebias;
-  return of_bits(bits | (code & 0x8000u) << 16);
-}
-
 // As `of_f16`, with the code of NaN, which stands in the place of 480.
 INLINE float of_f8e4m3(uint8_t code) {
   const uint32_t magnitude = (code & 0x7fu) << 20;

@@ -55,6 +55,15 @@ typedef uint16_t __attribute__((aligned(1), may_alias)) stored16;
 
 INLINE float of_bf16(stored16 code) { return of_bits((uint32_t)code << 16); }
 
+// SmallFloats.float(f16:), step by step.
+INLINE float of_f16(uint16_t code) {
+  const uint32_t magnitude = (code & 0x7fffu) << 13;
+  const uint32_t rebias = (int32_t)magnitude < 0x0f800000 ? 112u << 23 : 224u << 23;
+  const float subnormal = of_bits(magnitude + (113u << 23)) - of_bits(113u << 23);
+  const uint32_t bits = (int32_t)magnitude < 0x00800000 ? bits_of(subnormal) : magnitude + rebias;
+  return of_bits(bits | (code & 0x8000u) << 16);
+}
+
 // Sixteen at once, of bits in words, the lowest first, from a multiple of sixteen on.
 typedef float floats16 __attribute__((ext_vector_type(16)));
 typedef uint32_t words16 __attribute__((ext_vector_type(16)));

@@ -539,8 +539,8 @@ function model:with_lora(adapter, options) end
 ---@param options { dtype: mk.dtype?, shard_size: string|integer?, force: boolean? }?
 function model:save(path, options) end
 
---- Opens a checkpoint: a directory, a file of weights (.safetensors, or PyTorch's .bin, .pt, .pth and .ckpt) or an
---- index; relative to the working directory. `base+adapter` puts an adapter on it.
+--- Opens a checkpoint: a directory, a file of weights (.safetensors, .gguf, or PyTorch's .bin, .pt, .pth and .ckpt) or
+--- an index; relative to the working directory. `base+adapter` puts an adapter on it.
 --- ```lua
 --- local base = mk.model "models/base"
 --- print(base.num_layers, #base:names(), base.config.model_type)
@@ -599,6 +599,7 @@ function tokenizer:id_to_token(id) end
 ---@field config { vocab_size: integer?, tie_word_embeddings: boolean? }?  what config.json says otherwise than that of `like`
 ---@field tokenizer mk.vocabulary?  with its files, in the place of that of `like`
 ---@field config_values table<string, any>?  what config.json says otherwise at its top; a table with elements is an array
+---@field whole_config table?       all of config.json, in the place of that of `like`
 ---@field config_removed string[]?  keys that config.json lacks at its top
 ---@field chat_template string?   Jinja text in the place of that of `like`
 ---@field metadata mk.metadata?    noted in the headers of the output's files

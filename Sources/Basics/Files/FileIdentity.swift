@@ -21,6 +21,11 @@ package struct FileIdentity: Hashable, Sendable {
     modifiedNanoseconds = stat.st_mtim.tv_nsec
   }
 
+  /// Of what is on no disk.
+  init(byteCountInMemory byteCount: Int) {
+    (device, inode, self.byteCount, modifiedSeconds, modifiedNanoseconds) = (0, 0, byteCount, 0, 0)
+  }
+
   /// The time of the last change as a text, `1700000000.000000001`.
   package var modifiedText: String {
     let digits = String(modifiedNanoseconds)

@@ -7,7 +7,9 @@ package final class InputFile: Sendable {
   package let path: FilePath
   /// Which file it is, as it was when it was opened.
   package let identity: FileIdentity
-  private let descriptor: FileDescriptor
+  /// `nil` for one in memory.
+  private let descriptor: FileDescriptor?
+  private let contents: [UInt8]
 
   /// Which symbolic links are followed.
   package enum Links: Sendable {
@@ -22,6 +24,8 @@ package final class InputFile: Sendable {
     OpenFileLimit.raise()
     if case .withinFolder = links { try FileLinks.requireContained(path) }
     self.path = path
+    contents = []
+    let descriptor: FileDescriptor
     do {
       // Opening a pipe would wait for a writer without `.nonBlocking`; it changes nothing for files.
       descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
@@ -32,6 +36,7 @@ package final class InputFile: Sendable {
       let stat = try descriptor.stat()
       guard stat.type == .regular else { throw FileError.notRegularFile(path: path) }
       identity = FileIdentity(stat)
+      self.descriptor = descriptor
     } catch let error as Errno {
       try? descriptor.close()
       throw FileError.system(action: "read", path: path, errno: error)
@@ -41,13 +46,26 @@ package final class InputFile: Sendable {
     }
   }
 
+  /// A file that is in memory only, and has a path for messages.
+  package init(contents: [UInt8], path: FilePath) {
+    self.path = path
+    self.contents = contents
+    descriptor = nil
+    identity = FileIdentity(byteCountInMemory: contents.count)
+  }
+
   deinit {
-    try? descriptor.close()
+    try? descriptor?.close()
   }
 
   /// Fills the buffer from byte `offset` on and returns how many bytes there were: fewer than it takes
   /// if the file ends before.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+    guard let descriptor else {
+      let part = contents.dropFirst(offset).prefix(buffer.count)
+      buffer.copyBytes(from: part)
+      return part.count
+    }
     var done = 0
     while done < buffer.count {
       let count: Int
@@ -73,6 +91,7 @@ package final class InputFile: Sendable {
 
   /// Asks the system to read a range ahead. Only a hint, so nothing comes of a failure.
   package func advise(_ range: Range<Int>) {
+    guard let descriptor else { return }
     _ = posix_fadvise(descriptor.rawValue, range.lowerBound, range.count, POSIX_FADV_WILLNEED)
   }
 }

@@ -61,12 +61,13 @@ package final class Checkpoint: Sendable {
     var tensors: [StoredTensor] = []
     var warnings: [String] = []
     switch location {
-    case .files(let names):
+    case .files(let names, let format):
       for name in names {
         let file = try TensorFileFormat.open(modelFiles.open(name))
         files.append(file)
         tensors += file.tensors
       }
+      try format?.checkSet(files)
     case .index(let name, let format):
       let index = try ShardIndex(name, of: format, in: modelFiles)
       for shard in index.shards {
@@ -118,12 +119,17 @@ package final class Checkpoint: Sendable {
     }
   }
 
-  /// config.json, or an adapter's, read when it is first asked for; `nil` if the directory has none.
+  /// What a GGUF file says of its model, from which config.json and tokenizer are made; `nil` for all other formats.
+  package var gguf: GGUFMetadata? { (files.first as? GGUFFile)?.values }
+
+  /// config.json, or an adapter's, read when it is first asked for; `nil` if the directory has none, or what
+  /// it has is not that of a GGUF file beside it.
   ///
   /// Throws `CheckpointError.invalidJSON` with line and column.
   package var config: JSON? {
     get throws {
-      try cachedConfig.withLock { cached in
+      if gguf != nil { return nil }
+      return try cachedConfig.withLock { cached in
         if let cached { return cached }
         do {
           cached = try modelFiles.json(configName)

@@ -112,6 +112,8 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
   /// A model's folder in the hub's cache, which holds snapshots of it.
   case cacheFolder(directory: FilePath, snapshot: String?)
   case severalIndexes(directory: FilePath, fileNames: [String])
+  /// Files that are each a model by themselves.
+  case severalModels(directory: FilePath, fileNames: [String])
   case incompleteShards(directory: FilePath, missing: [String])
   /// A model that was split for several processors, which cannot be put together.
   case partsNotJoined(directory: FilePath, tensor: String, reason: String)
@@ -158,6 +160,9 @@ package enum CheckpointError: Error, Equatable, CustomStringConvertible {
         + ".safetensors files"
     case .severalIndexes(let directory, let fileNames):
       "\(directory): several indexes, \(fileNames.joined(separator: ", ")); give the path of one of them"
+    case .severalModels(let directory, let fileNames):
+      "\(directory): several models, \(fileNames.prefix(5).joined(separator: ", "))"
+        + (fileNames.count > 5 ? " and \(fileNames.count - 5) more" : "") + "; give the path of one of them"
     case .incompleteShards(let directory, let missing):
       "\(directory): \(missing[0]) does not exist"
         + (missing.count > 1 ? ", nor do \(missing.count - 1) more shards of its set" : "")

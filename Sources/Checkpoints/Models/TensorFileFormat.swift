@@ -13,32 +13,39 @@ package struct TensorFileFormat: Sendable {
   let indexNames: [String]
   /// The ends of the names of all indexes, such as `.safetensors.index.json`.
   let indexSuffixes: [String]
+  /// Whether each file is a model by itself, unless its name says that it is a part of one.
+  let holdsWholeModels: Bool
   /// Files with such an end that hold no model.
   let ignored: @Sendable (_ name: String) -> Bool
   /// Whether a file is of this format, by its first bytes.
   let recognizes: @Sendable (_ first: [UInt8], _ fileByteCount: Int) -> Bool
   /// Opens a file; reads what it says of its tensors, no data.
   let open: @Sendable (InputFile) throws -> any TensorFile
+  /// Checks that files without an index belong together.
+  let checkSet: @Sendable ([any TensorFile]) throws -> Void
 
   init(
     name: String, suffixes: [String], singleNames: [String], indexNames: [String], indexSuffixes: [String],
-    ignored: @escaping @Sendable (_ name: String) -> Bool = { _ in false },
+    holdsWholeModels: Bool = false, ignored: @escaping @Sendable (_ name: String) -> Bool = { _ in false },
     recognizes: @escaping @Sendable (_ first: [UInt8], _ fileByteCount: Int) -> Bool,
-    open: @escaping @Sendable (InputFile) throws -> any TensorFile
+    open: @escaping @Sendable (InputFile) throws -> any TensorFile,
+    checkSet: @escaping @Sendable ([any TensorFile]) throws -> Void = { _ in }
   ) {
     self.name = name
     self.suffixes = suffixes
     self.singleNames = singleNames
     self.indexNames = indexNames
     self.indexSuffixes = indexSuffixes
+    self.holdsWholeModels = holdsWholeModels
     self.ignored = ignored
     self.recognizes = recognizes
     self.open = open
+    self.checkSet = checkSet
   }
 
   /// All formats that are read, in the order in which a directory that has several is searched.
   static let all: [TensorFileFormat] = [
-    .safetensors, .torch,
+    .safetensors, .torch, .gguf,
   ]
 
   /// Whether a file has a name of this format.

@@ -18,12 +18,33 @@ func shardFileName(
   return "\(prefix)\(padded(number))-of-\(padded(count))\(suffix)"
 }
 
+/// All shards of the set that a file such as `model-00001-of-00003.safetensors` is of; `nil` if its name says none.
+func shardNames(with name: String, suffix: String) -> [String]? {
+  // What a file of any name could ask for is not made up.
+  let most = 100_000
+  guard name.hasSuffix(suffix) else { return nil }
+  let stem = name.dropLast(suffix.count)
+  let beforeCount = stem.dropLast(5)
+  guard
+    beforeCount.hasSuffix("-of-"), let count = Int(stem.suffix(5)), count > 0, count < most,
+    Int(beforeCount.dropLast(4).suffix(5)) != nil
+  else { return nil }
+  return (1...count).map { shardFileName($0, of: count, prefix: beforeCount.dropLast(9), suffix: suffix) }
+}
+
+extension TensorFileFormat {
+  /// All shards of the set that a file is of, by its name.
+  func shards(with name: String) -> [String]? {
+    suffixes.lazy.compactMap { shardNames(with: name, suffix: $0) }.first
+  }
+}
+
 /// Which of a model's files have its weights.
 enum WeightsLocation {
   /// The shards that an index names.
   case index(name: String, TensorFileFormat)
   /// All tensors of these files.
-  case files(names: [String])
+  case files(names: [String], TensorFileFormat?)
 
   /// The files of a checkpoint at a path that the user gave, and its weights among them.
   static func locate(_ path: FilePath) throws -> (files: any ModelFiles, weights: WeightsLocation) {
@@ -33,7 +54,8 @@ enum WeightsLocation {
       return (files, try locate(in: files))
     case _?:
       let name = path.lastComponent?.string ?? ""
-      return (ModelDirectory(of: path), try locate(file: path, name: name))
+      let files = ModelDirectory(of: path)
+      return (files, try locate(file: path, name: name, in: files))
     case nil:
       if (try? path.stat(followTargetSymlink: false)) != nil {
         throw CheckpointError.danglingLink(path: path)
@@ -57,10 +79,10 @@ enum WeightsLocation {
         let isModel = (try? locate(in: files)) != nil
         throw CheckpointError.notAdapter(path: path, isModel: isModel)
       }
-      weights = .files(names: [name])
+      weights = .files(names: [name], nil)
     case _?:
       files = ModelDirectory(of: path)
-      weights = .files(names: [path.lastComponent?.string ?? ""])
+      weights = .files(names: [path.lastComponent?.string ?? ""], nil)
     case nil:
       throw CheckpointError.noSuchAdapter(path: path, nearest: nearestExisting(to: path))
     }
@@ -68,8 +90,17 @@ enum WeightsLocation {
     return (files, weights)
   }
 
-  private static func locate(file path: FilePath, name: String) throws -> WeightsLocation {
-    if TensorFileFormat.all.contains(where: { $0.names(name) }) { return .files(names: [name]) }
+  private static func locate(
+    file path: FilePath, name: String, in files: any ModelFiles
+  ) throws -> WeightsLocation {
+    if let format = TensorFileFormat.all.first(where: { $0.names(name) }) {
+      // A part of a split model stands for all of it; a shard of another format may be looked at by itself.
+      let parts = format.holdsWholeModels ? format.shards(with: name) : nil
+      guard let parts else { return .files(names: [name], format) }
+      let missing = parts.filter { !files.has($0) }
+      if !missing.isEmpty { throw CheckpointError.incompleteShards(directory: files.path, missing: missing) }
+      return .files(names: parts, format)
+    }
     if let format = TensorFileFormat.all.first(where: { $0.namesIndex(name) }) {
       return .index(name: name, format)
     }
@@ -80,7 +111,7 @@ enum WeightsLocation {
     guard try TensorFileFormat.format(of: InputFile(path: path)) != nil else {
       throw CheckpointError.notCheckpoint(path: path)
     }
-    return .files(names: [name])
+    return .files(names: [name], nil)
   }
 
   /// The weights among a model's files: of the first format that has any.
@@ -114,7 +145,7 @@ enum WeightsLocation {
     _ format: TensorFileFormat, among names: [String], in files: any ModelFiles
   ) throws -> WeightsLocation? {
     if let index = format.indexNames.first(where: names.contains) { return .index(name: index, format) }
-    if let single = format.singleNames.first(where: names.contains) { return .files(names: [single]) }
+    if let single = format.singleNames.first(where: names.contains) { return .files(names: [single], format) }
 
     let indexes = names.filter(format.namesIndex)
     if indexes.count > 1 {
@@ -128,11 +159,17 @@ enum WeightsLocation {
       weights.removeAll { $0.hasPrefix("consolidated") }
     }
     if weights.isEmpty { return nil }
+    if format.holdsWholeModels, let first = weights.first {
+      let parts = format.shards(with: first) ?? [first]
+      guard weights.allSatisfy(parts.contains) else {
+        throw CheckpointError.severalModels(directory: files.path, fileNames: weights)
+      }
+    }
     let missing = format.suffixes.flatMap { missingShards(among: weights, suffix: $0) }
     if !missing.isEmpty {
       throw CheckpointError.incompleteShards(directory: files.path, missing: missing)
     }
-    return .files(names: weights)
+    return .files(names: weights, format)
   }
 
   /// The type of what a path leads to, symbolic links followed; `nil` if there is nothing.
@@ -148,7 +185,7 @@ enum WeightsLocation {
 
   /// Whether a file has a name of weights in a format that is not read.
   private static func isForeignWeights(_ name: String) -> Bool {
-    [".gguf", ".h5", ".msgpack", ".onnx", ".npz"].contains { name.hasSuffix($0) }
+    [".h5", ".msgpack", ".onnx", ".npz"].contains { name.hasSuffix($0) }
   }
 
   /// The shards that a set such as `model-00001-of-00003.safetensors` lacks, so that half a download
@@ -156,18 +193,12 @@ enum WeightsLocation {
   private static func missingShards(among names: [String], suffix: String) -> [String] {
     let existing = Set(names)
     var missing: [String] = []
-    var seen: Set<Substring> = []
-    for name in names where name.hasSuffix(suffix) {
-      let stem = name.dropLast(suffix.count)
-      let beforeCount = stem.dropLast(5)
-      guard
-        beforeCount.hasSuffix("-of-"), let count = Int(stem.suffix(5)), count > 0,
-        Int(beforeCount.dropLast(4).suffix(5)) != nil, seen.insert(beforeCount.dropLast(9)).inserted
-      else { continue }
-      for number in 1...count {
-        let shard = shardFileName(number, of: count, prefix: beforeCount.dropLast(9), suffix: suffix)
-        if !existing.contains(shard) { missing.append(shard) }
+    var seen: Set<String> = []
+    for name in names {
+      guard let shards = shardNames(with: name, suffix: suffix), seen.insert(shards[0]).inserted else {
+        continue
       }
+      missing += shards.filter { !existing.contains($0) }
     }
     return missing
   }

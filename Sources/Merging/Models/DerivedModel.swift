@@ -42,6 +42,10 @@ package final class DerivedModel: LazyModel {
     package var vocabulary: OutputConfig.Vocabulary
     /// What the output's config.json says otherwise at its top, whatever that of `like` says; `nil` takes a key away.
     package var configValues: [(key: String, value: JSON?)]
+    /// config.json, in the place of that of `like`; the changes above are made to it.
+    package var config: JSON?
+    /// Tokenizer and other files, in the place of those of `like`.
+    package var files: (any ModelFiles)?
     /// The tokenizer that the output gets; `nil` keeps that of `like`.
     package var tokenizer: TokenizerFiles?
     /// What becomes of the token ids in the config files of `like` with that tokenizer.
@@ -60,7 +64,8 @@ package final class DerivedModel: LazyModel {
       layers: [String: [Layer]] = [:], rules: LayerRules = .none,
       methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
       vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(),
-      configValues: [(key: String, value: JSON?)] = [], tokenizer: TokenizerFiles? = nil,
+      configValues: [(key: String, value: JSON?)] = [], config: JSON? = nil, files: (any ModelFiles)? = nil,
+      tokenizer: TokenizerFiles? = nil,
       tokenIDs: TokenIDs? = nil, chatTemplate: String? = nil,
       metadata: [(key: String, value: String)] = [],
       specify: @escaping (String) throws -> TensorSpecification? = { _ in nil },
@@ -77,6 +82,8 @@ package final class DerivedModel: LazyModel {
       self.base = base
       self.vocabulary = vocabulary
       self.configValues = configValues
+      self.config = config
+      self.files = files
       self.tokenizer = tokenizer
       self.tokenIDs = tokenIDs
       self.chatTemplate = chatTemplate
@@ -204,6 +211,7 @@ package final class DerivedModel: LazyModel {
 
   private static func companions(of definition: Definition) -> Companions {
     var result = definition.like.companions
+    if let files = definition.files { result = Companions(files: files, label: definition.label) }
     if let tokenizer = definition.tokenizer { result.tokenizer = tokenizer }
     if let ids = definition.tokenIDs { result.tokenIDs.append(ids) }
     if let template = definition.chatTemplate { result.newChatTemplate = template }
@@ -211,11 +219,13 @@ package final class DerivedModel: LazyModel {
   }
 
   private func derivedConfig() throws -> OutputConfig? {
-    guard let base = try definition.like.config else { return nil }
+    guard let base = try definition.config ?? definition.like.config else { return nil }
     var layers: [String: [OutputConfig.LayerSource]] = [:]
     for (module, sources) in definition.layers { layers[module] = try layerSources(sources) }
     var derived = OutputConfig.derive(
-      from: base, architecture: definition.like.architecture, dtype: definition.dtype, layers: layers,
+      from: base,
+      architecture: definition.config.map { Architecture(names: names, config: $0) }
+        ?? definition.like.architecture, dtype: definition.dtype, layers: layers,
       rules: definition.rules, vocabulary: definition.vocabulary, values: definition.configValues)
     if let ids = definition.tokenIDs {
       let (json, warnings) = ids.mapped(derived.json, of: "config.json")

@@ -6,7 +6,7 @@ var allBindings: [any Binding.Type] {
     LibraryBinding.self,
     TensorBinding.self, CreationBinding.self, CombinationBinding.self, DeferBinding.self,
     LinearAlgebraBinding.self,
-    ModelBinding.self, DerivedModelBinding.self, AdapterBinding.self, InferenceBinding.self,
+    ModelBinding.self, DerivedModelBinding.self, AdapterBinding.self, GGUFBinding.self, InferenceBinding.self,
     VocabularyBinding.self, TokenizerBinding.self,
   ]
 }

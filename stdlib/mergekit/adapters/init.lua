@@ -6,6 +6,7 @@
 local core = require "mergekit.core"
 local config_of = require("mergekit.adapters.config").read
 local experts = require "mergekit.adapters.experts"
+local gguf = require "mergekit.gguf"
 local keys = require "mergekit.adapters.keys"
 local method = require "mergekit.methods.method"
 
@@ -323,6 +324,7 @@ local opened = {}
 
 local function open(reference)
   local model = core.model(reference)
+  if model.is_gguf then return gguf.model(model) end
   return model.holds_adapter and unwrapped(model) or model
 end
 

@@ -10,15 +10,18 @@ import Tokenizers
 final class DerivedModelBinding: Binding {
   private let models: ModelBinding
   private let vocabularies: VocabularyBinding
+  private let gguf: GGUFBinding
 
-  init(in setup: BindingSetup) throws { (models, vocabularies) = try (setup.binding(), setup.binding()) }
+  init(in setup: BindingSetup) throws {
+    (models, vocabularies, gguf) = try (setup.binding(), setup.binding(), setup.binding())
+  }
 
   var functions: [String: LuaFunction] {
     ["define_model": { call in try self.define(call) }]
   }
 
   /// `define_model{label=, names=, like=, sources=, dtype=, layers=, methods=, base=, config=,
-  /// config_values=, config_removed=, tokenizer=, chat_template=, specify=, build=}`.
+  /// config_values=, config_removed=, whole_config=, files=, tokenizer=, chat_template=, specify=, build=}`.
   private func define(_ call: LuaCall) throws -> Int {
     let lua = call.lua
     try call.table(1)
@@ -61,7 +64,7 @@ final class DerivedModelBinding: Binding {
       methods: try Self.methods(lua),
       base: try base(lua), vocabulary: try Self.vocabulary(lua),
       configValues: try Self.configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
-      tokenizer: newTokenizer,
+      config: try wholeConfig(lua), files: try files(lua), tokenizer: newTokenizer,
       tokenIDs: try newTokenizer.flatMap { new in
         // The same tokenizer has the same ids.
         guard let old = try vocabularies.files(of: like), old !== new else { return nil }
@@ -192,6 +195,25 @@ final class DerivedModelBinding: Binding {
         throw LuaError("base: model expected, got \(lua.typeName(at: -1))")
       }
       return model
+    }
+  }
+
+  /// `whole_config`, all of config.json.
+  private func wholeConfig(_ lua: LuaState) throws -> JSON? {
+    try lua.withBalancedStack {
+      guard try lua.pushField("whole_config", at: 1) == .table else { return nil }
+      return try lua.json(at: -1, "whole_config")
+    }
+  }
+
+  /// `files`, of `gguf_files`.
+  private func files(_ lua: LuaState) throws -> (any ModelFiles)? {
+    try lua.withBalancedStack {
+      guard try lua.pushField("files", at: 1) != .nil else { return nil }
+      guard let files = lua.object(at: -1, of: gguf.files) else {
+        throw LuaError("files: files of a model expected, got \(lua.typeName(at: -1))")
+      }
+      return files
     }
   }
 
