@@ -25,9 +25,10 @@ TELLING = [
     "Blip2ForConditionalGeneration", "IdeficsForVisionText2Text", "PI0ForConditionalGeneration",
     "GraniteSpeechForConditionalGeneration", "T5GemmaForConditionalGeneration", "FunnelForMaskedLM",
     "LxmertForPreTraining", "KyutaiSpeechToTextForConditionalGeneration", "Wav2Vec2ForCTC",
-    "FastSpeech2ConformerModel", "NemotronAsrStreamingForRNNT", "Data2VecAudioForCTC", "SegformerForImageClassification",
-    "Dinov2ForImageClassification", "Qwen4ExpForCausalLM", "DiffusionGemmaForBlockDiffusion", "Inkling2ForCausalLM",
-    "Zamba2ForCausalLM", "UdopForConditionalGeneration", "CanineForSequenceClassification",
+    "FastSpeech2ConformerModel", "NemotronAsrStreamingForRNNT", "Data2VecAudioForCTC",
+    "Dinov2ForImageClassification", "Qwen4ExpForCausalLM", "DiffusionGemmaForBlockDiffusion",
+    "Zamba2ForCausalLM", "UdopForConditionalGeneration", "CanineForSequenceClassification", "NemotronHForCausalLM",
+    "CTRLLMHeadModel", "CsmForConditionalGeneration",
 ]
 
 
