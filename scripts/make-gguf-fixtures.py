@@ -34,6 +34,7 @@ def blocks(random, kind):
 
 def write_safetensors(path, tensors):
     header, offset = {}, 0
+    tensors = {name: values.astype("<f4") for name, values in tensors.items()}
     for name, values in tensors.items():
         header[name] = {
             "dtype": "F32", "shape": list(values.shape), "data_offsets": [offset, offset + values.nbytes]
@@ -44,7 +45,7 @@ def write_safetensors(path, tensors):
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for values in tensors.values():
-            file.write(values.astype("<f4").tobytes())
+            file.write(values.tobytes())
 
 
 def add_metadata(writer):

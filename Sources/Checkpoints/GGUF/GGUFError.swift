@@ -78,7 +78,8 @@ package enum GGUFProblem: Equatable, DiagnosableError {
       "general.alignment is \(words: found); expected a power of two from 1 to 1048576"
 
     case .repeatedTensor(let name): "two tensors have the name \(name: name)"
-    case .overlap(let name, let other): "the data of tensor \(tensor: name) overlaps that of \(tensor: other)"
+    case .overlap(let name, let other):
+      "the data of tensor \(tensor: name) overlaps that of tensor \(tensor: other)"
 
     case .missingFirstOfSplit(let key):
       "this file is a part of a split model, and has no \(name: key); open the model by its folder or its first file"
