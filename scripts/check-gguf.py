@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -109,8 +108,7 @@ return mk.merge {{ method = "linear", models = {{ {{ model, weight = 0.6 }}, {{ 
 """)
     out = work / f"{path.stem}-merged"
     seconds = run(work / "merge.lua", out, "--quiet")
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"   merged with a sibling in {seconds:.1f} s, {memory:.0f} MB at most so far")
+    print(f"   merged with a sibling in {seconds:.1f} s")
     return say(
         transformers.AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32),
         transformers.AutoTokenizer.from_pretrained(out))
