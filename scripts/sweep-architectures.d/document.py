@@ -53,8 +53,8 @@ def outcome(result, key):
 
 
 def short(why):
-    """The first sentence of an error, without its kind."""
-    return why.partition(": ")[2].partition(" but ")[0] or why
+    """The beginning of an error, without its kind."""
+    return (why.partition(": ")[2] or why).partition(" but ")[0].partition(":")[0].rstrip(",")
 
 
 def main():
