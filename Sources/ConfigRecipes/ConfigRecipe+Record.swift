@@ -14,7 +14,11 @@ extension ConfigRecipe {
     of document: Translation.Document, host: ScriptHost, version: String
   ) throws -> RunRecord? {
     let inputs: [RunRecord.InputFile]
-    do { inputs = try document.references.flatMap(Self.inputs) } catch {
+    do {
+      inputs =
+        try document.references.flatMap { try Self.inputs(of: $0) }
+        + document.adapters.flatMap { try Self.inputs(ofAdapter: $0) }
+    } catch {
       // What cannot be read now could be later, and the output would be without a record.
       if case FileError.system = error { throw error }
       return nil
@@ -29,13 +33,25 @@ extension ConfigRecipe {
 
   /// The files of a model and of the adapters on it, as they are now.
   private static func inputs(of reference: String) throws -> [RunRecord.InputFile] {
-    let parts = ModelReference(parsing: reference) {
-      (try? DirectoryFiles.isPresent(FilePath($0))) ?? true
-    }
+    let parts = parts(of: reference)
     let base = try Checkpoint(path: FilePath(parts.base.text))
-    let adapters = try parts.adapters.map { try Checkpoint(adapter: FilePath($0.text)) }
-    return try inputs(of: base, "config.json")
-      + adapters.flatMap { try inputs(of: $0, "adapter_config.json") }
+    return try inputs(of: base, "config.json") + inputs(ofAdapters: parts.adapters)
+  }
+
+  private static func parts(of reference: String) -> ModelReference {
+    ModelReference(parsing: reference) { (try? DirectoryFiles.isPresent(FilePath($0))) ?? true }
+  }
+
+  /// The files of an adapter, or of several (`one+two`).
+  private static func inputs(ofAdapter reference: String) throws -> [RunRecord.InputFile] {
+    let parts = parts(of: reference)
+    return try inputs(ofAdapters: [parts.base] + parts.adapters)
+  }
+
+  private static func inputs(ofAdapters adapters: [ModelReference.Location]) throws -> [RunRecord.InputFile] {
+    try adapters.flatMap {
+      try inputs(of: Checkpoint(adapter: FilePath($0.text)), WeightsLocation.adapterConfigName)
+    }
   }
 
   private static func inputs(of checkpoint: Checkpoint, _ configName: String) throws -> [RunRecord.InputFile]

@@ -56,9 +56,6 @@ enum ConfigProblem: Equatable, Sendable {
   case ruleNotExpression(String)
   case ruleUnknownName(String, nearest: String?)
 
-  // Models.
-  case adapterOnMerge(String)
-
   // Layers.
   case layersNegative(Int)
   case layersReversed(Int, Int)
@@ -149,10 +146,6 @@ extension ConfigProblem: CustomStringConvertible {
     case .ruleUnbalanced(let bracket): "the rule has a '\(bracket)' without its counterpart"
     case .ruleNotExpression(let token): "a rule is one expression, found '\(token)'"
     case .ruleUnknownName(let name, let nearest): "variable '\(name)' is not defined" + suggestion(nearest)
-
-    case .adapterOnMerge(let name):
-      "an adapter on '\(name)', a merge of this file, is for recipes: `mergekit-lua translate` makes one of the "
-        + "config, and there the model has `with_lora`"
 
     case .layersNegative(let layer): "layers count from 0, found \(layer)"
     case .layersReversed(let first, let end): "[\(first), \(end)] is reversed: the first layer comes first"

@@ -133,11 +133,24 @@ import Testing
     )
   }
 
-  @Test func adaptersOnMerges() {
+  /// One model each, however often it is named, and in either form.
+  @Test func adaptersOnMerges() throws {
+    let yaml = file(
+      merge("a", "x"), merge("b", "a+lora", "a"),
+      "merge_method: linear\nmodels: [{model: a+lora}, {model: {model: a, lora: lora}}, {model: b+one+two}]\n"
+        + "parameters: {weight: 1}\n")
+    let translation = try translate(yaml)
     #expect(
-      message(file(merge("a", "x"), merge(nil, "a+lora")))
-        == "config.yml:7:18: an adapter on 'a', a merge of this file, is for recipes: `mergekit-lua translate` makes "
-        + "one of the config, and there the model has `with_lora`")
+      translation.recipe.split(separator: "\n").filter {
+        $0.contains("with_lora") || $0.hasPrefix("  models")
+      } == [
+        "  models = { x },", "local a_lora = a:with_lora \"lora\"", "  models = { a_lora, a },",
+        "local b_one_two = b:with_lora \"one+two\"",
+        "  models = { a_lora, a_lora, b_one_two },",
+      ])
+    let last = try #require(translation.documents.last)
+    #expect(last.references == ["x"] && last.adapters == ["lora", "one+two"])
+    #expect(message(file(merge("a", "b+lora"), merge("b", "a"))).contains("the merge needs itself: a ("))
   }
 
   /// With strictness, which of several is the result is the user's to say.

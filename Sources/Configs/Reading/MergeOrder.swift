@@ -8,6 +8,8 @@ struct MergeTree: Sendable {
   var uses: [Set<Int>] = []
   /// The result's place: the merge without a name, or else the last that no other uses.
   var result = 0
+  /// The references that are a merge with adapters on it (`name+lora`), by their texts.
+  var adapted: [String: ModelReference] = [:]
   /// The places of those that no other uses, in the order of the file.
   var ends: [Int] = []
 
@@ -45,6 +47,7 @@ extension MergeReader {
       }
     }
     var uses: [[(index: Int, model: PlacedModel)]] = []
+    var adapted: [String: ModelReference] = [:]
     for merge in merges {
       var used: [(index: Int, model: PlacedModel)] = []
       for model in merge.models {
@@ -53,7 +56,10 @@ extension MergeReader {
           continue
         }
         let meant = ModelReference(parsing: model.reference.text) { byName[$0] != nil }
-        if byName[meant.base.text] != nil { throw error(.adapterOnMerge(meant.base.name), at: model.place) }
+        if let index = byName[meant.base.text] {
+          adapted[model.reference.text] = meant
+          used.append((index, model))
+        }
       }
       uses.append(used)
     }
@@ -70,7 +76,7 @@ extension MergeReader {
     for (place, index) in order.enumerated() { places[index] = place }
     return MergeTree(
       merges: order.map { merges[$0] }, uses: order.map { Set(uses[$0].map { places[$0.index]! }) },
-      result: order.count - 1, ends: ends.map { places[$0]! })
+      result: order.count - 1, adapted: adapted, ends: ends.map { places[$0]! })
   }
 
   /// Says which merges are left out where the result alone is wanted; an error where the user wants

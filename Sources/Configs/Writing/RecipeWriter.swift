@@ -54,7 +54,7 @@ struct RecipeWriter: Sendable {
     let made = places.filter { finished($0) == nil }
     let stages = isAll ? places : places.filter { !returned.contains($0) }
     let models = distinctModels(
-      made.map { tree.merges[$0] }, except: Set(tree.merges.compactMap(\.name?.text)))
+      made.map { tree.merges[$0] }, except: Set(tree.merges.compactMap(\.name?.text) + tree.adapted.keys))
 
     var luaNames = LuaNames()
     let areStagesLocal = stages.count <= Self.maximumLocals
@@ -84,11 +84,32 @@ struct RecipeWriter: Sendable {
       } else {
         text.merge(prefix + "mk.merge ", entries(merge, isStage: tree.isUsed(place)), merge.place)
       }
-      if !isReturned { text.line("") }
+      if !isReturned {
+        declareAdapted(merge, made, inTable: areStagesLocal ? nil : stageTable, &luaNames)
+        text.line("")
+      }
     }
     guard isAll else { return }
     guard !returned.isEmpty else { return text.line("return {}") }
     text.table("return ", returned.map { .field(names[$0], .code(stageNames[$0] ?? "nil"), nil) })
+  }
+
+  /// Puts adapters on a merge that was just made, as the merges after it name it: one model each, however often.
+  private mutating func declareAdapted(
+    _ merge: MergeConfig, _ made: [Int], inTable table: String?, _ luaNames: inout LuaNames
+  ) {
+    guard let own = merge.name?.text, let stage = mergeNames[own] else { return }
+    for model in made.flatMap({ tree.merges[$0].models }) {
+      guard let meant = tree.adapted[model.reference.text], meant.base.text == own,
+        mergeNames[model.reference.text] == nil
+      else { continue }
+      let name =
+        (table ?? "")
+        + luaNames.name(forPath: ([meant.base] + meant.adapters).map(\.name).joined(separator: "+"))
+      let calls = meant.adapters.map { ":with_lora \(quotedString($0.text))" }.joined()
+      text.line("\(table == nil ? "local " : "")\(name) = \(stage)\(calls)", model.place)
+      mergeNames[model.reference.text] = name
+    }
   }
 
   /// Where a finished merge lies.

@@ -99,6 +99,8 @@ package struct Translation: Sendable {
     package let place: String
     /// The checkpoints that go into it by way of whatever merges, each once.
     package let references: [String]
+    /// The adapters that are put on merges on the way, each once.
+    package let adapters: [String]
     /// The merges that use it.
     package let users: [String]
 
@@ -111,13 +113,19 @@ package struct Translation: Sendable {
     let names = Set(tree.merges.compactMap(\.name?.text))
     return tree.merges.enumerated().map { index, merge in
       var references: [String] = []
-      for model in tree.needed(for: [index]).flatMap({ tree.merges[$0].models })
-      where !names.contains(model.reference.text) && !references.contains(model.reference.text) {
-        references.append(model.reference.text)
+      var adapters: [String] = []
+      for model in tree.needed(for: [index]).flatMap({ tree.merges[$0].models }) {
+        let text = model.reference.text
+        if let meant = tree.adapted[text] {
+          adapters += meant.adapters.map(\.text).filter { !adapters.contains($0) }
+        } else if !names.contains(text), !references.contains(text) {
+          references.append(text)
+        }
       }
       return Document(
         name: writer.names[index], isNamed: merge.name != nil, isResult: index == tree.result,
         place: "\(file):\(merge.place)", references: references,
+        adapters: adapters,
         users: tree.uses.indices.filter { tree.uses[$0].contains(index) }.map { writer.names[$0] },
         index: index)
     }
