@@ -14,7 +14,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import (
-    GPT2Config, GPT2LMHeadModel, GptOssConfig, GptOssForCausalLM, LlamaConfig, LlamaForCausalLM)
+    GPT2Config, GPT2LMHeadModel, GptOssConfig, GptOssForCausalLM, LlamaConfig, LlamaForCausalLM, MixtralConfig,
+    MixtralForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM)
 
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path(__file__).parent.parent / "Tests" / "Fixtures" / "adapters"
@@ -44,6 +45,17 @@ def gpt_oss():
             initial_context_length=32, rope_scaling=None, bos_token_id=None, eos_token_id=None, pad_token_id=None))
 
 
+def experts_apart(kind):
+    torch.manual_seed(6)
+    options = dict(
+        vocab_size=16, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=4, num_experts_per_tok=2, max_position_embeddings=32, bos_token_id=None,
+        eos_token_id=None)
+    if kind == "mixtral":
+        return MixtralForCausalLM(MixtralConfig(num_local_experts=3, **options))
+    return Qwen3MoeForCausalLM(Qwen3MoeConfig(num_experts=3, moe_intermediate_size=6, **options))
+
+
 ADAPTERS = {
     "plain": (llama, dict(r=4, lora_alpha=6, target_modules=["q_proj", "v_proj", "down_proj"])),
     "rslora": (llama, dict(r=4, lora_alpha=6, use_rslora=True, target_modules="all-linear")),
@@ -69,6 +81,12 @@ ADAPTERS = {
         dict(
             r=2, lora_alpha=5, target_modules=["q_proj"],
             target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])),
+    "mixtral_experts": (
+        lambda: experts_apart("mixtral"),
+        dict(r=2, lora_alpha=5, target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"])),
+    "qwen_experts": (
+        lambda: experts_apart("qwen"),
+        dict(r=2, lora_alpha=5, target_modules=["q_proj"], target_parameters=["mlp.experts.gate_up_proj"])),
     "gpt2_dora": (gpt2, dict(r=3, use_dora=True, fan_in_fan_out=True, target_modules=["c_attn", "c_proj"])),
 }
 
@@ -97,6 +115,35 @@ def replicated(model):
     return state
 
 
+# Ways to combine `plain` and `second`, with the arguments of PEFT's add_weighted_adapter.
+COMBINATIONS = {
+    "linear": {}, "cat": {}, "svd": dict(svd_rank=3), "ties": dict(density=0.4),
+    "ties_frequency": dict(combination_type="ties", density=0.6, majority_sign_method="frequency"),
+    "ties_svd": dict(density=0.4, svd_rank=3), "magnitude_prune": dict(density=0.3),
+    "magnitude_prune_svd": dict(density=0.3),
+}
+
+
+def combine():
+    """What add_weighted_adapter makes of two adapters, on the model."""
+    second = get_peft_model(
+        llama(), LoraConfig(
+            task_type="CAUSAL_LM", r=4, lora_alpha=3, use_rslora=True, target_modules=["q_proj", "up_proj"]))
+    randomise(second)
+    second.save_pretrained(OUT / "second")
+    (OUT / "second" / "README.md").unlink(missing_ok=True)
+    for name, options in COMBINATIONS.items():
+        model = PeftModel.from_pretrained(llama(), OUT / "plain", adapter_name="plain")
+        model.load_adapter(OUT / "second", "second")
+        options = {"combination_type": name, **options}
+        model.add_weighted_adapter(["plain", "second"], [0.7, -0.4], "both", **options)
+        model.set_adapter("both")
+        state = model.merge_and_unload(adapter_names=["both"]).state_dict()
+        folder = OUT / "combined" / name
+        folder.mkdir(parents=True)
+        save_file({key: tensor.detach().clone().contiguous() for key, tensor in state.items()}, folder / "merged.safetensors")
+
+
 def save_base(model, folder):
     if folder.exists():
         return
@@ -107,7 +154,8 @@ def save_base(model, folder):
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
-    bases = {"llama": llama, "llama_tied": lambda: llama(tied=True), "gpt2": gpt2, "gpt_oss": gpt_oss}
+    bases = {"llama": llama, "llama_tied": lambda: llama(tied=True), "gpt2": gpt2, "gpt_oss": gpt_oss,
+        "mixtral": lambda: experts_apart("mixtral"), "qwen_moe": lambda: experts_apart("qwen")}
     for name, make in bases.items():
         save_base(make(), OUT / "bases" / name)
     for name, (make, options) in ADAPTERS.items():
@@ -126,7 +174,13 @@ def main():
             state = merged.state_dict()
             if merged.config.tie_word_embeddings:
                 del state["lm_head.weight"]
+            if name in ("mixtral_experts", "qwen_experts"):
+                # In memory the experts are fused; checkpoints have them apart.
+                merged.save_pretrained(folder / "whole")
+                state = load_file(folder / "whole" / "model.safetensors")
+                shutil.rmtree(folder / "whole")
         save_file({key: tensor.detach().clone().contiguous() for key, tensor in state.items()}, folder / "merged.safetensors")
+    combine()
     # Weights that were saved with the adapter still in them.
     within = OUT / "within"
     within.mkdir()

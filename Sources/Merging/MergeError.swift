@@ -16,6 +16,10 @@ package enum MergeError: Error {
   case inTensor(String, any Error)
   case sameOutput(FilePath)
   case outputWithin(FilePath, other: FilePath)
+  /// An adapter would take the place of the weights of a model.
+  case adapterIntoModel(FilePath)
+  /// An adapter needs its config beside its weights.
+  case adapterAsFile(FilePath)
   /// A file that the outputs are made of is not what it was when the merge began.
   case inputChanged(FilePath)
 }
@@ -57,6 +61,10 @@ extension MergeError: CustomStringConvertible {
       "two models are to be written to \(path)"
     case .outputWithin(let path, let other):
       "\(path) lies within \(other), which is written too; choose another output"
+    case .adapterIntoModel(let path):
+      "\(path) holds a model, and an adapter is not written into it; choose another output"
+    case .adapterAsFile(let path):
+      "\(path) would be a file, and an adapter is a directory with its adapter_config.json"
     case .inputChanged(let path):
       "\(path) has changed while it was merged; nothing is written"
     }

@@ -16,6 +16,7 @@ struct MergekitLua: ParsableCommand {
       mergekit-lua [run] FILE OUT [options]
       mergekit-lua translate CONFIG [-o FILE]
       mergekit-lua convert MODEL OUT [options]
+      mergekit-lua extract-lora --model MODEL --base-model MODEL OUT [options]
       mergekit-lua inspect MODEL [--stats] [--json]
       mergekit-lua methods [NAME [--source]]
       mergekit-lua exec FILE
@@ -23,15 +24,16 @@ struct MergekitLua: ParsableCommand {
       """,
     version: Self.version,
     subcommands: [
-      RunCommand.self, TranslateCommand.self, ConvertCommand.self, InspectCommand.self, MethodsCommand.self,
-      ExecCommand.self, TestCommand.self,
+      RunCommand.self, TranslateCommand.self, ConvertCommand.self, ExtractLoRACommand.self,
+      InspectCommand.self,
+      MethodsCommand.self, ExecCommand.self, TestCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
 
   /// Commands of mergekit, whose place the program takes under their names.
   private static let dropIns: [any ParsableCommand.Type] = [
     MergekitYaml.self, MergekitMega.self, MergekitMulti.self, MergekitMoe.self, MergekitPyTorch.self,
-    MergekitLayerShuffle.self, MergekitLegacy.self, Bakllama.self,
+    MergekitLayerShuffle.self, MergekitLegacy.self, Bakllama.self, MergekitExtractLora.self,
   ]
 
   static func main() {

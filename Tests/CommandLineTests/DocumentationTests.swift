@@ -127,7 +127,7 @@ enum ExampleModels {
       try FileManager.default.copyItem(
         atPath: tool.path("models/\(model)"), toPath: tool.path("fisher/\(name)"))
     }
-    try writeAdapter(to: "loras/style", tool)
+    for name in ["style", "tone"] { try writeAdapter(to: "loras/\(name)", tool) }
   }
 
   private static func writeAdapter(to folder: String, _ tool: Tool) throws {

@@ -21,6 +21,11 @@ import Testing
         == Tool.Outcome(1, errors: "error: cannot read missing.lua: No such file or directory\n"))
   }
 
+  @Test func warningsAreSentences() throws {
+    try tool.write("warn('mind the gap')", to: "warn.lua")
+    #expect(try tool.run("exec", "warn.lua") == Tool.Outcome(0, errors: "warning: mind the gap\n"))
+  }
+
   @Test func testsPassAndFail() throws {
     try tool.write(
       """

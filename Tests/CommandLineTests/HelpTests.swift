@@ -18,7 +18,8 @@ import Testing
 
   @Test func ofTheProgram() throws { try check(tool.run("--help"), "mergekit-lua") }
 
-  @Test(arguments: ["run", "translate", "convert", "inspect", "methods", "exec", "test"]) func ofACommand(
+  @Test(arguments: ["run", "translate", "convert", "extract-lora", "inspect", "methods", "exec", "test"])
+  func ofACommand(
     name: String
   ) throws {
     try check(tool.run(name, "--help"), name)
@@ -27,7 +28,7 @@ import Testing
 
   @Test(arguments: [
     "mergekit-yaml", "mergekit-mega", "mergekit-multi", "mergekit-moe", "mergekit-pytorch",
-    "mergekit-layershuffle", "mergekit-legacy", "bakllama",
+    "mergekit-layershuffle", "mergekit-legacy", "bakllama", "mergekit-extract-lora",
   ])
   func ofADropIn(name: String) throws {
     let link = tool.path(name)

@@ -32,7 +32,7 @@ import Testing
       case .tensorDone(let tensor):
         #expect(tensor.bytes == 20 && begun.contains(tensor.name))
         progress.append(progress.count + 1)
-      case .planned, .warning, .finished: Issue.record("unexpected \(event)")
+      case .planned, .warning, .finished, .computing: Issue.record("unexpected \(event)")
       }
     }
     return (sinks, progress)

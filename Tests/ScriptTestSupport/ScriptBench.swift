@@ -63,7 +63,10 @@ package final class ScriptBench {
   }
 
   package func checkpoint(_ name: String) throws -> Checkpoint {
-    try Checkpoint(path: FilePath("\(folder)/\(name)"))
+    let path = FilePath("\(folder)/\(name)")
+    // What is written may be an adapter.
+    return try exists("\(name)/adapter_model.safetensors") && !exists("\(name)/merged.safetensors")
+      ? Checkpoint(adapter: path) : Checkpoint(path: path)
   }
 
   // MARK: Running

@@ -8,29 +8,10 @@ import Testing
 @Suite struct AdapterTests {
   let bench: ScriptBench
 
-  init() throws {
-    bench = try ScriptBench()
-    try FileManager.default.createSymbolicLink(
-      atPath: bench.folder + "/f", withDestinationPath: fixture("adapters"))
-  }
+  init() throws { bench = try .withAdapters() }
 
-  /// The furthest that a tensor is from PEFT's, by the largest element of that; names and shapes must agree.
   private func distance(_ script: String, from adapter: String) throws -> Float {
-    let found = try bench.output(script)
-    let expected = try bench.tensors("f/\(adapter)/merged.safetensors")
-    #expect(Set(found.map(\.name)) == Set(expected.map(\.name)))
-    var furthest: Float = 0
-    for tensor in expected {
-      guard let other = found.first(where: { $0.name == tensor.name }), other.shape == tensor.shape else {
-        Issue.record("\(tensor.name) is missing, or has another shape")
-        continue
-      }
-      let largest = tensor.elements.map(abs).max() ?? 0
-      for (a, b) in zip(other.elements, tensor.elements) where a != b {
-        furthest = max(furthest, abs(a - b) / largest)
-      }
-    }
-    return furthest
+    try bench.distance(script, from: "f/\(adapter)/merged.safetensors")
   }
 
   @Test(arguments: [
@@ -39,6 +20,7 @@ import Testing
     ("saved", "llama"), ("bias", "llama"), ("lora_bias", "llama"), ("tokens", "llama"),
     ("replication", "llama"),
     ("tied", "llama_tied"), ("gpt2", "gpt2"), ("gpt2_dora", "gpt2"), ("experts", "gpt_oss"),
+    ("mixtral_experts", "mixtral"), ("qwen_experts", "qwen_moe"),
   ])
   func mergedAsPEFTDoes(adapter: String, base: String) throws {
     let script = "return mk.model(here .. 'f/bases/\(base)'):with_lora(here .. 'f/\(adapter)')"
@@ -93,6 +75,8 @@ import Testing
       #expect(abs(twice[index] - plain[index]) < 1e-6)
     }
     #expect(whole != plain)
+    let both = try elements("base:with_lora(here .. 'f/plain+' .. here .. 'f/plain', { scale = 0.5 })")
+    for index in plain.indices { #expect(abs(both[index] - whole[index]) < 1e-6) }
   }
 
   /// What is not changed is copied, and what is changed is rounded once.

@@ -13,6 +13,8 @@ local mk = {}
 for name, value in pairs(core) do mk[name] = value end
 
 mk.model = core.entry(adapters.model)
+mk.adapter = core.entry(adapters.adapter)
+mk.adapter_errors = core.entry(adapters.errors)
 mk.method = core.entry(method.define)
 mk.required = method.required
 mk.merge = core.entry(require("mergekit.merge").merge)

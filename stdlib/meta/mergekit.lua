@@ -529,7 +529,8 @@ function model:has_same_unread_tokenizer(other) end
 function model:map(f) end
 --- The model with an adapter of PEFT's on it: a LoRA or DoRA, whose directory, or file of weights beside its
 --- adapter_config.json, is named. Adapters stack: `m:with_lora("a"):with_lora("b", { scale = 0.5 })`.
----@param adapter string
+--- An adapter that is a lazy model itself (mk.adapter) will do, too.
+---@param adapter string|mk.model
 ---@param options { scale: number? }?  multiplies the adapter's own scale
 ---@return mk.model
 function model:with_lora(adapter, options) end
@@ -548,6 +549,37 @@ function model:save(path, options) end
 ---@param reference string
 ---@return mk.model
 function mk.model(reference) end
+
+---@class mk.adapter.spec
+---@field from mk.model  the fine-tuned model
+---@field base mk.model  what it was made of
+---@field rank any  the most singular values of a module: a number, or a setting
+---@field distribute_scale boolean?  the singular values' roots in A and in B (true), or all in A
+---@field embeddings boolean?  embeddings and head at a low rank, too
+---@field save_modules string[]?  modules that are saved as they are
+---@field include string[]?  regular expressions of the modules that are wanted
+---@field exclude string[]?  and of those that are not
+---@field epsilon number?  singular values up to this count as zero
+---@field skip_undecomposable boolean?  leaves out what has no low rank
+---@field dtype mk.dtype?
+---@field name string?
+
+--- An adapter as PEFT writes it: opened by its path, or the one that makes one model of another, cut to a rank. It is saved
+--- as adapter_model.safetensors and adapter_config.json, merged with other adapters by mk.merge, or put on a model. Making
+--- one reads both models at once, to see what differs.
+--- ```lua
+--- local adapter = mk.adapter { from = mk.model "models/math", base = base, rank = 4 }
+--- local near = base:with_lora(adapter)
+--- ```
+---@param spec string|mk.adapter.spec
+---@return mk.model
+function mk.adapter(spec) end
+
+--- For each product of an adapter, the Frobenius norms of the difference of the two models and of what of it the adapter
+--- does not say.
+---@param spec { adapter: mk.model, from: mk.model, base: mk.model }
+---@return { name: string, layer: integer?, rank: integer, change: number, error: number }[]
+function mk.adapter_errors(spec) end
 
 ---@param value any
 ---@return boolean

@@ -40,7 +40,7 @@ extension TensorFileFormat {
 }
 
 /// Which of a model's files have its weights.
-enum WeightsLocation {
+package enum WeightsLocation {
   /// The shards that an index names.
   case index(name: String, TensorFileFormat)
   /// All tensors of these files.
@@ -65,7 +65,10 @@ enum WeightsLocation {
   }
 
   /// What says how an adapter's weights are put on a model.
-  static let adapterConfigName = "adapter_config.json"
+  package static let adapterConfigName = "adapter_config.json"
+
+  /// The file of an adapter's weights, as PEFT writes it.
+  package static let adapterFileName = "adapter_model.safetensors"
 
   /// The files of an adapter at a path that the user gave, and its weights among them.
   static func locateAdapter(_ path: FilePath) throws -> (files: any ModelFiles, weights: WeightsLocation) {
@@ -81,8 +84,8 @@ enum WeightsLocation {
       }
       weights = .files(names: [name], nil)
     case _?:
-      files = ModelDirectory(of: path)
-      weights = .files(names: [path.lastComponent?.string ?? ""], nil)
+      // Those of Stable Diffusion's tools say all in the file itself.
+      return (ModelDirectory(of: path), .files(names: [path.lastComponent?.string ?? ""], nil))
     case nil:
       throw CheckpointError.noSuchAdapter(path: path, nearest: nearestExisting(to: path))
     }

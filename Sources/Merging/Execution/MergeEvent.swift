@@ -3,7 +3,7 @@ import SystemPackage
 /// What happens while outputs are written, in its order. Progress display, log and whatever else follows a
 /// run are consumers of these.
 ///
-///     planned, (tensorBegun | tensorDone | warning)…, finished
+///     computing…, planned, (tensorBegun | tensorDone | warning)…, finished, computing…
 ///
 /// Warnings come at any time, from scripts before anything is planned too. A run that fails ends without
 /// `finished`.
@@ -43,6 +43,8 @@ package enum MergeEvent: Equatable, Sendable {
   case tensorBegun(Tensor)
   /// All of its bytes are written.
   case tensorDone(Tensor)
+  /// How far a part of a run is that computes numbers and writes nothing: so many of its steps are done.
+  case computing(String, done: Int, of: Int)
   /// The outputs stand at their places.
   case finished([Output])
 }

@@ -46,6 +46,8 @@ package final class DerivedModel: LazyModel {
     package var config: JSON?
     /// Tokenizer and other files, in the place of those of `like`.
     package var files: (any ModelFiles)?
+    /// What adapter_config.json says of it, if it is an adapter; `nil` if it is what `like` is.
+    package var adapterConfig: JSON?
     /// The tokenizer that the output gets; `nil` keeps that of `like`.
     package var tokenizer: TokenizerFiles?
     /// What becomes of the token ids in the config files of `like` with that tokenizer.
@@ -65,6 +67,7 @@ package final class DerivedModel: LazyModel {
       methods: [ModelCard.Method] = [], base: (any LazyModel)? = nil,
       vocabulary: OutputConfig.Vocabulary = OutputConfig.Vocabulary(),
       configValues: [(key: String, value: JSON?)] = [], config: JSON? = nil, files: (any ModelFiles)? = nil,
+      adapterConfig: JSON? = nil,
       tokenizer: TokenizerFiles? = nil,
       tokenIDs: TokenIDs? = nil, chatTemplate: String? = nil,
       metadata: [(key: String, value: String)] = [],
@@ -84,6 +87,7 @@ package final class DerivedModel: LazyModel {
       self.configValues = configValues
       self.config = config
       self.files = files
+      self.adapterConfig = adapterConfig
       self.tokenizer = tokenizer
       self.tokenIDs = tokenIDs
       self.chatTemplate = chatTemplate
@@ -173,13 +177,15 @@ package final class DerivedModel: LazyModel {
 
   package private(set) lazy var warnings: [String] = {
     var said: Set<String> = []
-    let own = layerWarnings + ((try? derived.get())?.warnings ?? [])
+    let own = layerWarnings + (adapterConfig == nil ? (try? derived.get())?.warnings ?? [] : [])
     return (definition.sources.flatMap(\.warnings) + own).filter { said.insert($0).inserted }
   }()
 
   package var config: JSON? {
-    get throws { try derived.get()?.json }
+    get throws { try adapterConfig ?? derived.get()?.json }
   }
+
+  package var adapterConfig: JSON? { definition.adapterConfig ?? definition.like.adapterConfig }
 
   private lazy var derived = Result { try derivedConfig() }
 

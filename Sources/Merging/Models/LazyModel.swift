@@ -36,6 +36,8 @@ package protocol LazyModel: AnyObject {
   /// The model's config.json, or what it will be.
   var config: JSON? { get throws }
   var architecture: Architecture { get }
+  /// What adapter_config.json says of it, if it is no model but an adapter of one; `nil` for models.
+  var adapterConfig: JSON? { get }
   /// What an output gets beside weights and config.
   var companions: Companions { get }
   /// What it was made of.
@@ -51,6 +53,8 @@ package protocol LazyModel: AnyObject {
 }
 
 extension LazyModel {
+  package var adapterConfig: JSON? { nil }
+
   /// Its own name for what another checkpoint calls `name`; the same if it has that.
   package func resolve(_ name: String) -> String? { has(name) ? name : aliases.resolve(name) }
 
@@ -70,6 +74,7 @@ package final class CheckpointModel: LazyModel {
   package let checkpoint: Checkpoint
   package let names: [String]
   package let config: JSON?
+  package let adapterConfig: JSON?
   package let architecture: Architecture
   package let warnings: [String]
   package private(set) lazy var aliases = NameAliases(names)
@@ -102,11 +107,12 @@ package final class CheckpointModel: LazyModel {
 
   /// Opens an adapter as a model of its own tensors; `config` is its adapter_config.json.
   package convenience init(adapter path: String, graph: ExpressionGraph) throws {
-    try self.init(path, Checkpoint(adapter: FilePath(path)), graph)
+    try self.init(path, Checkpoint(adapter: FilePath(path)), graph, isAdapter: true)
   }
 
   private init(
-    _ reference: String, _ checkpoint: Checkpoint, _ graph: ExpressionGraph, notice: [String] = []
+    _ reference: String, _ checkpoint: Checkpoint, _ graph: ExpressionGraph, notice: [String] = [],
+    isAdapter: Bool = false
   ) throws {
     label = reference
     self.checkpoint = checkpoint
@@ -114,6 +120,7 @@ package final class CheckpointModel: LazyModel {
     wrappers = WrapperNames(checkpoint.names)
     names = wrappers.names
     config = try checkpoint.config
+    adapterConfig = isAdapter ? config ?? .object(JSONObject()) : nil
     architecture = Architecture(names: names, config: config)
     self.graph = graph
   }

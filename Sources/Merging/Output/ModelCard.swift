@@ -70,10 +70,12 @@ package enum ModelCard {
     /// The recipe's text.
     package var recipe: String
     package var recipeLanguage: RecipeLanguage
+    /// Whether the output is an adapter of `baseModel`.
+    package var isAdapter: Bool
 
     package init(
       title: String, methods: [Method], baseModel: Model? = nil, models: [Model], recipe: String,
-      recipeLanguage: RecipeLanguage
+      recipeLanguage: RecipeLanguage, isAdapter: Bool = false
     ) {
       self.title = title
       self.methods = methods
@@ -81,6 +83,7 @@ package enum ModelCard {
       self.models = models
       self.recipe = recipe
       self.recipeLanguage = recipeLanguage
+      self.isAdapter = isAdapter
     }
   }
 
@@ -88,12 +91,17 @@ package enum ModelCard {
   package static func text(_ content: Content) -> String {
     var lines = frontMatter(content)
     lines += ["# \(escaped(oneLine(content.title)))", ""]
-    lines.append("This is a merge of language models made with mergekit-lua.")
-    lines += ["", "## Merge details", ""]
-    lines.append(methodSentence(content))
+    if content.isAdapter {
+      lines.append("This is an adapter (LoRA) made with mergekit-lua\(base(of: content)).")
+      lines += ["", "## Details", "", adapterSentence(content)]
+    } else {
+      lines.append("This is a merge of language models made with mergekit-lua.")
+      lines += ["", "## Merge details", ""]
+      lines.append(methodSentence(content))
+    }
     let others = unique(content.models).filter { $0 != content.baseModel }
     if !others.isEmpty {
-      lines += ["", "### Models merged", ""]
+      lines += ["", content.isAdapter ? "### Made of" : "### Models merged", ""]
       lines += others.map { "- \(link($0))" }
     }
     let fence = String(repeating: "`", count: max(3, longestRun(of: "`", in: content.recipe) + 1))
@@ -110,14 +118,17 @@ package enum ModelCard {
 
   private static func frontMatter(_ content: Content) -> [String] {
     var lines = ["---"]
-    let hubModels = unique((content.baseModel.map { [$0] } ?? []) + content.models).filter(\.isOnHub)
+    let others = content.isAdapter ? [] : content.models
+    let hubModels = unique((content.baseModel.map { [$0] } ?? []) + others).filter(\.isOnHub)
     if !hubModels.isEmpty {
       lines.append("base_model:")
       lines += hubModels.map { "- \(yamlScalar($0.name))" }
       // What the hub calls a model that is made of others.
-      lines.append("base_model_relation: merge")
+      lines.append("base_model_relation: \(content.isAdapter ? "adapter" : "merge")")
     }
-    lines += ["library_name: transformers", "tags:", "- mergekit-lua", "- merge", "---"]
+    let tags = content.isAdapter ? ["lora", "mergekit-lua"] : ["mergekit-lua", "merge"]
+    lines.append("library_name: \(content.isAdapter ? "peft" : "transformers")")
+    lines += ["tags:"] + tags.map { "- \($0)" } + ["---"]
     return lines
   }
 
@@ -142,6 +153,19 @@ package enum ModelCard {
       let list = methods.dropLast().joined(separator: ", ") + " and \(methods[methods.count - 1])"
       return "The models were merged with the methods \(list)\(base)."
     }
+  }
+
+  private static func base(of content: Content) -> String {
+    content.baseModel.map { ", for the model \(link($0))" } ?? ""
+  }
+
+  private static func adapterSentence(_ content: Content) -> String {
+    let methods = content.methods.map { method in
+      let name = escaped(oneLine(method.prettyName))
+      return method.reference.map { "[\(name)](<\(destination($0))>)" } ?? name
+    }
+    return methods.isEmpty
+      ? "The recipe computes it itself." : "It was made by \(methods.joined(separator: ", "))."
   }
 
   private static func link(_ model: Model) -> String {

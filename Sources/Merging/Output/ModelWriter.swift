@@ -54,6 +54,14 @@ package struct ModelWriter {
     defer { for writer in writers.reversed() { writer.directory.discard() } }
     for output in outputs {
       let plan = try MergePlan(output)
+      if output.model.adapterConfig != nil, output.fileName != nil {
+        throw MergeError.adapterAsFile(output.path)
+      }
+      if case .overlay = output.options.policy, output.model.adapterConfig != nil,
+        try OldWeights.holdsAny(OutputDirectory.target(of: output.path))
+      {
+        throw MergeError.adapterIntoModel(output.path)
+      }
       for notice in try OutputDirectory.settleInterruptedRuns(at: output.path) { report(.warning(notice)) }
       let directory = try OutputDirectory(
         path: output.path, policy: output.options.policy, protecting: protected + inputs,

@@ -68,6 +68,10 @@ struct OutputWriter {
   private func warn(_ text: String) { report(.warning(text)) }
 
   private func writeConfig() throws {
+    if let config = model.adapterConfig {
+      return try write(
+        config.utf8(.pretty, trailingNewline: true), to: WeightsLocation.adapterConfigName)
+    }
     guard let config = try model.config else { return }
     let dtype = options.dtype ?? plan.commonDType
     let derived = OutputConfig.derive(from: config, architecture: model.architecture, dtype: dtype)
@@ -80,6 +84,13 @@ struct OutputWriter {
     let files = try CompanionFiles(in: companions.files)
     let copiesTokenizer = options.copiesTokenizer && tokenizer == nil
     var excluded = Set(copiesTokenizer ? [] : files.tokenizerFiles)
+    if model.adapterConfig != nil {
+      // An adapter is put on a model that has its own.
+      _ = try files.copy(
+        to: directory.path, shownAs: output.path,
+        excluding: Set(files.names).subtracting(copiesTokenizer ? files.tokenizerFiles : []))
+      return
+    }
     if !options.copiesCode, !files.code.isEmpty {
       excluded.formUnion(files.code)
       warn(
@@ -160,7 +171,7 @@ struct OutputWriter {
       methods: provenance.methods,
       baseModel: provenance.base.map { ModelCard.Model(reference: $0.label, isLocal: true) },
       models: provenance.checkpoints.map { ModelCard.Model(reference: $0.label, isLocal: true) },
-      recipe: recipe.text, recipeLanguage: recipe.language)
+      recipe: recipe.text, recipeLanguage: recipe.language, isAdapter: model.adapterConfig != nil)
     try write(Array(DisplayText.document(ModelCard.text(card)).utf8), to: "README.md")
   }
 

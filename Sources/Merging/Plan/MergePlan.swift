@@ -42,7 +42,9 @@ package struct MergePlan {
         SafetensorsLayout.Tensor(name: $0.name, dtype: $0.dtype, shape: $0.shape.dimensions)
       }, maximumShardBytes: maximumShardBytes,
       // What a checkpoint's files note is theirs: a copy of its tensors is another file.
-      metadata: model is CheckpointModel ? [] : model.metadata, singleName: singleName)
+      metadata: model is CheckpointModel ? [] : model.metadata,
+      // PEFT reads adapters from one file.
+      singleName: singleName ?? (model.adapterConfig == nil ? nil : WeightsLocation.adapterFileName))
   }
 
   /// Plans how an output is written.

@@ -52,6 +52,12 @@ final class LibraryBinding: Binding {
       "dtype_name": { call in
         try call.result(DType.computed(named: call.string(1), operation: "dtype").torchName)
       },
+      // Tells how far something is: what, how many steps are done, and of how many.
+      "progress": { call in
+        let (what, done, count) = (try call.string(1), try call.integer(2), try call.integer(3))
+        context.host.report(.computing(what, done: done, of: count))
+        return 0
+      },
       // Raises an error at the user's own line, whatever library function found it.
       "fail": { call in throw LuaError(try call.string(1)) },
     ]

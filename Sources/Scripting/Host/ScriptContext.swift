@@ -25,6 +25,8 @@ struct HostServices {
   var moduleExists: (String) -> Bool
   /// How models are written unless a script says otherwise.
   var outputOptions: OutputOptions
+  /// Tells of a run's events.
+  var report: (MergeEvent) -> Void
   /// Writes models from within a script.
   var save: (Output) throws -> Void
 }

@@ -123,7 +123,7 @@ package final class ScriptHost {
       host: HostServices(
         methodNames: library.methodNames,
         moduleExists: { [modules] in modules.exists($0) }, outputOptions: options.output,
-        save: { try saver.host?.save($0) }))
+        report: { messages.report($0) }, save: { try saver.host?.save($0) }))
     let setup = BindingSetup(lua: lua, context: context)
     models = try setup.binding()
     saver.host = self
@@ -229,6 +229,13 @@ package final class ScriptHost {
         }
       }
     }
+  }
+
+  /// Runs the text of a recipe that a command has made of its options, which is kept beside what it writes.
+  package func model(ofRecipe text: String, name: String) throws -> any LazyModel {
+    recipe = ModelWriter.Recipe(
+      fileName: "recipe.lua", text: text, language: .lua, modules: { [modules] in modules.userFiles })
+    return try run(text.utf8, name: name)
   }
 
   private func only(_ results: Results, _ name: String) throws -> any LazyModel {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Logging
 import Scripting
 import SystemPackage
 
@@ -49,9 +48,8 @@ private struct TestFailure: Error, CustomStringConvertible {
 extension ScriptHost {
   /// A host for a script that writes nothing.
   fileprivate static func make(for file: String, _ options: HostOptions) throws -> ScriptHost {
-    let logger = options.log.logger
+    let log = EventLog(options.log.logger)
     return try make(
-      root: FilePath(file).removingLastComponent().string, options: options.hostOptions()
-    ) { logger.warning("\($0)") }
+      root: FilePath(file).removingLastComponent().string, options: options.hostOptions(), report: log.report)
   }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Configs
-import Logging
 import Lua
 import Scripting
 
@@ -23,8 +22,7 @@ struct MethodsCommand: ParsableCommand {
 
   func run() throws {
     let options = try host.hostOptions()
-    let logger = host.log.logger
-    let script = try ScriptHost.make(root: "", options: options) { logger.warning("\($0)") }
+    let script = try ScriptHost.make(root: "", options: options, report: EventLog(host.log.logger).report)
     let describe = #"local describe = require "mergekit.describe""#
     if source, let name {
       if let text = options.standardLibrary.text(of: "methods/\(name).lua") {

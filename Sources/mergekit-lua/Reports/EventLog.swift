@@ -17,7 +17,7 @@ struct EventLog {
         let time = index == outputs.count - 1 ? " in \(seconds) s" : ""
         logger.info("wrote \(output.path): \(output.tensors) tensors\(time)")
       }
-    case .planned, .tensorBegun, .tensorDone: break
+    case .planned, .tensorBegun, .tensorDone, .computing: break
     }
   }
 }

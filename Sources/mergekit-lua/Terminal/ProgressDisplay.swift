@@ -43,6 +43,7 @@ final class ProgressDisplay {
       done.bytes += tensor.bytes
       update()
     case .finished: Terminal.clearProgress()
+    case .computing(let what, let done, let count): update(what, done, count)
     case .warning, .tensorBegun: break
     }
   }
@@ -58,20 +59,40 @@ final class ProgressDisplay {
   }
 
   private func update() {
+    let part = total.bytes > 0 ? Double(done.bytes) / Double(total.bytes) : 1
+    show(part, path.string) { words(part, $0) }
+  }
+
+  /// Shows how far steps are that write nothing.
+  private func update(_ what: String, _ done: Int, _ count: Int) {
+    if done <= 1 {
+      started = Self.now()
+      shown = started
+      tenths = 0
+    }
+    let part = Double(done) / Double(max(1, count))
+    show(part, what) { seconds in
+      let left = part < 1 ? ", \(Numbers.duration(seconds / part * (1 - part))) left" : ""
+      return "\(what): \(done)/\(count)\(left)"
+    }
+    if done == count { Terminal.clearProgress() }
+  }
+
+  /// Shows which part is done, in `words` for the seconds that it took: a bar on a terminal, else a line every tenth.
+  private func show(_ part: Double, _ title: String, _ words: (Double) -> String) {
     let now = Self.now()
     guard now - started >= patience else { return }
-    let part = total.bytes > 0 ? Double(done.bytes) / Double(total.bytes) : 1
     if Terminal.errorIsTerminal {
       guard now - shown >= 0.1 else { return }
       shown = now
       let filled = Int(part * 24)
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
-      Terminal.write("\r\u{1B}[K\(bar) \(words(part, now - started))")
+      Terminal.write("\r\u{1B}[K\(bar) \(words(now - started))")
     } else {
       let reached = Int(part * 10)
       guard reached > tenths else { return }
       tenths = reached
-      Terminal.error("\(path): \(reached * 10) % \(words(part, now - started))")
+      Terminal.error("\(title): \(reached * 10) % \(words(now - started))")
     }
   }
 

@@ -47,6 +47,9 @@ end
 --- Reads the config of an adapter; fails for what is no LoRA, or one that cannot be merged.
 function M.read(adapter)
   local config = adapter.config
+  if config == nil then
+    core.fail(("%s: has no adapter_config.json, which says how its weights are put on a model"):format(adapter.name))
+  end
   if type(config) ~= "table" then fail(adapter, "adapter_config.json: expected an object") end
   local kind = config.peft_type
   if kind ~= nil and kind ~= "LORA" then

@@ -8,12 +8,11 @@ local config_of = require("mergekit.adapters.config").read
 local experts = require "mergekit.adapters.experts"
 local gguf = require "mergekit.gguf"
 local keys = require "mergekit.adapters.keys"
+local kohya = require "mergekit.adapters.kohya"
+local layouts = require "mergekit.adapters.layouts"
 local method = require "mergekit.methods.method"
 
 local M = {}
-
---- Types of models whose layers are Conv1D, with weights of [in, out].
-local conv1d = { gpt2 = true, ["openai-gpt"] = true, imagegpt = true, decision_transformer = true, clvp_decoder = true }
 
 local function fail(adapter, words, ...)
   core.fail(("adapter '%s': %s"):format(adapter.name, words:format(...)))
@@ -64,7 +63,10 @@ end
 function Changes:replace(own, key)
   local name = self.model:resolve(own)
   local shape = self.adapter:specification(key)
-  if not name then
+  if not name and self.shares_table[own] then
+    -- The same as the embedding, which is replaced, too.
+    return
+  elseif not name then
     -- The head of a model that has had its embedding's until now.
     if not (self.model.ties_embeddings and own:match("lm_head%.weight$")) then
       fail(self.adapter, "model '%s' has no tensor '%s'%s", self.model.name, own, method.hint(own, self.model:names()))
@@ -73,7 +75,12 @@ function Changes:replace(own, key)
     self.added[#self.added + 1] = name
   else
     local expected = self.model:specification(name)
-    if shape_text(shape) ~= shape_text(expected) then
+    local kind = self.model:info(name).kind
+    local has_grown = #shape == 2 and #expected == 2 and shape[2] == expected[2] and shape[1] > expected[1]
+    if has_grown and (kind == "embedding" or kind == "head") then
+      -- Tokens were added since.
+      self.rows = shape[1]
+    elseif shape_text(shape) ~= shape_text(expected) then
       fail(self.adapter, "'%s' has the shape %s, and '%s' of model '%s' has %s; it is another model's adapter", key,
         shape_text(shape), name, self.model.name, shape_text(expected))
     end
@@ -86,9 +93,8 @@ function Changes:is_transposed(module, shape, rows, columns)
   if module.embedding_a then return true end
   local fits, fits_transposed = shape[1] == rows and shape[2] == columns, shape[1] == columns and shape[2] == rows
   if fits and fits_transposed then
-    local is_layer = not module.name:match("lm_head$")
     local kind = (self.model.config or {}).model_type
-    return is_layer and (conv1d[kind] or (kind == nil and self.config.json.fan_in_fan_out)) or false
+    return layouts.is_conv1d(kind, module.name) or kind == nil and self.config.json.fan_in_fan_out == true
   end
   return fits_transposed
 end
@@ -109,6 +115,11 @@ function Changes:add(module)
     self:of(fused.name).experts = { a = a, b = b, scale = self.scale * fused.scale, found = fused }
     return
   end
+  local apart = fused == nil and experts.find_apart(self.model, adapter, self.config, module)
+  for _, found in ipairs(apart or {}) do
+    self:of(found.name).expert = { a = a, b = b, scale = self.scale * found.scale, found = found }
+  end
+  if apart then return end
   local name = self:name_of(module.name, "weight")
   local shape = self.model:specification(name)
   local a_shape, b_shape = adapter:specification(a), adapter:specification(b)
@@ -219,6 +230,10 @@ function Changes:build(name)
     local part = change.experts
     tensor = tensor + experts.product(adapter:tensor(part.a), adapter:tensor(part.b), part.found) * part.scale
   end
+  if change.expert then
+    local part = change.expert
+    tensor = tensor + experts.part(adapter:tensor(part.a), adapter:tensor(part.b), part.found) * part.scale
+  end
   if change.added_bias then
     tensor = tensor + adapter:tensor(change.added_bias.key) * change.added_bias.scale
   end
@@ -228,10 +243,11 @@ end
 
 function Changes:specify(name)
   local shape, dtype
+  local replaced = self.by_name[name] and self.by_name[name].replaced
+  if replaced then shape, dtype = self.adapter:specification(replaced) end
   if self.model:has(name) then
-    shape, dtype = self.model:specification(name)
-  else
-    shape, dtype = self.adapter:specification(self.by_name[name].replaced)
+    local own_shape, own_dtype = self.model:specification(name)
+    shape, dtype = shape or own_shape, own_dtype
   end
   return { shape = shape, dtype = dtype }
 end
@@ -245,6 +261,11 @@ local function apply(model, adapter, scale, sources)
   local changes = setmetatable(
     { model = model, adapter = adapter, config = config, scale = scale, by_name = {}, added = {} }, Changes)
   local found = keys.read(adapter)
+  changes.shares_table = {}
+  for _, name in ipairs(layouts.sharing_modules(model)) do
+    local is_tied = name ~= "lm_head" or config.json.ensure_weight_tying
+    changes.shares_table[name .. ".weight"] = is_tied or nil
+  end
   for _, own in ipairs(found.order) do changes:replace(own, found.replaced[own]) end
   for _, module in ipairs(found.modules) do
     changes:add(module)
@@ -253,6 +274,8 @@ local function apply(model, adapter, scale, sources)
 
   local names = model:names()
   for _, name in ipairs(changes.added) do names[#names + 1] = name end
+  local config_changes = { vocab_size = changes.rows }
+  if #changes.added > 0 then config_changes.tie_word_embeddings = false end
   local is_dora = config.json.use_dora
   return core.define_model {
     label = adapter.name == model.name and model.name or model.name .. "+" .. adapter.name,
@@ -263,7 +286,7 @@ local function apply(model, adapter, scale, sources)
       pretty_name = is_dora and "DoRA" or "LoRA",
       reference = is_dora and "https://arxiv.org/abs/2402.09353" or "https://arxiv.org/abs/2106.09685",
     } },
-    config = #changes.added > 0 and { tie_word_embeddings = false } or nil,
+    config = config_changes,
     specify = function(name) return changes:specify(name) end,
     build = function(name) return changes:build(name) end,
   }
@@ -271,17 +294,30 @@ end
 
 --- Puts an adapter on a model.
 -- @param model  the model
--- @param reference  the adapter's directory, or its file of weights
+-- @param reference  the adapter's directory, or its file of weights; or a model that is an adapter
 -- @param options  { scale = } multiplies the adapter's own scale
 function M.with_lora(model, reference, options)
   options = options or {}
   method.check_keys(options, { "scale" }, "with_lora")
   local scale = options.scale == nil and 1 or options.scale
   if type(scale) ~= "number" then core.fail("with_lora: scale: expected a number, got " .. type(scale)) end
-  if type(reference) ~= "string" then
-    core.fail("with_lora: expected the path of an adapter, got " .. type(reference))
+  if model.is_adapter then
+    core.fail(("with_lora: '%s' is an adapter itself, expected a model"):format(model.name))
   end
-  local adapter = core.adapter(reference)
+  local adapter = reference
+  if type(reference) == "string" then
+    local parts = core.reference_parts(reference)
+    if #parts > 1 then
+      for _, part in ipairs(parts) do model = M.with_lora(model, part, options) end
+      return model
+    end
+    adapter = core.adapter(reference)
+  elseif not core.is_model(reference) then
+    core.fail("with_lora: expected the path of an adapter, got " .. type(reference))
+  elseif not reference.is_adapter then
+    core.fail(("with_lora: model '%s' is no adapter"):format(reference.name))
+  end
+  if kohya.matches(adapter) then return kohya.apply(model, adapter, scale, { model, adapter }) end
   return apply(model, adapter, scale, { model, adapter })
 end
 
@@ -319,13 +355,28 @@ local function unwrapped(model)
   return apply(base, adapter, 1, { base })
 end
 
+--- `mk.adapter`: an adapter that is opened, or one that is made.
+function M.adapter(spec)
+  if type(spec) == "string" then return core.adapter(spec) end
+  if type(spec) ~= "table" or core.is_model(spec) then
+    core.fail("adapter: expected a path, or { from =, base =, rank = }, got " .. (core.is_model(spec) and "a model" or type(spec)))
+  end
+  return require "mergekit.adapters.extract"(spec)
+end
+
+--- `mk.adapter_errors`.
+function M.errors(spec)
+  if type(spec) ~= "table" then core.fail("adapter_errors: expected a table, got " .. type(spec)) end
+  return require "mergekit.adapters.errors"(spec, M.with_lora)
+end
+
 --- Opens a model by a reference, with the adapters that follow `+` on it.
 local opened = {}
 
 local function open(reference)
   local model = core.model(reference)
   if model.is_gguf then return gguf.model(model) end
-  return model.holds_adapter and unwrapped(model) or model
+  return model.holds_adapter and not model.is_adapter and unwrapped(model) or model
 end
 
 function M.model(reference)

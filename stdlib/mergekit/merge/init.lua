@@ -5,6 +5,7 @@ local layer_keys = require "architectures.layer_keys"
 local architectures = require "mergekit.merge.architectures"
 local bare = require "mergekit.merge.bare"
 local chat = require "mergekit.tokens.chat"
+local combine = require "mergekit.adapters.combine"
 local companions = require "mergekit.merge.companions"
 local config_checks = require "mergekit.merge.config_checks"
 local expressions = require "mergekit.expressions"
@@ -195,6 +196,7 @@ end
 --- Makes the model of a merge.
 function M.merge(spec)
   if type(spec) ~= "table" then core.fail("merge: expected a table, got " .. type(spec)) end
+  if combine.is_of_adapters(spec) then return combine.merge(spec) end
   check_places_of_parameters(spec)
   methods.check_keys(spec, fields, "merge")
   return M.run(spec, function(path) return path == "" and "merge" or "merge: " .. path end)

@@ -75,6 +75,14 @@ local function read_settings(who, path, given, list, only_inputs, registry)
   return scope
 end
 
+--- Fails for an adapter in the place of a model.
+local function check_is_whole(who, path, model)
+  if model.is_adapter then
+    fail(who, path, ("'%s' is an adapter: 'base+%s' puts it on a model; adapters alone are merged by models"):format(
+      model.name, model.name))
+  end
+end
+
 --- An input: a model, or `{ model, … }` with settings and, within slices, layers.
 local function read_source(who, path, entry, method, registry, is_sliced)
   if is_model(entry) then entry = { entry } end
@@ -83,6 +91,7 @@ local function read_source(who, path, entry, method, registry, is_sliced)
     local hint = type(found) == "string" and (": mk.model %q opens one"):format(found) or ""
     fail(who, path, ("expected a model, or { model, … }%s"):format(hint))
   end
+  check_is_whole(who, path, entry[1])
   local own = {}
   for key, value in pairs(entry) do
     if key ~= 1 and not (is_sliced and key == "layers") then own[key] = value end
@@ -95,6 +104,7 @@ end
 
 local function read_base(who, path, base)
   if base ~= nil and not is_model(base) then fail(who, path, "expected a model, got " .. type(base)) end
+  if base ~= nil then check_is_whole(who, path, base) end
   return base
 end
 

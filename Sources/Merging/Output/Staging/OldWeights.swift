@@ -17,6 +17,11 @@ enum OldWeights {
     return found
   }
 
+  /// Whether a directory holds weights of a model; one that is not there holds none.
+  static func holdsAny(_ directory: FilePath) -> Bool {
+    (try? names(in: directory))?.isEmpty == false
+  }
+
   /// Whether a file of that name in a directory is one of the weights.
   static func isNamed(_ name: FilePath.Component?, in directory: FilePath) throws(Errno) -> Bool {
     guard let name else { return false }
@@ -30,7 +35,9 @@ enum OldWeights {
     let card = directory.appending("README.md")
     guard try DirectoryFiles.isPresent(card) else { return true }
     let isModel =
-      try DirectoryFiles.isPresent(directory.appending("config.json")) || !names(in: directory).isEmpty
+      try ["config.json", "adapter_config.json"].contains {
+        try DirectoryFiles.isPresent(directory.appending($0))
+      } || !names(in: directory).isEmpty
     guard isModel, try DirectoryFiles.type(at: card) == .regular else { return false }
     return try InputFile(path: card, links: .all).bytes(at: 0, count: 4) == Array("---\n".utf8)
   }

@@ -14,12 +14,15 @@ final class AdapterBinding: Binding {
   init(in setup: BindingSetup) throws {
     models = try setup.binding()
     let models = models
+    models.addField("is_adapter") { call in try call.result(models.model(call, 1).adapterConfig != nil) }
     // Whether a checkpoint was saved with an adapter still in it, and the adapter's config beside it.
     models.addField("holds_adapter") { call in
       try call.result(models.model(call, 1).names.contains { $0.hasSuffix(".base_layer.weight") })
     }
     models.addField("adapter_config") { call in
-      let files = try models.model(call, 1).provenance.original?.checkpoint.modelFiles
+      let model = try models.model(call, 1)
+      if let config = model.adapterConfig { return try call.result(config) }
+      let files = model.provenance.original?.checkpoint.modelFiles
       return try call.result(files?.optionalJSON("adapter_config.json"))
     }
   }

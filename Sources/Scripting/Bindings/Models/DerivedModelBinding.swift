@@ -21,7 +21,8 @@ final class DerivedModelBinding: Binding {
   }
 
   /// `define_model{label=, names=, like=, sources=, dtype=, layers=, methods=, base=, config=,
-  /// config_values=, config_removed=, whole_config=, files=, tokenizer=, chat_template=, specify=, build=}`.
+  /// config_values=, config_removed=, whole_config=, files=, adapter_config=, tokenizer=, chat_template=, specify=,
+  /// build=}`.
   private func define(_ call: LuaCall) throws -> Int {
     let lua = call.lua
     try call.table(1)
@@ -64,7 +65,8 @@ final class DerivedModelBinding: Binding {
       methods: try Self.methods(lua),
       base: try base(lua), vocabulary: try Self.vocabulary(lua),
       configValues: try Self.configValues(lua) + names("config_removed").map { (key: $0, value: nil) },
-      config: try wholeConfig(lua), files: try files(lua), tokenizer: newTokenizer,
+      config: try wholeConfig(lua), files: try files(lua), adapterConfig: try Self.adapterConfig(lua),
+      tokenizer: newTokenizer,
       tokenIDs: try newTokenizer.flatMap { new in
         // The same tokenizer has the same ids.
         guard let old = try vocabularies.files(of: like), old !== new else { return nil }
@@ -265,6 +267,14 @@ final class DerivedModelBinding: Binding {
       }
     }
     return values
+  }
+
+  /// `adapter_config = { r =, lora_alpha =, … }`.
+  private static func adapterConfig(_ lua: LuaState) throws -> JSON? {
+    try lua.withBalancedStack {
+      guard try lua.pushField("adapter_config", at: 1) != .nil else { return nil }
+      return try lua.json(at: -1, "adapter_config")
+    }
   }
 
   private static func specification(_ lua: LuaState) throws -> TensorSpecification? {

@@ -1,5 +1,6 @@
 import Architectures
 import Basics
+import Checkpoints
 import Lua
 import Merging
 
@@ -50,9 +51,13 @@ final class ModelBinding: Binding {
 
   private func checkpoint(_ reference: String) throws -> CheckpointModel {
     if let known = checkpoints[reference] { return known }
-    let model = try CheckpointModel(reference: reference, graph: context.graph)
-    checkpoints[reference] = model
-    return model
+    do {
+      let model = try CheckpointModel(reference: reference, graph: context.graph)
+      checkpoints[reference] = model
+      return model
+    } catch CheckpointError.onlyAdapter {
+      return try adapter(reference)
+    }
   }
 
   /// The adapter at a path; its files are opened once.
