@@ -1,18 +1,20 @@
 """Compares adapters as mergekit-lua puts them on models with PEFT; see scripts/check-adapters."""
 
 import argparse
-import multiprocessing
-import os
 import pathlib
-import subprocess
+import sys
 import tempfile
-import time
 import warnings
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
+
+sys.path.append(str(pathlib.Path(__file__).parent / "check-adapters.d"))
+from combination import check_combination
+from extraction import check_extraction
+from measuring import apart, largest_difference, measure, run
 
 warnings.filterwarnings("ignore")
 
@@ -53,22 +55,10 @@ def compare(tool, folder):
         adapted.save_pretrained(adapter)
         expected = PeftModel.from_pretrained(model(), adapter).merge_and_unload().state_dict()
         out = folder / "out"
-        subprocess.run([tool, "convert", f"{folder}/base+{adapter}", out, "--quiet", "--force"], check=True)
-        found = load_file(out / "model.safetensors")
-        assert set(found) == set(expected), set(found) ^ set(expected)
-        furthest = max(
-            ((found[name] - tensor).abs().max() / tensor.abs().max().clamp(min=1e-30)).item()
-            for name, tensor in expected.items())
+        run(tool, "convert", f"{folder}/base+{adapter}", out)
+        furthest = largest_difference(load_file(out / "model.safetensors"), expected)
         print(f"{title}: {furthest:.2g} of the largest element, at most")
         assert furthest < 1e-5
-
-
-def measure(command):
-    before = time.monotonic()
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0
-    return time.monotonic() - before, usage.ru_maxrss / 1000
 
 
 def write_large(folder, hidden, layers):
@@ -82,17 +72,14 @@ def write_large(folder, hidden, layers):
 
 
 def speed(tool, folder, hidden, layers):
-    # Apart, as the memory of this process would count as that of those which it starts.
-    writer = multiprocessing.get_context("spawn").Process(target=write_large, args=(folder, hidden, layers))
-    writer.start()
-    writer.join()
+    apart(write_large, folder, hidden, layers)
     bytes_ = sum(file.stat().st_size for file in (folder / "large0").glob("*.safetensors"))
     for title, first in (("alone", "large0"), ("with the adapter", "large0+" + str(folder / "large-adapter"))) * 2:
         recipe = folder / "recipe.lua"
         recipe.write_text(
             f'local mk = require "mergekit"\nreturn mk.merge {{ method = "linear", models = {{ '
             f'{{ mk.model "{folder}/{first}", weight = 0.5 }}, {{ mk.model "{folder}/large1", weight = 0.5 }} }} }}\n')
-        seconds, memory = measure([tool, str(recipe), str(folder / "merged"), "--quiet", "--force"])
+        seconds, memory = measure([tool, recipe, folder / "merged", "--quiet", "--force"])
         print(f"linear of two models of {bytes_ / 1e9:.2f} GB, {title}: {seconds:.2f} s, {memory:.0f} MB")
 
 
@@ -101,11 +88,16 @@ def main():
     parser.add_argument("tool")
     parser.add_argument("--hidden", type=int, default=2048)
     parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--no-speed", action="store_true", help="leave out what takes time and disk")
     arguments = parser.parse_args()
     tool = str(pathlib.Path(arguments.tool).resolve())
     with tempfile.TemporaryDirectory() as name:
-        speed(tool, pathlib.Path(name), arguments.hidden, arguments.layers)
-        compare(tool, pathlib.Path(name))
+        folder = pathlib.Path(name)
+        if not arguments.no_speed:
+            speed(tool, folder, arguments.hidden, arguments.layers)
+        compare(tool, folder)
+        check_extraction(tool, folder)
+        check_combination(tool, folder)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,14 @@
 
 import argparse
 import collections
-import multiprocessing
-import os
 import pathlib
 import statistics
-import subprocess
 import tempfile
-import time
 
 import torch
 from safetensors.torch import load_file, save_file
+
+from measuring import apart, measure, run
 
 DTYPES = [
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
@@ -42,7 +40,7 @@ def raw(tensor):
 def check(tool, folder, saved, expected):
     out = folder / "converted" / "out"
     out.parent.mkdir(exist_ok=True)
-    subprocess.run([tool, "convert", saved, out, "--quiet", "--force"], check=True)
+    run(tool, "convert", saved, out)
     found = {}
     for file in out.glob("*.safetensors"):
         found.update(load_file(file))
@@ -65,14 +63,6 @@ def check_random(tool, folder):
     print("40 files of 31 tensors: every byte is PyTorch's")
 
 
-def measure(command):
-    before = time.monotonic()
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0
-    return time.monotonic() - before, usage.ru_maxrss / 1000
-
-
 def write_large(folder, gigabytes):
     rows = int(gigabytes * 1e9 / 2 / 4096 / 32)
     for index in range(2):
@@ -87,10 +77,7 @@ def write_large(folder, gigabytes):
 
 
 def check_speed(tool, folder, gigabytes):
-    # Apart, as the memory of this process would count as that of those which it starts.
-    writer = multiprocessing.get_context("spawn").Process(target=write_large, args=(folder, gigabytes))
-    writer.start()
-    writer.join()
+    apart(write_large, folder, gigabytes)
     times, most = {"safetensors": [], "bin": []}, 0.0
     # In turn, so that what else the machine does meets both; the first round warms the page cache and does not count.
     for form in ("safetensors", "bin") * 6:
@@ -98,7 +85,7 @@ def check_speed(tool, folder, gigabytes):
         recipe.write_text(
             f'local mk = require "mergekit"\nreturn mk.merge {{ method = "linear", models = {{ '
             f'{{ mk.model "{folder}/{form}0", weight = 0.5 }}, {{ mk.model "{folder}/{form}1", weight = 0.5 }} }} }}\n')
-        seconds, memory = measure([tool, str(recipe), str(folder / "merged"), "--quiet", "--force"])
+        seconds, memory = measure([tool, recipe, folder / "merged", "--quiet", "--force"])
         times[form].append(seconds)
         most = max(most, memory)
     plain, pickled = (statistics.median(times[form][1:]) for form in ("safetensors", "bin"))
