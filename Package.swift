@@ -32,7 +32,7 @@ let package = Package(
     .target(
       name: "CBLAS",
       linkerSettings: [.linkedLibrary(":libopenblas.a"), .linkedLibrary("m"), .linkedLibrary("pthread")]),
-    .target(name: "Tensors", dependencies: ["CMemory", "CKernels", "CBLAS"]),
+    .target(name: "Tensors", dependencies: ["CMemory", "Basics", "CKernels", "CBLAS"]),
     .target(
       name: "Checkpoints",
       dependencies: [
@@ -137,7 +137,7 @@ let package = Package(
         "Basics", "Inference", "Merging", "Checkpoints", "Tensors", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
-    .testTarget(name: "LuaTests", dependencies: ["Lua", "TestSupport"]),
+    .testTarget(name: "LuaTests", dependencies: ["Basics", "Lua", "TestSupport"]),
     // A script host with models of its own, for the tests of bindings and of the standard library.
     .target(
       name: "ScriptTestSupport",
@@ -159,7 +159,7 @@ let package = Package(
         "ScriptTestSupport", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
-    .testTarget(name: "ConfigsTests", dependencies: ["Configs"]),
+    .testTarget(name: "ConfigsTests", dependencies: ["Basics", "Configs"]),
     // Merges by configs, beside what mergekit 0.1.5 made of them.
     .testTarget(
       name: "GoldenTests",

@@ -15,6 +15,9 @@ static const char stdlib_prefix[] = "@stdlib/";
 // Frames that are searched for the user's code: `lua_getstack` counts from the top each time.
 enum { frames_searched = 2000 };
 
+// Frames whose position an error's text is taken to begin with: `error` takes levels.
+enum { levels_of_error = 8 };
+
 // Instructions between two calls of the hook.
 enum { hook_interval = 1000 };
 
@@ -23,29 +26,40 @@ enum { swift_slots = 100 };
 
 // --- Positions and tracebacks ------------------------------------------------------------------------------
 
-static bool position_in(lua_State *L, char *position) {
+static bool is_library(const lua_Debug *frame) {
+  return strncmp(frame->source, stdlib_prefix, sizeof stdlib_prefix - 1) == 0;
+}
+
+static bridge_position position_of(const lua_Debug *frame) {
+  bridge_position position;
+  snprintf(position.file, sizeof position.file, "%s", frame->short_src);
+  position.line = frame->currentline;
+  return position;
+}
+
+static bool position_in(lua_State *L, bridge_position *position) {
   lua_Debug frame;
   for (int level = 0; level < frames_searched && lua_getstack(L, level, &frame); level++) {
     lua_getinfo(L, "Sl", &frame);
-    if (frame.currentline <= 0) continue;
-    if (strncmp(frame.source, stdlib_prefix, sizeof stdlib_prefix - 1) == 0) continue;
-    snprintf(position, BRIDGE_POSITION_SIZE, "%s:%d", frame.short_src, frame.currentline);
+    if (frame.currentline <= 0 || is_library(&frame)) continue;
+    *position = position_of(&frame);
     return true;
   }
   return false;
 }
 
-void bridge_user_position(bridge_host *host, lua_State *L, char *position) {
-  position[0] = 0;
-  if (position_in(L, position)) return;
+bridge_position bridge_user_position(const bridge_host *host, lua_State *L) {
+  bridge_position position = {{0}, 0};
+  if (position_in(L, &position)) return position;
   for (bridge_resumer *waiting = host->resumer; waiting; waiting = waiting->previous) {
-    if (position_in(waiting->thread, position)) return;
+    if (position_in(waiting->thread, &position)) break;
   }
+  return position;
 }
 
-const char *bridge_stopped_position(const bridge_host *host) { return host->stopped_at; }
+bridge_position bridge_stopped_position(const bridge_host *host) { return host->stopped_at; }
 
-const char *bridge_error_position(const bridge_host *host) { return host->error_at; }
+bridge_position bridge_error_position(const bridge_host *host) { return host->error_at; }
 
 const char *bridge_error_traceback(const bridge_host *host) { return host->traceback; }
 
@@ -54,36 +68,97 @@ static void set_traceback(bridge_host *host, const char *text) {
   host->traceback = text ? strdup(text) : NULL;
 }
 
-void bridge_keep_traceback(bridge_host *host, const char *traceback, const char *position) {
+void bridge_keep_traceback(bridge_host *host, const char *traceback, bridge_position position) {
   set_traceback(host, traceback);
-  snprintf(host->error_at, sizeof host->error_at, "%s", position);
+  host->error_at = position;
   host->error_kept = true;
 }
 
-// `stdlib/x.lua:40: text` becomes `main.lua:12: text (stdlib/x.lua:40)`.
-static void add_user_position(lua_State *L, const char *position) {
-  const char *prefix = stdlib_prefix + 1;
-  if (lua_type(L, -1) != LUA_TSTRING || position[0] == 0) return;
-  const char *message = lua_tostring(L, -1);
-  if (strncmp(message, prefix, strlen(prefix)) != 0) return;
-  const char *end = strstr(message, ": ");
-  if (!end || end - message >= BRIDGE_POSITION_SIZE) return;
-  lua_pushlstring(L, message, (size_t)(end - message));
-  lua_pushfstring(L, "%s: %s (%s)", position, end + 2, lua_tostring(L, -1));
-  lua_replace(L, -3);
+// --- The positions that Lua writes into texts --------------------------------------------------------------
+
+// Lua puts `file:line: ` before the texts of its own errors and those of `error`, and has no other way to tell the
+// position. It is read here and nowhere else, while the stack still says what it must be.
+
+static const char noted_text;
+
+static bool is_noted(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &noted_text);
+  const bool result = lua_rawequal(L, -1, -2);
   lua_pop(L, 1);
+  return result;
 }
 
+static void keep_noted(lua_State *L, bridge_host *host, size_t prefix, bridge_position at, bool in_library) {
+  host->noted.prefix = prefix;
+  host->noted.at = at;
+  host->noted.is_library = in_library;
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &noted_text);
+}
+
+void note_text(lua_State *L, bridge_host *host, lua_State *thread) {
+  if (lua_type(L, -1) != LUA_TSTRING || is_noted(L)) return;
+  const int32_t in_lua = host->in_lua;
+  set_in_lua(host, 0);  // an error in here would replace the one that is to be reported
+  const char *text = lua_tostring(L, -1);
+  bridge_position at = {{0}, 0};
+  size_t prefix = 0;
+  bool in_library = false;
+  lua_Debug frame;
+  for (int level = 0; level < levels_of_error && prefix == 0 && lua_getstack(thread, level, &frame);
+       level++) {
+    lua_getinfo(thread, "Sl", &frame);
+    if (frame.currentline <= 0) continue;
+    char written[LUA_IDSIZE + 24];
+    const int length = snprintf(written, sizeof written, "%s:%d: ", frame.short_src, frame.currentline);
+    if (strncmp(text, written, (size_t)length) != 0) continue;
+    prefix = (size_t)length;
+    at = position_of(&frame);
+    in_library = is_library(&frame);
+  }
+  keep_noted(L, host, prefix, at, in_library);
+  set_in_lua(host, in_lua);
+}
+
+// Notes the text of an error of Lua's parser, which has no frame yet: the line stands after the name of the chunk.
+static void note_syntax_error(lua_State *L, bridge_host *host, const char *chunk_name) {
+  if (lua_type(L, -1) != LUA_TSTRING) return;
+  if (luaL_loadbufferx(L, "", 0, chunk_name, "t") != LUA_OK) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_Debug chunk;
+  lua_getinfo(L, ">S", &chunk);
+  const char *text = lua_tostring(L, -1);
+  const size_t length = strlen(chunk.short_src);
+  if (strncmp(text, chunk.short_src, length) != 0 || text[length] != ':') return;
+  char *end;
+  chunk.currentline = (int)strtol(text + length + 1, &end, 10);
+  if (chunk.currentline <= 0 || strncmp(end, ": ", 2) != 0) return;
+  // A user's line is as good as one of the library's: nobody called the chunk.
+  keep_noted(L, host, (size_t)(end + 2 - text), position_of(&chunk), false);
+}
+
+size_t bridge_error_prefix(const bridge_host *host, lua_State *L, bridge_position *position,
+                           bool *is_library) {
+  if (lua_type(L, -1) != LUA_TSTRING || !is_noted(L)) return 0;
+  *position = host->noted.at;
+  *is_library = host->noted.is_library;
+  return host->noted.prefix;
+}
+
+// --- Handlers ----------------------------------------------------------------------------------------------
+
 void note_error(lua_State *L, bridge_host *host, lua_State *thread) {
+  note_text(L, host, thread);
   const int32_t in_lua = host->in_lua;
   set_in_lua(host, 0);  // an error in here would replace the one that is to be reported
   if (!host->error_kept) {
-    if (!position_in(thread, host->error_at)) bridge_user_position(host, L, host->error_at);
+    if (!position_in(thread, &host->error_at)) host->error_at = bridge_user_position(host, L);
     luaL_traceback(L, thread, NULL, 0);
     set_traceback(host, lua_tostring(L, -1));
     lua_pop(L, 1);
   }
-  add_user_position(L, host->error_at);
   set_in_lua(host, in_lua);
 }
 
@@ -130,9 +205,9 @@ void bridge_stop(bridge_host *host, int reason) {
   if (host->stopped) return;
   host->stopped = reason;
   if (reason == bridge_stopped_by_memory && host->refused.pending) {
-    memcpy(host->stopped_at, host->refused.at, sizeof host->stopped_at);
+    host->stopped_at = host->refused.at;
   } else {
-    bridge_user_position(host, host->running, host->stopped_at);
+    host->stopped_at = bridge_user_position(host, host->running);
   }
 }
 
@@ -180,7 +255,7 @@ static void note_refusal(bridge_host *host, void *block, size_t old_size, size_t
   host->refused.old_size = old_size;
   host->refused.new_size = new_size;
   // Reads the stack only; when the error is noticed, that is gone.
-  bridge_user_position(host, host->running, host->refused.at);
+  host->refused.at = bridge_user_position(host, host->running);
 }
 
 void settle_refusal(bridge_host *host) {
@@ -260,7 +335,7 @@ static void hook(lua_State *L, lua_Debug *unused) {
     } else if (host->options.instructions != 0 && host->instructions > host->options.instructions) {
       bridge_stop(host, bridge_stopped_by_instructions);
     } else {
-      position_in(L, host->seen_at);
+      position_in(L, &host->seen_at);
       // Emergency collections run no finalisers, so what userdata hold is released ahead of the limit.
       if (host->options.memory_bytes != 0 && bridge_memory_in_use(host) > host->collect_above) {
         bridge_collect_garbage(host);
@@ -368,6 +443,8 @@ static int load_chunk(bridge_host *host, lua_State *L, const char *chunk, size_t
   }
   const saved_state saved = enter_lua(host, L);
   const int status = luaL_loadbufferx(L, chunk, length, chunk_name, mode);
+  set_in_lua(host, saved.in_lua);
+  if (status == LUA_ERRSYNTAX) note_syntax_error(L, host, chunk_name);
   return leave_lua(host, L, saved, status, base);
 }
 
@@ -472,7 +549,7 @@ uint64_t bridge_heartbeat(const bridge_host *host) {
 
 bool bridge_stop_is_requested(const bridge_host *host) { return bridge_is_interrupted(host->interrupt); }
 
-const char *bridge_seen_position(const bridge_host *host) { return host->seen_at; }
+bridge_position bridge_seen_position(const bridge_host *host) { return host->seen_at; }
 
 // --- Life of a state ---------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ struct bridge_host {
     bool pending;
     void *block;
     size_t old_size, new_size;
-    char at[BRIDGE_POSITION_SIZE];
+    bridge_position at;
   } refused;  // the allocation refused last, until it is known whether that was an error
   uint64_t instructions;
   int hook_interval;
@@ -38,12 +38,18 @@ struct bridge_host {
   const int32_t *interrupt;  // set by a signal handler or another thread
 
   int stopped;  // why, or bridge_not_stopped
-  char stopped_at[BRIDGE_POSITION_SIZE];
-  char seen_at[BRIDGE_POSITION_SIZE];   // where the hook last saw the user's code
-  char error_at[BRIDGE_POSITION_SIZE];  // the user's line of the last error that reached Swift
-  char *traceback;                      // of that error
+  bridge_position stopped_at;
+  bridge_position seen_at;   // where the hook last saw the user's code
+  bridge_position error_at;  // the user's line of the last error that reached Swift
+  char *traceback;           // of that error
   // The two above are of an error that is on its way, and say more than the stack where it has come to.
   bool error_kept;
+
+  struct {
+    size_t prefix;  // bytes of its beginning that Lua wrote; 0 if none
+    bridge_position at;
+    bool is_library;
+  } noted;  // of the error's text that was noted last, which the registry keeps
 
   bool warnings_on;
   char *warning;  // pieces of a warning that is not yet complete
@@ -78,9 +84,13 @@ int call_swift(lua_State *L, int function);
 // Sends a text to Swift.
 void write_output(bridge_host *host, int channel, const char *text, size_t length);
 
-// Keeps position and traceback of an error in `thread`, whose stack is still there, and completes its
-// message, the string on top of `L`, by the user's position if the standard library raised it.
+// Keeps position and traceback of an error in `thread`, whose stack is still there, and notes its text, which is on
+// top of `L`.
 void note_error(lua_State *L, bridge_host *host, lua_State *thread);
+
+// Notes with which position an error's text, which is on top of `L`, begins; `thread` has the stack on which it was
+// raised.
+void note_text(lua_State *L, bridge_host *host, lua_State *thread);
 
 // Makes the libraries of the sandbox. May raise.
 int open_sandbox(lua_State *L);

@@ -20,12 +20,19 @@ static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
   return 2;
 }
 
+// Where a caught error was raised, in case that it is raised again.
+static int noting_handler(lua_State *L) {
+  if (!host_of(L)->stopped) note_text(L, host_of(L), L);
+  return 1;
+}
+
 static int sandbox_pcall(lua_State *L) {
   luaL_checkany(L, 1);
+  lua_pushcfunction(L, noting_handler);
   lua_pushboolean(L, 1);
-  lua_insert(L, 1);
-  const int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish_pcall);
-  return finish_pcall(L, status, 0);
+  lua_rotate(L, 1, 2);
+  const int status = lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 1, 1, finish_pcall);
+  return finish_pcall(L, status, 1);
 }
 
 // A limit's error is raised inside the hook, where no other hook runs: a script's handler could then loop for
@@ -33,6 +40,7 @@ static int sandbox_pcall(lua_State *L) {
 static int guarded_handler(lua_State *L) {
   settle_refusal(host_of(L));
   if (host_of(L)->stopped) return 1;
+  note_text(L, host_of(L), L);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, 1);
@@ -81,6 +89,7 @@ static int resume(lua_State *L, lua_State *coroutine, int arguments) {
   pass_on_if_stopped(L, host, status);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(coroutine, L, 1);
+    note_text(L, host, coroutine);
     return -1;
   }
   if (!lua_checkstack(L, results + 1)) {

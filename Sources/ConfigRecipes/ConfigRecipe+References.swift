@@ -1,5 +1,4 @@
 import Basics
-import Lua
 import Merging
 import Scripting
 import SystemPackage
@@ -9,14 +8,14 @@ extension ConfigRecipe {
   /// Notices of names of merges that are paths on disk too.
   package var hiddenPaths: [String] {
     translation.references.filter { $0.isMerge && Self.exists($0.text) }.map {
-      "\($0.place): '\($0.text)' is the merge of that name; the path \($0.text) on disk is not used "
+      "\($0.location): '\($0.text)' is the merge of that name; the path \($0.text) on disk is not used "
         + "(./\($0.text) means that)"
     }
   }
 
   /// Makes sure that what is neither the name of a merge nor a path looks like something else than a name.
   ///
-  /// Throws a `LuaError` with the nearest name.
+  /// Throws a `Diagnostic` with the nearest name.
   package func checkReferences() throws {
     let names = translation.documents.filter(\.isNamed).map(\.name)
     for reference in translation.references where !reference.isMerge {
@@ -25,20 +24,20 @@ extension ConfigRecipe {
       guard meant == ModelReference(base: .init(name: text)), !text.contains("/"), !Self.exists(text) else {
         continue
       }
-      let hint = nearestName(to: text, among: names).map { " (did you mean '\($0)'?)" } ?? ""
-      throw LuaError("\(reference.place): no merge has the name '\(text)', and there is no such path\(hint)")
+      throw Diagnostic("no merge has the name \(name: text), and there is no such path")
+        .suggesting(text, among: names).at(reference.location)
     }
   }
 
   /// Makes sure that the source of a tokenizer that is no path is not nearly the name of one of the rules.
   ///
-  /// Throws a `LuaError` with the nearest name.
+  /// Throws a `Diagnostic` with the nearest name.
   package func checkTokenizerSources() throws {
     for source in translation.tokenizerSources where !Self.exists(source.text) {
       guard let nearest = nearestName(to: source.text, among: ["union", "base"]) else { continue }
-      throw LuaError(
-        "\(source.place): \(source.setting): expected union, base or a model, found '\(source.text)', and there "
-          + "is no such path (did you mean '\(nearest)'?)")
+      throw Diagnostic(
+        expected: "union, base or a model", found: "\(name: source.text), and there is no such path"
+      ).suggesting(nearest).under(source.setting).at(source.location)
     }
   }
 

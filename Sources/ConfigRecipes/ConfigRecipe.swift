@@ -1,3 +1,4 @@
+import Basics
 import Configs
 import Lua
 import Merging
@@ -60,12 +61,12 @@ package struct ConfigRecipe {
     _ config: ConfigFile, _ host: ScriptHost, _ options: TranslationOptions
   ) throws -> (Translation, [String: MethodDeclaration]) {
     var methods: [String: MethodDeclaration] = [:]
-    var unknown: (name: String, reason: String)?
+    var unknown: (name: String, reason: LuaError)?
     for name in config.methodNames {
       do { methods[name] = try host.declaration(ofMethod: name) } catch let error as LuaError {
         // What is wrong within a method's file names the line there.
         guard error.file == nil, !error.kind.isFatal else { throw error }
-        unknown = unknown ?? (name, error.message)
+        unknown = unknown ?? (name, error)
       }
     }
     guard let unknown else {
@@ -75,10 +76,21 @@ package struct ConfigRecipe {
     for name in try host.methodNames where methods[name] == nil {
       methods[name] = try host.declaration(ofMethod: name)
     }
-    do { return (try config.translate(methods: methods, options: options), methods) } catch {
-      guard unknown.name.contains("/"), "\(error)".hasSuffix("'\(unknown.name)'") else { throw error }
-      throw LuaError("\(error): \(unknown.reason)")
-    }
+    do {
+      let translation = try config.translate(methods: methods, options: options)
+      return (translation, methods)
+    } catch { throw Self.explained(error, unknown) }
+  }
+
+  /// The error of a method that is not known, with what was wrong with its file.
+  private static func explained(_ error: any Error, _ unknown: (name: String, reason: LuaError)) -> any Error
+  {
+    guard let config = error as? ConfigError, unknown.name.contains("/"),
+      config.isUnknown(method: unknown.name)
+    else { return error }
+    var diagnostic = Diagnostic(config)
+    diagnostic.message += ": \(foreign: unknown.reason.message)"
+    return diagnostic
   }
 
   /// Reads each rule as Lua, since of an error in the whole recipe only the line would be known.
@@ -88,7 +100,7 @@ package struct ConfigRecipe {
       let text = "do return end return " + rule.text
       do { try host.evaluate(text, name: "rule") { _ in } } catch let error as LuaError {
         guard !error.kind.isFatal else { throw error }
-        throw LuaError("\(rule.place): \(error.message)", kind: error.kind)
+        throw Diagnostic(error.diagnostic.message).under(rule.keyPath).at(rule.location)
       }
     }
   }
@@ -124,69 +136,30 @@ package struct ConfigRecipe {
     translation.documents.filter { options.finished[$0.name] == nil && translation.makes($0) }
   }
 
-  // MARK: Places
+  // MARK: Locations
 
   /// Runs what may fail at a line of the recipe; the error that it throws names the config's.
   package func placingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do { return try body() } catch let error as LuaError where error.file == Self.name {
-      var placed = LuaError(words(error.message, line: error.line), kind: error.kind)
-      placed.traceback = error.traceback
-      throw placed
+      throw error.changed { diagnostic in
+        var placed = diagnostic
+        let line = diagnostic.location?.line
+        placed.location =
+          translation.location(of: diagnostic.keyPath, atLine: line)
+          ?? line.flatMap(translation.location(ofLine:)) ?? SourceLocation(path: path)
+        placed.syntax = .yaml
+        return placed
+      }
     }
   }
 
-  /// A warning of the recipe; one that begins with the path of a value gets the value's place. Of a file with
-  /// several merges, the line of the recipe says which is meant, and others get the place of the merge.
-  package func placed(warning: String, line: Int?) -> String {
-    let words = Self.withoutCall(warning)
-    if isMegaMerge, line == nil { return Self.inConfigNames(words) }
-    let ofLine = isMegaMerge ? line.flatMap(translation.place(ofLine:)) : nil
-    guard let place = place(ofPathBefore: words, line: line) ?? ofLine else {
-      return Self.inConfigNames(warning)
-    }
-    return "\(place): \(Self.inConfigNames(words))"
-  }
-
-  /// `config.yml:7:5: models[2].weight: …` for `merge: models[2].weight: …`: the place of the value if the
-  /// message names one, else that of the line.
-  private func words(_ message: String, line: Int?) -> String {
-    let message = Self.withoutCall(message)
-    let place = place(ofPathBefore: message, line: line) ?? line.flatMap(translation.place(ofLine:))
-    return "\(place ?? path): \(Self.inConfigNames(message))"
-  }
-
-  /// A message without the name of the function that it begins with.
-  private static func withoutCall(_ message: String) -> String {
-    let prefix = ["merge: ", "moe: "].first { message.hasPrefix($0) } ?? ""
-    return String(message.dropFirst(prefix.count))
-  }
-
-  /// `slices[1].sources[1].layer_range: [0, 9] is …` for `slices[1].sources[1].layers: { 0, 9 } is …`: a
-  /// message that begins with a path, by the names that configs have.
-  private static func inConfigNames(_ message: String) -> String {
-    guard let colon = message.firstRange(of: ": ") else { return message }
-    let path = message[..<colon.lowerBound]
-    var words = String(message[colon.upperBound...])
-    let start = path.lastIndex(of: ".").map(path.index(after:)) ?? path.startIndex
-    guard !path.contains(" "), let name = configNames[String(path[start...])] else { return message }
-    if words.hasPrefix("{ "), let end = words.firstRange(of: " }") {
-      words = "[\(words[..<end.lowerBound].dropFirst(2))]\(words[end.upperBound...])"
-    }
-    return "\(path[..<start])\(name): \(words)"
-  }
-
-  /// What configs call what recipes name otherwise.
-  private static let configNames = [
-    "base": "base_model", "layers": "layer_range", "method": "merge_method", "gates": "gate_mode",
-  ]
-
-  private func place(ofPathBefore message: String, line: Int?) -> String? {
-    var message = message[...]
-    // What is found while a tensor is made begins with its name.
-    if message.hasPrefix("tensor '"), let name = message.firstRange(of: "': ") {
-      message = message[name.upperBound...]
-    }
-    guard let colon = message.firstRange(of: ": ")?.lowerBound else { return nil }
-    return translation.place(ofPath: String(message[..<colon]), atLine: line)
+  /// A warning of the recipe; one with a key path gets the location of the value. Of a file with several merges, the
+  /// line of the recipe says which is meant, and others get the location of the merge.
+  package func placed(warning: Diagnostic, line: Int?) -> Diagnostic {
+    var placed = warning
+    placed.syntax = .yaml
+    guard !isMegaMerge || line != nil else { return placed }
+    return placed.at(translation.location(of: warning.keyPath, atLine: line))
+      .at(isMegaMerge ? line.flatMap(translation.location(ofLine:)) : nil)
   }
 }

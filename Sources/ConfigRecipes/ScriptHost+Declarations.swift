@@ -27,13 +27,7 @@ extension ScriptHost {
   func declaration(ofMethod name: String) throws -> MethodDeclaration {
     let text = "return require('mergekit.describe').declarations(\(quotedString(name)))"
     return try evaluate(text, name: "declarations") { lua in
-      guard
-        let base = try lua.field("base", at: -1).string.flatMap(MethodDeclaration.BasePolicy.init),
-        let minInputs = try lua.field("min_inputs", at: -1).integer
-      else { throw LuaError("mergekit.describe: no declarations of method '\(name)'") }
-      var declaration = MethodDeclaration(
-        name: try lua.field("name", at: -1).string ?? name, base: base, minInputs: minInputs,
-        maxInputs: try lua.field("max_inputs", at: -1).integer)
+      var declaration = MethodDeclaration(name: try lua.field("name", at: -1).string ?? name)
       try lua.pushField("parameters", at: -1)
       try lua.forEachElement(at: -1) { _ in
         guard let parameter = try lua.field("name", at: -1).string,

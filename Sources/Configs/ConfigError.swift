@@ -1,5 +1,7 @@
+import Basics
+
 /// What is wrong with a config, and where.
-package struct ConfigError: Error, Equatable, CustomStringConvertible {
+package struct ConfigError: Equatable, DiagnosableError {
   /// The file, as the user named it.
   package let file: String
   /// Line and column from 1, columns in Unicode scalars.
@@ -17,8 +19,12 @@ package struct ConfigError: Error, Equatable, CustomStringConvertible {
   }
 
   /// `config.yml:7:5: models[2].parameters.weight: expected a number, found 'half'`.
-  package var description: String {
-    let path = path.description
-    return "\(file):\(place): " + (path.isEmpty ? "" : path + ": ") + problem.description
+  package var diagnostic: Diagnostic {
+    var diagnostic = problem.diagnostic.at(place.location(in: file)).under(path)
+    diagnostic.syntax = .yaml
+    return diagnostic
   }
+
+  /// Whether a method is not known that has this name, and none of a similar one is.
+  package func isUnknown(method name: String) -> Bool { problem == .unknownMethod(name, nearest: nil) }
 }

@@ -1,3 +1,5 @@
+import Basics
+
 /// A key that is not known where it stands, and the one that it may be meant as.
 struct Misspelling: Equatable, Sendable {
   var key: String
@@ -63,9 +65,6 @@ enum ConfigProblem: Equatable, Sendable {
 
   // Methods.
   case unknownMethod(String, nearest: String?)
-  case baseMissing(method: String, isSlice: Bool, misspelling: Misspelling?)
-  case inputCount(method: String, min: Int, max: Int?, isBesideBase: Bool, found: Int)
-  case epsilonBounds(epsilon: String, density: String)
   case unknownDType(found: String, nearest: String?, known: [String])
 
   // Several documents.
@@ -84,8 +83,34 @@ enum ConfigProblem: Equatable, Sendable {
   case unusedMerge(String)
 }
 
-extension ConfigProblem: CustomStringConvertible {
-  var description: String {
+extension ConfigProblem {
+  var diagnostic: Diagnostic {
+    if case .expected(let expected, let found) = self {
+      return Diagnostic(expected: .foreign(expected), found: .foreign(found))
+    }
+    var diagnostic = Diagnostic(.foreign(words))
+    diagnostic.suggestion = suggestion
+    if case .unknownKey(nil, let known, _) = self { diagnostic.known = known }
+    return diagnostic
+  }
+
+  private var suggestion: Diagnostic.Suggestion? {
+    switch self {
+    case .undefinedAlias(_, let nearest), .unknownKey(let nearest, _, _),
+      .unknownParameter(_, let nearest, _),
+      .badChoice(_, _, let nearest), .ruleUnknownName(_, let nearest), .unknownMethod(_, let nearest),
+      .unknownDType(_, let nearest, _):
+      nearest.map { Diagnostic.Suggestion($0) }
+    case .missing(_, let misspelling), .oneOfThree(_, let misspelling), .modelsAndSlices(_, let misspelling),
+      .filterWithoutValue(let misspelling):
+      misspelling.map {
+        Diagnostic.Suggestion($0.meant, written: $0.key, position: $0.place.description)
+      }
+    default: nil
+    }
+  }
+
+  private var words: String {
     switch self {
     case .notUTF8(let byte): "the text is not UTF-8 (byte 0x\(hexadecimal(byte)))"
     case .syntax(let problem, let context, let place, let isTab):
@@ -100,37 +125,36 @@ extension ConfigProblem: CustomStringConvertible {
       "expected keys such as merge_method at the top of the config, found \(found)"
     case .duplicateKey(let first, let isWarning):
       "the key is given twice, first at \(first)" + (isWarning ? "; the last value counts" : "")
-    case .undefinedAlias(let name, let nearest):
-      "no anchor '&\(name)' comes before the alias '*\(name)'" + suggestion(nearest)
+    case .undefinedAlias(let name, _):
+      "no anchor '&\(name)' comes before the alias '*\(name)'"
     case .recursiveAlias(let name): "the alias '*\(name)' stands within what its anchor names"
     case .expandedTooFar(let limit): "the aliases of the file stand for more than \(limit) values"
     case .nestedTooDeep(let limit): "nested more than \(limit) levels deep"
     case .keyNotName(let found): "expected a name as the key, found \(found)"
     case .mergeKeyValue(let found): "'<<' takes a mapping or a list of mappings, found \(found)"
 
-    case .expected(let expected, let found): "expected \(expected), found \(found)"
-    case .missing(let what, let misspelling): "\(what) is missing" + words(misspelling)
+    case .expected: ""
+    case .missing(let what, _): "\(what) is missing"
     case .emptyList(let expected): "the list is empty; expected \(expected)"
-    case .unknownKey(let nearest, let known, let isLeftOut):
+    case .unknownKey(_, _, let isLeftOut):
       "unknown key" + (isLeftOut ? ", left out" : "")
-        + (nearest.map { " (did you mean '\($0)'?)" } ?? " (known: \(known.joined(separator: ", ")))")
     case .optionAsKey(let option, let isLeftOut):
       "unknown key" + (isLeftOut ? ", left out" : "") + " (\(option) gives it)"
     case .parameterAsKey(let isLeftOut):
       "unknown key" + (isLeftOut ? ", left out" : "") + " (the parameter belongs under 'parameters' here)"
-    case .unknownParameter(let method, let nearest, let isLeftOut):
-      "unknown parameter of \(method)" + (isLeftOut ? ", left out" : "") + suggestion(nearest)
+    case .unknownParameter(let method, _, let isLeftOut):
+      "unknown parameter of \(method)" + (isLeftOut ? ", left out" : "")
     case .sharedParameter(let isLeftOut):
       "the parameter is shared by all models and not read here" + (isLeftOut ? ", left out" : "")
         + "; it belongs under the 'parameters' of the whole config or of a slice"
-    case .oneOfThree(let found, let misspelling):
+    case .oneOfThree(let found, _):
       "expected exactly one of models, slices and modules, found "
-        + (found.isEmpty ? "none" : found.joined(separator: " and ")) + words(misspelling)
-    case .modelsAndSlices(let found, let misspelling):
-      "expected either models or slices, found " + (found.isEmpty ? "neither" : "both") + words(misspelling)
+        + (found.isEmpty ? "none" : found.joined(separator: " and "))
+    case .modelsAndSlices(let found, _):
+      "expected either models or slices, found " + (found.isEmpty ? "neither" : "both")
     case .tokenizerTwice: "tokenizer and tokenizer_source are both given; expected one of them"
-    case .badChoice(let found, let choices, let nearest):
-      "expected \(choices.joined(separator: " or ")), found \(found)" + suggestion(nearest)
+    case .badChoice(let found, let choices, _):
+      "expected \(choices.joined(separator: " or ")), found \(found)"
     case .oldModelName(let model): "'model:\(model)' is how old versions said it; expected \(model)"
     case .notTokenSource: "expected either token or token_id, found neither"
     case .tokenTwice: "token and token_id are both given; expected one of them"
@@ -140,31 +164,22 @@ extension ConfigProblem: CustomStringConvertible {
     case .ruleInList:
       "a rule {lua: …} is a setting by itself or the value of a filter, not an entry of a list"
     case .ruleNotAlone: "a rule {lua: …} has no other keys"
-    case .filterWithoutValue(let misspelling): "a filter needs a value" + words(misspelling)
+    case .filterWithoutValue: "a filter needs a value"
     case .ruleEmpty: "the rule is empty; expected a Lua expression such as 0.2 + 0.6 * depth"
     case .ruleUnfinished(let what): "the rule ends within \(what)"
     case .ruleUnbalanced(let bracket): "the rule has a '\(bracket)' without its counterpart"
     case .ruleNotExpression(let token): "a rule is one expression, found '\(token)'"
-    case .ruleUnknownName(let name, let nearest): "variable '\(name)' is not defined" + suggestion(nearest)
+    case .ruleUnknownName(let name, _): "variable '\(name)' is not defined"
 
     case .layersNegative(let layer): "layers count from 0, found \(layer)"
     case .layersReversed(let first, let end): "[\(first), \(end)] is reversed: the first layer comes first"
     case .layersUnequal(let count, let first):
       "\(counted(count, "layer")), but sources[1] has \(first): all sources of a slice have as many"
 
-    case .unknownMethod(let name, let nearest): "unknown merge method '\(name)'" + suggestion(nearest)
-    case .baseMissing(let method, let isSlice, let misspelling):
-      "method '\(method)' needs a base model; expected base_model"
-        + (isSlice ? " in the slice or at the top of the config" : "") + words(misspelling)
-    case .inputCount(let method, let min, let max, let isBesideBase, let found):
-      "method '\(method)' takes \(range(min, max)) model\(min == 1 && (max ?? 1) == 1 ? "" : "s")"
-        + (isBesideBase ? " beside the base" : "") + ", found \(found)"
-    case .epsilonBounds(let epsilon, let density):
-      "epsilon \(epsilon) does not go with density \(density): density - epsilon must be above 0 and "
-        + "density + epsilon below 1"
+    case .unknownMethod(let name, _): "unknown merge method '\(name)'"
     case .unknownDType(let found, let nearest, let known):
       "'\(found)' is not a dtype that models are written in"
-        + (nearest.map { " (did you mean '\($0)'?)" } ?? "; expected \(known.joined(separator: ", "))")
+        + (nearest == nil ? "; expected \(known.joined(separator: ", "))" : "")
 
     case .duplicateName(let name, let first): "the name '\(name)' is given to two merges, first at \(first)"
     case .severalUnnamed(let first):
@@ -189,23 +204,12 @@ extension ConfigProblem: CustomStringConvertible {
   }
 }
 
-private func words(_ misspelling: Misspelling?) -> String {
-  misspelling.map { " (did you mean '\($0.meant)' by '\($0.key)' at \($0.place)?)" } ?? ""
-}
-
 private func listed(_ words: [String]) -> String {
   words.count < 2
     ? words.joined() : words.dropLast().joined(separator: ", ") + " and " + words[words.count - 1]
 }
 
-private func suggestion(_ nearest: String?) -> String { nearest.map { " (did you mean '\($0)'?)" } ?? "" }
-
 private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-
-private func range(_ min: Int, _ max: Int?) -> String {
-  guard let max else { return "at least \(min)" }
-  return min == max ? "exactly \(min)" : "\(min) to \(max)"
-}
 
 private func hexadecimal(_ byte: UInt8) -> String {
   let digits = String(byte, radix: 16, uppercase: true)

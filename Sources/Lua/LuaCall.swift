@@ -1,3 +1,4 @@
+import Basics
 import CLua
 import CLuaBridge
 
@@ -84,7 +85,7 @@ package struct LuaCall {
   // MARK: Errors
 
   /// `bad argument #1 to 'narrow' (dimension 3 of 2)`.
-  package func argumentError(_ argument: Int, _ message: String) -> LuaError {
+  package func argumentError(_ argument: Int, _ message: DiagnosticMessage) -> LuaError {
     guard bridge_called_as_method(lua.pointer) else {
       return LuaError("bad argument #\(argument) to '\(name)' (\(message))")
     }

@@ -1,7 +1,9 @@
+import Basics
+
 /// An error of a script, or of a Swift function that a script called.
 ///
 /// It holds nothing of the Lua state but `value`, and reads the same after the state is closed.
-package struct LuaError: Error, CustomStringConvertible {
+package struct LuaError: DiagnosableError, DiagnosticCarrier {
   /// What went wrong.
   package enum Kind: Sendable, Hashable {
     /// The text is not Lua.
@@ -27,64 +29,52 @@ package struct LuaError: Error, CustomStringConvertible {
   }
 
   package var kind: Kind
-  /// What was wrong, without the place.
-  package var message: String
-  /// The user's file, as `load` was told its name (long ones shortened by Lua), if the place is known.
-  package var file: String?
-  /// The line in `file`, from 1.
-  package var line: Int?
+  /// What was wrong, and where: the line in the user's file, as `load` was told its name (long ones shortened by
+  /// Lua), if it is known.
+  package var diagnostic: Diagnostic
+  /// The user's line when it was raised, which `error` may leave out of the text.
+  package var raisedAt: SourceLocation?
   /// Lua's stack when the error was raised, innermost call first, if it was raised within a call.
   package var traceback: String?
   /// The error object, if a script raised something other than text; Lua code that the error passes gets it
   /// back.
   package var value: LuaReference?
 
-  /// An error whose place is not known yet: thrown by a Swift function that Lua called, it gets the user's
+  /// An error whose location is not known yet: thrown by a Swift function that Lua called, it gets the user's
   /// line.
-  package init(_ message: String, kind: Kind = .runtime) {
+  package init(_ diagnostic: Diagnostic, kind: Kind = .runtime) {
     self.kind = kind
-    self.message = message
+    self.diagnostic = diagnostic
   }
 
-  /// An error with Lua's own text, which begins with `file:line: ` where Lua knows the place.
-  init(luaMessage: String, kind: Kind, traceback: String? = nil) {
-    let (place, message) = Self.split(luaMessage)
-    self.init(message, kind: kind)
-    self.traceback = traceback
-    setPosition(place)
+  package init(_ message: DiagnosticMessage, kind: Kind = .runtime) {
+    self.init(Diagnostic(message), kind: kind)
+  }
+
+  /// An error in somebody else's words.
+  @_disfavoredOverload
+  package init(_ text: String, kind: Kind = .runtime) {
+    self.init(Diagnostic(.foreign(text)), kind: kind)
+  }
+
+  /// What was wrong, without the location.
+  package var message: String { DiagnosticRenderer().unlocated(diagnostic) }
+
+  /// The user's file, if the location is known.
+  package var file: String? { diagnostic.location?.path }
+
+  /// The line in `file`, from 1.
+  package var line: Int? { diagnostic.location?.line }
+
+  package func changed(_ change: (Diagnostic) -> Diagnostic) -> any Error {
+    guard !kind.isFatal else { return self }
+    var error = self
+    error.diagnostic = change(diagnostic)
+    return error
   }
 
   /// A Swift function throws it when it finds, while it waits, that the run is to stop.
   package static let interrupted = LuaError("interrupted", kind: .interrupted)
-
-  /// `main.lua:12: message`.
-  package var description: String {
-    guard let file, let line else { return message }
-    return "\(file):\(line): \(message)"
-  }
-
-  /// Sets `file` and `line` from `file:line`; leaves them if that is not what it is.
-  package mutating func setPosition(_ position: some StringProtocol) {
-    guard let colon = position.lastIndex(of: ":"), colon != position.startIndex,
-      let line = Int(position[position.index(after: colon)...])
-    else { return }
-    self.file = String(position[..<colon])
-    self.line = line
-  }
-
-  /// `main.lua:12: message` in its two parts; the first is empty if there is no place.
-  private static func split(_ text: String) -> (place: Substring, message: String) {
-    var searched = text.startIndex
-    while let colon = text[searched...].firstIndex(of: ":"), !text[..<colon].contains("\n") {
-      let digits = text[text.index(after: colon)...].prefix { $0.isASCII && $0.isNumber }
-      let rest = text[digits.endIndex...]
-      if !digits.isEmpty, colon != text.startIndex, rest.hasPrefix(": ") {
-        return (text[..<digits.endIndex], String(rest.dropFirst(2)))
-      }
-      searched = text.index(after: colon)
-    }
-    return ("", text)
-  }
 }
 
 // MARK: - Sentences

@@ -156,13 +156,11 @@ package final class LuaModules {
   // MARK: Not found
 
   private func notFound(_ name: String, path: String) -> LuaError {
-    var message = "module '\(name)' not found"
-    if let nearest = nearestName(to: path, among: knownPaths(beside: path)) {
-      message += " (did you mean '\(nearest)'?)"
-    }
     let files = Self.files(of: path)
     let places = files.map { "'\(below($0))'" } + files.map { "'\($0)' in the standard library" }
-    return LuaError("\(message); looked for \(places.joined(separator: ", "))")
+    let nearest = nearestName(to: path, among: knownPaths(beside: path))
+    return LuaError(
+      "module \(name: name) not found\(didYouMean: nearest); looked for \(places.joined(separator: ", "))")
   }
 
   /// Modules of the host and of the standard library, and the files in the folder that the name points to.

@@ -1,11 +1,12 @@
+import Basics
 import CLua
 import CLuaBridge
 
 /// A Swift function that Lua calls: reads its arguments from the call, pushes its results, and returns their
 /// count.
 ///
-/// What it throws becomes a Lua error whose message is the error's description after the user's line; a
-/// script can catch it unless it is a `LuaError` of a fatal kind.
+/// What it throws becomes a Lua error, an object that carries the diagnostic with the user's line and reads as its
+/// sentence; a script can catch it unless it is a `LuaError` of a fatal kind.
 package typealias LuaFunction = (LuaCall) throws -> Int
 
 /// A Lua state with the libraries of the sandbox, and limits in force.
@@ -37,6 +38,8 @@ package final class LuaState {
     let release: (LuaState, UInt64) -> Void
   }
 
+  /// The type of the errors that Swift functions raise; made with the first.
+  var errorType: LuaObjectType<RaisedError>?
   private(set) var referenceOwner: LuaReferenceOwner! = nil
   private var output: ((String) -> Void)?
   private var log: (String) -> Void
@@ -203,20 +206,8 @@ package final class LuaState {
 
   // MARK: Errors
 
-  /// `file:line` of the innermost call in the user's own files, if there is one.
-  package var userPosition: String? {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(BRIDGE_POSITION_SIZE)) { buffer in
-      bridge_user_position(host, pointer, buffer.baseAddress)
-      return buffer[0] == 0 ? nil : String(cString: buffer.baseAddress!)
-    }
-  }
-
-  /// The number of that line.
-  package var userLine: Int? {
-    userPosition.flatMap { position in
-      position.lastIndex(of: ":").flatMap { Int(position[position.index(after: $0)...]) }
-    }
-  }
+  /// The line of the innermost call in the user's own files, if there is one.
+  package var userPosition: SourceLocation? { SourceLocation(bridge_user_position(host, pointer)) }
 
   /// The error that stopped the state for good.
   func stoppedError() -> LuaError {
@@ -228,7 +219,7 @@ package final class LuaState {
       default: interrupt.reason == .timeLimit ? .timeLimit : .interrupted
       }
     var error = LuaError(LuaError.message(of: kind, limits: limits), kind: kind)
-    error.setPosition(String(cString: bridge_stopped_position(host)))
+    error.diagnostic.location = SourceLocation(bridge_stopped_position(host))
     stopError = error
     return error
   }
@@ -240,18 +231,42 @@ package final class LuaState {
       return stoppedError()
     }
     let traceback = kind == .syntax ? nil : bridge_error_traceback(host).map { String(cString: $0) }
-    let number = integer(at: -1).map { "\($0)" } ?? number(at: -1).map { "\($0)" }
-    if let text = string(at: -1) ?? number {
+    let raisedAt = kind == .syntax ? nil : SourceLocation(bridge_error_position(host))
+    var error: LuaError
+    if let raised = raisedError(at: -1) {
+      error = raised
       bridge_pop(pointer, 1)
-      return LuaError(luaMessage: text, kind: kind, traceback: traceback)
+      if let traceback { error.traceback = traceback }
+      return error
     }
-    let position = String(cString: bridge_error_position(host))
-    let value = popReference()
-    var error = LuaError(describe(value), kind: kind)
+    let number = integer(at: -1).map { "\($0)" } ?? number(at: -1).map { "\($0)" }
+    if let text = string(at: -1) {
+      error = LuaError(located(text, raisedAt), kind: kind)
+      bridge_pop(pointer, 1)
+    } else if let number {
+      error = LuaError(Diagnostic(.foreign(number)), kind: kind)
+      bridge_pop(pointer, 1)
+    } else {
+      let value = popReference()
+      error = LuaError(Diagnostic(.foreign(describe(value))).at(raisedAt), kind: kind)
+      error.value = value
+    }
+    error.raisedAt = raisedAt
     error.traceback = traceback
-    error.value = value
-    error.setPosition(position)
     return error
+  }
+
+  /// The error's text on top of the stack with the position that Lua began it with, that of the user's call if it is
+  /// in the standard library.
+  private func located(_ text: String, _ user: SourceLocation?) -> Diagnostic {
+    var position = bridge_position()
+    var isLibrary = false
+    let prefix = bridge_error_prefix(host, pointer, &position, &isLibrary)
+    let words = withBytes(at: -1) { String(decoding: $0.dropFirst(prefix), as: UTF8.self) } ?? text
+    let diagnostic = Diagnostic(.foreign(words))
+    guard prefix > 0, let location = SourceLocation(position) else { return diagnostic }
+    guard isLibrary, let user else { return diagnostic.at(location) }
+    return diagnostic.at(user).noting("\(location)")
   }
 
   /// The words of an error object that is no text.
@@ -316,27 +331,19 @@ extension LuaState {
 
   private func pushError(_ error: any Error) {
     lua_settop(pointer, 0)
-    guard let error = error as? LuaError else { return pushMessage("\(error)") }
+    var error = error as? LuaError ?? LuaError(Diagnostic(error))
     guard !error.kind.isFatal else {
       if bridge_stopped(host) == 0 { bridge_stop(host, Int32(error.kind.stopReason)) }
       return lua_pushnil(pointer)  // the bridge raises its own object
     }
     // The stack where the error was raised says more than the one here.
     if let traceback = error.traceback {
-      let position = error.file.map { "\($0):\(error.line ?? 0)" } ?? ""
-      bridge_keep_traceback(host, traceback, position)
+      bridge_keep_traceback(host, traceback, bridge_position(error.diagnostic.location))
     }
     if let value = error.value, (try? push(value)) != nil { return }
-    if error.file == nil { pushMessage(error.message) } else { pushText(error.description) }
-  }
-
-  private func pushMessage(_ message: String) {
-    pushText(userPosition.map { "\($0): \(message)" } ?? message)
-  }
-
-  private func pushText(_ text: String) {
+    error.diagnostic = error.diagnostic.at(error.raisedAt ?? userPosition)
     // The trampoline made room.
-    if (try? push(text)) == nil { lua_pushnil(pointer) }
+    if (try? push(raised: error)) == nil { lua_pushnil(pointer) }
   }
 
   private func write(_ text: UnsafeRawBufferPointer, to channel: Int) {

@@ -1,3 +1,4 @@
+import Basics
 import CLuaBridge
 import Glibc
 
@@ -132,8 +133,7 @@ final class Watchdog: @unchecked Sendable {
 
   /// Where the hook last saw the user's code.
   private var lastPosition: String? {
-    let position = String(cString: bridge_seen_position(host))
-    return position.isEmpty ? nil : position
+    SourceLocation(bridge_seen_position(host))?.description
   }
 
   /// Waits, and tells whether `stop` was called.

@@ -1,5 +1,7 @@
+import Basics
+
 /// What can be wrong with an expression, or go wrong when it is computed.
-package enum TensorError: Error, Equatable {
+package enum TensorError: Equatable, DiagnosableError {
   case negativeSize([Int])
   case tooManyElements([Int])
   case tooManyDimensions(Int)
@@ -35,9 +37,10 @@ package enum TensorError: Error, Equatable {
   case cancelled
 }
 
-extension TensorError: CustomStringConvertible {
-  /// The sentence that a user sees.
-  package var description: String {
+extension TensorError {
+  package var diagnostic: Diagnostic { Diagnostic(message) }
+
+  private var message: DiagnosticMessage {
     switch self {
     case .negativeSize(let sizes):
       "a shape has no negative sizes (got \(list(sizes)))"

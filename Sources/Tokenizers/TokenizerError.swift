@@ -1,7 +1,8 @@
+import Basics
 import SystemPackage
 
 /// Why the files of a tokenizer cannot be used.
-package enum TokenizerError: Error, Equatable, CustomStringConvertible {
+package enum TokenizerError: Equatable, DiagnosableError {
   /// A directory has its tokenizer in a form that is not read, such as SentencePiece's `tokenizer.model`
   /// alone.
   case unreadForm(directory: FilePath, fileName: String)
@@ -12,17 +13,25 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
   /// A token has two ids.
   case twoIDs(path: FilePath, token: String, first: Int, second: Int)
 
-  package var description: String {
+  package var diagnostic: Diagnostic {
+    switch self {
+    case .unreadForm(let path, _), .unexpected(let path, _, _, _), .sameID(let path, _, _, _),
+      .twoIDs(let path, _, _, _):
+      Diagnostic(message).inFile(path.string)
+    }
+  }
+
+  private var message: DiagnosticMessage {
     switch self {
     case .unreadForm(let directory, let fileName):
-      "\(directory): has no tokenizer.json, only \(fileName), which is not read; transformers makes one: "
+      "has no tokenizer.json, only \(fileName), which is not read; transformers makes one: "
         + "AutoTokenizer.from_pretrained(\"\(directory)\").save_pretrained(\"\(directory)\")"
-    case .unexpected(let path, let what, let expected, let found):
-      "\(path): \(what): expected \(expected), found \(found)"
-    case .sameID(let path, let first, let second, let id):
-      "\(path): tokens '\(first)' and '\(second)' both have the id \(id)"
-    case .twoIDs(let path, let token, let first, let second):
-      "\(path): token '\(token)' has two ids, \(first) and \(second)"
+    case .unexpected(_, let what, let expected, let found):
+      "\(what): expected \(expected), found \(found)"
+    case .sameID(_, let first, let second, let id):
+      "tokens \(name: first) and \(name: second) both have the id \(id)"
+    case .twoIDs(_, let token, let first, let second):
+      "token \(name: token) has two ids, \(first) and \(second)"
     }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Glibc
 import Lua
 import Merging
@@ -8,6 +9,7 @@ import SystemPackage
 @main
 struct MergekitLua: ParsableCommand {
   static let version = "0.1.0"
+  static let _errorLabel = "error"
 
   static let configuration = CommandConfiguration(
     commandName: "mergekit-lua",
@@ -60,7 +62,11 @@ struct MergekitLua: ParsableCommand {
       }
       let isUsage = code == .validationFailure
       Terminal.clearProgress()
-      Terminal.error(isUsage ? root.fullMessage(for: error) : "error: \(error)")
+      switch (isUsage, Terminal.format) {
+      case (true, .text): Terminal.error(root.fullMessage(for: error))
+      case (true, .json): Terminal.report(Diagnostic(.foreign(root.message(for: error))))
+      case (false, _): Terminal.report(Diagnostic(error))
+      }
       OutputDirectory.discardAll()
       Glibc.exit(isUsage ? 2 : Signals.exitCode ?? 1)
     }
@@ -70,7 +76,7 @@ struct MergekitLua: ParsableCommand {
   /// Ends the process well, unless what was printed could not be written.
   private static func exitWithOutput() -> Never {
     if let reason = StandardOutput.flush() {
-      Terminal.error("error: cannot write to standard output: \(reason)")
+      Terminal.report(Diagnostic("cannot write to standard output: \(reason)"))
       Glibc._exit(1)
     }
     Glibc.exit(0)

@@ -136,13 +136,41 @@ import Testing
     diagnostic.found = "nothing"
     #expect(
       DiagnosticRenderer().json(diagnostic, severity: .error).text(.compact) == #"""
-        {"severity":"error","message":"c.yml:7:5: f: models[2].weight: tensor 'a\\u{1B}' of model 'm'; \#
+        {"event":"diagnostic","severity":"error","message":"c.yml:7:5: f: models[2].weight: tensor 'a\\u{1B}' of model 'm'; \#
         expected [1], found nothing (did you mean 'b'?) (why)","location":{"path":"c.yml","line":7,\#
         "column":5},"key_path":"models[2].weight","file":"f","model":"m","tensor":"a\u001b",\#
         "expected":"[1]","found":"nothing","suggestion":"b","notes":["why"]}
         """#)
     #expect(
       DiagnosticRenderer().json(Diagnostic("x"), severity: .warning).text(.compact)
-        == #"{"severity":"warning","message":"x"}"#)
+        == #"{"event":"diagnostic","severity":"warning","message":"x"}"#)
+  }
+
+  @Test(arguments: ["", "models[2].weight", "[1].layers", "a[1][12].b", "tokens.<|x|>.source"])
+  func keyPathsAreReadAsTheyAreWritten(_ text: String) {
+    #expect(KeyPath(parsing: text).description == text)
+  }
+
+  @Test func keyPathsHaveSteps() {
+    #expect(KeyPath(parsing: "models[2].weight").steps == [.key("models"), .item(2), .key("weight")])
+    #expect(KeyPath(parsing: "[1].layers").steps == [.item(1), .key("layers")])
+    #expect(KeyPath(parsing: "").isEmpty)
+    // A name of its own with a bracket is no number.
+    #expect(KeyPath(parsing: "tokens.[x]").description == "tokens.[x]")
+  }
+
+  /// A list that is the whole argument of a function follows its name.
+  @Test func itemsFollowTheFunction() {
+    var diagnostic = Diagnostic("no").under(KeyPath(parsing: "[2].layers"))
+    diagnostic.function = "stack"
+    #expect(diagnostic.description == "stack[2].layers: no")
+    diagnostic.syntax = .yaml
+    #expect(diagnostic.description == "[2].layer_range: no")
+  }
+
+  @Test func aCommandMayBeMeant() {
+    let diagnostic = Diagnostic("no such file").suggesting("inspect", kind: "command")
+    #expect(diagnostic.description == "no such file (did you mean the command 'inspect'?)")
+    #expect(Diagnostic("x\(didYouMean: "y")!").description == "x (did you mean 'y'?)!")
   }
 }

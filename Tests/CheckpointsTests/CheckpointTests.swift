@@ -107,7 +107,7 @@ import Testing
     try directory.write(safetensors(tensors: "a", "b"), to: "x.safetensors")
     try directory.write(safetensors(tensors: "b", "c"), to: "y.safetensors")
     #expect(
-      rejection() == "tensor \"b\" is in two files, DIR/x.safetensors and DIR/y.safetensors, "
+      rejection() == "tensor 'b' is in two files, DIR/x.safetensors and DIR/y.safetensors, "
         + "and no index says which one counts")
   }
 
@@ -187,13 +187,13 @@ import Testing
     let expected =
       "no such file or directory; expected a directory with model.safetensors, or a .safetensors or "
       + ".safetensors.index.json file"
-    #expect(rejection("models/bsae") == "DIR/models/bsae: \(expected); did you mean \"DIR/models/base\"?")
-    #expect(rejection("modles/base") == "DIR/modles/base: \(expected); did you mean \"DIR/models\"?")
+    #expect(rejection("models/bsae") == "DIR/models/bsae: \(expected) (did you mean 'DIR/models/base'?)")
+    #expect(rejection("modles/base") == "DIR/modles/base: \(expected) (did you mean 'DIR/models'?)")
     #expect(rejection("models/other") == "DIR/models/other: \(expected)")
     #expect(
       rejection("models/base/model.safetensor")
-        == "DIR/models/base/model.safetensor: \(expected); did you mean "
-        + "\"DIR/models/base/model.safetensors\"?")
+        == "DIR/models/base/model.safetensor: \(expected) (did you mean "
+        + "'DIR/models/base/model.safetensors'?)")
   }
 
   @Test func danglingLink() throws {
@@ -252,21 +252,21 @@ import Testing
       #"{"weight_map": []}"#,
       ": expected an object \"weight_map\" of tensor names and file names, found an array"
     ),
-    (#"{"weight_map": {"a": 1}}"#, ": tensor \"a\": expected a file name, found a number"),
+    (#"{"weight_map": {"a": 1}}"#, ": tensor 'a': expected a file name, found a number"),
     (
       #"{"weight_map": {"a": "x.safetensors", "a": "x.safetensors"}}"#, ":1:39: duplicate key \"a\""
     ),
     (
       #"{"weight_map": {"a": "model.bin"}}"#,
-      ": tensor \"a\": expected a .safetensors file, found \"model.bin\""
+      ": tensor 'a': expected a .safetensors file, found 'model.bin'"
     ),
     (
       #"{"weight_map": {"a": "none.safetensors"}}"#,
-      ": tensor \"a\" is in \"none.safetensors\", which does not exist"
+      ": tensor 'a' is in 'none.safetensors', which does not exist"
     ),
     (
       #"{"weight_map": {"a": "x.safetensors", "c": "x.safetensors"}}"#,
-      ": tensor \"c\" is not in \"x.safetensors\", where the index has it"
+      ": tensor 'c' is not in 'x.safetensors', where the index has it"
     ),
   ])
   func brokenIndex(text: String, expected: String) throws {
@@ -283,8 +283,8 @@ import Testing
     try directory.write(safetensors(tensors: "a"), to: "x.safetensors")
     try writeIndex("{\"a\": \"\(name)\"}")
     #expect(
-      rejection() == "DIR/model.safetensors.index.json: tensor \"a\": expected a file name relative to the "
-        + "index and without \"..\", found \"\(name)\"")
+      rejection() == "DIR/model.safetensors.index.json: tensor 'a': expected a file name relative to the "
+        + "index and without \"..\", found '\(name.replacing("\\u0000", with: "\\u{0}"))'")
   }
 
   @Test func shardsMayLieInFolders() throws {
@@ -302,7 +302,7 @@ import Testing
     #expect(checkpoint.tensor(named: "a")?.path == directory.file("x.safetensors"))
     #expect(
       checkpoint.warnings == [
-        "\(directory.path)/y.safetensors: tensor \"a\" and 2 more ignored: not named in "
+        "\(directory.path)/y.safetensors: tensor 'a' and 2 more ignored: not named in "
           + "\(directory.path)/model.safetensors.index.json"
       ])
   }

@@ -52,7 +52,7 @@ import Testing
     let beyond = message { try bytes.withUnsafeMutableBytes { try tensor.source.read(into: $0, at: 55) } }
     #expect(
       beyond == "\(tensor.source.label): cannot read 10 bytes from byte 55 on; the tensor has 64")
-    #expect(tensor.source.label.hasSuffix("every-dtype.safetensors: tensor \"F32\""))
+    #expect(tensor.source.label.hasSuffix("every-dtype.safetensors: tensor 'F32'"))
   }
 
   @Test func tensorsKeepTheFileOpen() throws {
@@ -92,7 +92,7 @@ import Testing
     try FileDescriptor.open(path, .writeOnly).closeAfterResizing(to: size + 3)
     #expect(
       message { try tensor.bytes() }
-        == "\(path): the file is truncated: tensor \"a\" needs \(size + 8) bytes of the file, which has "
+        == "\(path): the file is truncated: tensor 'a' needs \(size + 8) bytes of the file, which has "
         + "\(size + 3) now")
   }
 
@@ -172,113 +172,113 @@ import Testing
       #"{"__metadata__":{"a":"b","c":[]}}"#,
       "\"__metadata__\": expected a string for \"c\", found an array"
     ),
-    (#"{"a":[]}"#, "tensor \"a\": expected an object with dtype, shape and data_offsets, found an array"),
-    (#"{"a":{"shape":[],"data_offsets":[0,1]}}"#, "tensor \"a\" has no dtype"),
-    (#"{"a":{},"b":[]}"#, "tensor \"a\" has no dtype"),
+    (#"{"a":[]}"#, "tensor 'a': expected an object with dtype, shape and data_offsets, found an array"),
+    (#"{"a":{"shape":[],"data_offsets":[0,1]}}"#, "tensor 'a' has no dtype"),
+    (#"{"a":{},"b":[]}"#, "tensor 'a' has no dtype"),
     (#"{"a":[],"__metadata__":1}"#, "\"__metadata__\": expected an object of strings, found a number"),
-    (#"{"a":{"dtype":"U8","data_offsets":[0,1]}}"#, "tensor \"a\" has no shape"),
-    (#"{"a":{"dtype":"U8","shape":[1]}}"#, "tensor \"a\" has no data_offsets"),
+    (#"{"a":{"dtype":"U8","data_offsets":[0,1]}}"#, "tensor 'a' has no shape"),
+    (#"{"a":{"dtype":"U8","shape":[1]}}"#, "tensor 'a' has no data_offsets"),
     (
       #"{"a":{"dtype":8,"shape":[],"data_offsets":[0,1]}}"#,
-      "tensor \"a\": expected a string as dtype, found a number"
+      "tensor 'a': expected a string as dtype, found a number"
     ),
     (
       #"{"a":{"dtype":"BF17","shape":[],"data_offsets":[0,1]}}"#,
-      "tensor \"a\": unknown dtype \"BF17\"; did you mean \"BF16\"?"
+      "tensor 'a': unknown dtype 'BF17' (did you mean 'BF16'?)"
     ),
-    (#"{"a":{"dtype":"Q","shape":[],"data_offsets":[0,1]}}"#, "tensor \"a\": unknown dtype \"Q\""),
+    (#"{"a":{"dtype":"Q","shape":[],"data_offsets":[0,1]}}"#, "tensor 'a': unknown dtype 'Q'"),
     (
       #"{"a":{"dtype":"U8","shape":3,"data_offsets":[0,3]}}"#,
-      "tensor \"a\": expected an array of integers as shape, found a number"
+      "tensor 'a': expected an array of integers as shape, found a number"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[1,-1],"data_offsets":[0,1]}}"#,
-      "tensor \"a\": expected dimension 2 of the shape to be an integer from 0 on, found -1"
+      "tensor 'a': expected dimension 2 of the shape to be an integer from 0 on, found -1"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}}"#,
-      "tensor \"a\": expected dimension 1 of the shape to be an integer from 0 on, found 1.0"
+      "tensor 'a': expected dimension 1 of the shape to be an integer from 0 on, found 1.0"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,1]}}"#,
-      "tensor \"a\": expected dimension 1 of the shape to be an integer from 0 on, found 9223372036854775808"
+      "tensor 'a': expected dimension 1 of the shape to be an integer from 0 on, found 9223372036854775808"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}}"#,
-      "tensor \"a\": expected data_offsets to be two integers from 0 on, found [0,1,2]"
+      "tensor 'a': expected data_offsets to be two integers from 0 on, found [0,1,2]"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[-1,0]}}"#,
-      "tensor \"a\": expected data_offsets to be two integers from 0 on, found [-1,0]"
+      "tensor 'a': expected data_offsets to be two integers from 0 on, found [-1,0]"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[1],"data_offsets":"x"}}"#,
-      "tensor \"a\": expected data_offsets to be two integers from 0 on, found \"x\""
+      "tensor 'a': expected data_offsets to be two integers from 0 on, found \"x\""
     ),
     (
       #"{"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#,
-      "tensor \"a\": the size of U8 [4294967296, 4294967296] is beyond 2^48 elements"
+      "tensor 'a': the size of U8 [4294967296, 4294967296] is beyond 2^48 elements"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}}"#,
-      "tensor \"a\": the size of U8 [0, 4294967296, 4294967296] is beyond 2^48 elements"
+      "tensor 'a': the size of U8 [0, 4294967296, 4294967296] is beyond 2^48 elements"
     ),
     (
       #"{"a":{"dtype":"F64","shape":[288230376151711744],"data_offsets":[0,0]}}"#,
-      "tensor \"a\": the size of F64 [288230376151711744] is beyond 2^48 elements"
+      "tensor 'a': the size of F64 [288230376151711744] is beyond 2^48 elements"
     ),
     (
       // Its sums over the first dimension alone would be more bytes than a machine can address.
       #"{"a":{"dtype":"F32","shape":[0,562949953421312],"data_offsets":[0,0]}}"#,
-      "tensor \"a\": the size of F32 [0, 562949953421312] is beyond 2^48 elements"
+      "tensor 'a': the size of F32 [0, 562949953421312] is beyond 2^48 elements"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[\#(Array(repeating: "1", count: 65).joined(separator: ","))],"data_offsets":[0,1]}}"#,
-      "tensor \"a\": expected at most 64 dimensions, found 65"
+      "tensor 'a': expected at most 64 dimensions, found 65"
     ),
     (
       #"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#,
-      "tensor \"a\": F4 [3] does not end on a whole byte"
+      "tensor 'a': F4 [3] does not end on a whole byte"
     ),
     (
       #"{"a":{"dtype":"F6_E2M3","shape":[2],"data_offsets":[0,2]}}"#,
-      "tensor \"a\": F6_E2M3 [2] does not end on a whole byte"
+      "tensor 'a': F6_E2M3 [2] does not end on a whole byte"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[2,1]}}"#,
-      "tensor \"a\": its data begins at 2, after its end at 1"
+      "tensor 'a': its data begins at 2, after its end at 1"
     ),
     (
       #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#,
-      "tensor \"a\": F32 [2] takes 8 bytes, but its data_offsets span 4"
+      "tensor 'a': F32 [2] takes 8 bytes, but its data_offsets span 4"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}}"#,
-      "tensor \"a\": its data ends at 5, but the file has only 4 bytes of data; the file is truncated"
+      "tensor 'a': its data ends at 5, but the file has only 4 bytes of data; the file is truncated"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[0],"data_offsets":[9223372036854775807,9223372036854775807]}}"#,
-      "tensor \"a\": its data ends at 9223372036854775807, but the file has only 4 bytes of data; "
+      "tensor 'a': its data ends at 9223372036854775807, but the file has only 4 bytes of data; "
         + "the file is truncated"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"#
         + #""b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
-      "tensor \"b\": its data begins at 2, within that of \"a\", which ends at 3"
+      "tensor 'b': its data begins at 2, within that of 'a', which ends at 3"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"#
         + #""b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#,
-      "tensor \"b\": its data begins at 0, within that of \"a\", which ends at 4"
+      "tensor 'b': its data begins at 0, within that of 'a', which ends at 4"
     ),
     (
       #"{"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]},"#
         + #""a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#,
-      "the data from 2 to 3, before tensor \"b\", belongs to no tensor"
+      "the data from 2 to 3, before tensor 'b', belongs to no tensor"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[3],"data_offsets":[1,4]}}"#,
-      "the data from 0 to 1, before tensor \"a\", belongs to no tensor"
+      "the data from 0 to 1, before tensor 'a', belongs to no tensor"
     ),
     (
       #"{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}"#, "1 byte after the last tensor belong to none"

@@ -94,18 +94,18 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
       ([bytes("__metadata__", 1)], 8, "a tensor cannot have the name \"__metadata__\""),
       (
         [Tensor(name: "a", dtype: .f32, shape: [2, -1])], 8,
-        "tensor \"a\": F32 [2, -1] has a negative dimension or a size beyond 64 bits"
+        "tensor 'a': F32 [2, -1] has a negative dimension or a size beyond 64 bits"
       ),
       (
         [Tensor(name: "a", dtype: .f64, shape: [1 << 59])], 8,
-        "tensor \"a\": F64 [576460752303423488] has a negative dimension or a size beyond 64 bits"
+        "tensor 'a': F64 [576460752303423488] has a negative dimension or a size beyond 64 bits"
       ),
       (
-        [Tensor(name: "a", dtype: .f4, shape: [3])], 8, "tensor \"a\": F4 [3] does not end on a whole byte"
+        [Tensor(name: "a", dtype: .f4, shape: [3])], 8, "tensor 'a': F4 [3] does not end on a whole byte"
       ),
       (
         (0..<5000).map { Tensor(name: "t\($0)", dtype: .f64, shape: [1 << 48]) }, 8,
-        "with tensor \"t4095\" the checkpoint's size is beyond 64 bits"
+        "with tensor 't4095' the checkpoint's size is beyond 64 bits"
       ),
       ([bytes("a", 1)], 0, "expected a shard size of at least 1 byte, found 0"),
     ] as [([SafetensorsLayout.Tensor], Int, String)])

@@ -25,7 +25,7 @@ import Testing
   @Test func missingModels() throws {
     #expect(
       try failure("\nreturn mk.model 'models/bse'")
-        == #"recipe.lua:2: models/bse: no such file or directory; expected a directory with model.safetensors, or a .safetensors or .safetensors.index.json file; did you mean "models/base"?"#
+        == #"recipe.lua:2: models/bse: no such file or directory; expected a directory with model.safetensors, or a .safetensors or .safetensors.index.json file (did you mean 'models/base'?)"#
     )
     #expect(
       try failure("return mk.model 'models'")
@@ -55,30 +55,30 @@ import Testing
       ),
       (
         safetensors(header: #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, data: [0, 0, 0, 0]),
-        #"tensor "a": its data ends at 8, but the file has only 4 bytes of data; the file is truncated"#
+        #"tensor 'a': its data ends at 8, but the file has only 4 bytes of data; the file is truncated"#
       ),
       (
         safetensors(
           header: #"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
           data: [UInt8](repeating: 0, count: 8)),
-        #"tensor "a": F32 [3] takes 12 bytes, but its data_offsets span 8"#
+        #"tensor 'a': F32 [3] takes 12 bytes, but its data_offsets span 8"#
       ),
       (
         safetensors(
           header: #"{"a":{"dtype":"F33","shape":[2],"data_offsets":[0,8]}}"#,
           data: [UInt8](repeating: 0, count: 8)),
-        #"tensor "a": unknown dtype "F33"; did you mean "F32"?"#
+        #"tensor 'a': unknown dtype 'F33' (did you mean 'F32'?)"#
       ),
       (
         safetensors(
           header: #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
           data: [UInt8](repeating: 0, count: 4)),
-        #"the data from 0 to 2, before tensor "a", belongs to no tensor"#
+        #"the data from 0 to 2, before tensor 'a', belongs to no tensor"#
       ),
       (
         safetensors(
           header: #"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#, data: []),
-        #"tensor "a": the size of F32 [4294967296, 4294967296] is beyond 2^48 elements"#
+        #"tensor 'a': the size of F32 [4294967296, 4294967296] is beyond 2^48 elements"#
       ),
     ] as [([UInt8], String)])
   func brokenFiles(bytes: [UInt8], expected: String) throws {
@@ -89,16 +89,16 @@ import Testing
   }
 
   @Test(arguments: [
-    ("model-2.safetensors", #"tensor "a" is in "model-2.safetensors", which does not exist"#),
+    ("model-2.safetensors", #"tensor 'a' is in 'model-2.safetensors', which does not exist"#),
     (
       "../m.safetensors",
-      #"tensor "a": expected a file name relative to the index and without "..", found "../m.safetensors""#
+      #"tensor 'a': expected a file name relative to the index and without "..", found '../m.safetensors'"#
     ),
     (
       "/m.safetensors",
-      #"tensor "a": expected a file name relative to the index and without "..", found "/m.safetensors""#
+      #"tensor 'a': expected a file name relative to the index and without "..", found '/m.safetensors'"#
     ),
-    ("other.safetensors", #"tensor "a" is not in "other.safetensors", where the index has it"#),
+    ("other.safetensors", #"tensor 'a' is not in 'other.safetensors', where the index has it"#),
   ])
   func brokenIndexes(shard: String, expected: String) throws {
     try tool.write(#"{"weight_map": {"a": "\#(shard)"}}"#, to: "m/model.safetensors.index.json")
@@ -128,7 +128,7 @@ import Testing
     #expect(outcome.status == 1)
     #expect(
       outcome.errors
-        == "error: tensor 'a': m/model.safetensors: the file is truncated: tensor \"a\" needs 79 bytes of the file, which has 75 now\n"
+        == "error: m/model.safetensors: the file is truncated: tensor 'a' needs 79 bytes of the file, which has 75 now\n"
     )
     #expect(!tool.tree().contains { $0.hasPrefix("out") || $0.hasPrefix(".out") })
   }
@@ -238,26 +238,26 @@ import Testing
 
   @Test(
     arguments: [
-      ([], "Error: Missing expected argument '<file>'"),
-      (["recipe.lua"], "Error: Missing expected argument '<out>'"),
-      (["recipe.lua", "out", "more"], "Error: Unexpected argument 'more'"),
-      (["recipe.lua", "out", "--sede", "1"], "Error: Unknown option '--sede'. Did you mean '--seed'?"),
-      (["recipe.lua", "out", "--threads", "0"], "Error: --threads: expected 1 to 1024, got 0"),
+      ([], "error: Missing expected argument '<file>'"),
+      (["recipe.lua"], "error: Missing expected argument '<out>'"),
+      (["recipe.lua", "out", "more"], "error: Unexpected argument 'more'"),
+      (["recipe.lua", "out", "--sede", "1"], "error: Unknown option '--sede'. Did you mean '--seed'?"),
+      (["recipe.lua", "out", "--threads", "0"], "error: --threads: expected 1 to 1024, got 0"),
       (
         ["recipe.lua", "out", "--threads", "many"],
-        "Error: The value 'many' is invalid for '--threads <threads>'"
+        "error: The value 'many' is invalid for '--threads <threads>'"
       ),
       (
         ["recipe.lua", "out", "--out-shard-size", "5x"],
-        "Error: The value '5x' is invalid for '--out-shard-size <size>'"
+        "error: The value '5x' is invalid for '--out-shard-size <size>'"
       ),
       (
         ["recipe.lua", "out", "--dtype", "int8"],
-        "Error: The value 'int8' is invalid for '--dtype <dtype>'. Please provide one of the following:"
+        "error: The value 'int8' is invalid for '--dtype <dtype>'. Please provide one of the following:"
       ),
-      (["inspect"], "Error: Missing expected argument '<model>'"),
-      (["inspect", "models/base", "--threads", "0"], "Error: --threads: expected 1 to 1024, got 0"),
-      (["methods", "--source"], "Error: --source needs the name of a method"),
+      (["inspect"], "error: Missing expected argument '<model>'"),
+      (["inspect", "models/base", "--threads", "0"], "error: --threads: expected 1 to 1024, got 0"),
+      (["methods", "--source"], "error: --source needs the name of a method"),
     ] as [([String], String)])
   func usage(arguments: [String], expected: String) throws {
     let outcome = try tool.run(arguments)

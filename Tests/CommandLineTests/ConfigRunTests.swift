@@ -235,7 +235,7 @@ import Testing
     // At a line of the recipe.
     #expect(
       try failure("merge_method: linear\nmodels:\n  - model: models/base\n  - model: models/bse\n")
-        == #"config.yml:4:12: models/bse: no such file or directory; expected a directory with model.safetensors, or a .safetensors or .safetensors.index.json file; did you mean "models/base"?"#
+        == #"config.yml:4:12: models/bse: no such file or directory; expected a directory with model.safetensors, or a .safetensors or .safetensors.index.json file (did you mean 'models/base'?)"#
     )
     for (reference, words) in [
       (
@@ -406,7 +406,7 @@ import Testing
       #expect(outcome.status == 2)
       #expect(
         outcome.errors.hasPrefix(
-          "Error: \(option) is for configs; recipe.lua is a recipe, where mk.merge takes \(field) = true\n"))
+          "error: \(option) is for configs; recipe.lua is a recipe, where mk.merge takes \(field) = true\n"))
       #expect(try tool.run("recipe.lua", "out", option, "--no-" + option.dropFirst(2), "--quiet").status == 0)
       try FileManager.default.removeItem(atPath: tool.path("out"))
     }

@@ -79,8 +79,8 @@ import Testing
     #expect(
       outcome.errors
         == "warning: 1 tensor that cannot be computed with has the first model's values, though others differ: "
-        + "'bn.num_batches_tracked' (a/model.safetensors: tensor \"bn.num_batches_tracked\" and b/model.safetensors: "
-        + "tensor \"bn.num_batches_tracked\")\n")
+        + "'bn.num_batches_tracked' (a/model.safetensors: tensor 'bn.num_batches_tracked' and b/model.safetensors: "
+        + "tensor 'bn.num_batches_tracked')\n")
     // Equal ones are not worth a word.
     try tool.write(try #require(tool.bytes("a/model.safetensors")), to: "b/model.safetensors")
     #expect(try merge("dtype: float32", "--force") == Tool.Outcome(0))

@@ -337,7 +337,7 @@ import Testing
     #expect(missing.status == 2)
     #expect(
       missing.errors.hasPrefix(
-        "Error: --out-path is missing: the merge at config.yml:7:1 has no name, and goes there\n"))
+        "error: --out-path is missing: the merge at config.yml:7:1 has no name, and goes there\n"))
     #expect(try dropIn("mergekit-multi", "config.yml").status == 2)
     try tool.write(
       "name: last\n" + small.components(separatedBy: "---\n")[0].replacing("name: first\n", with: ""),

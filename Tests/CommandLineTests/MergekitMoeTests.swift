@@ -92,7 +92,7 @@ import Testing
     ] {
       let outcome = try tool.run(arguments, executable: tool.path("bin/mergekit-moe"))
       #expect(outcome.status == 2)
-      #expect(outcome.errors.hasPrefix("Error: \(expected)\n"), "\(outcome.errors)")
+      #expect(outcome.errors.hasPrefix("error: \(expected)\n"), "\(outcome.errors)")
       #expect(outcome.errors.contains("mergekit-moe CONFIG_FILE OUT_PATH [options]"))
     }
     try tool.write(ConfigRunTests.linear, to: "merge.yml")
@@ -103,7 +103,7 @@ import Testing
     let flag = "--i-understand-this-is-not-useful-without-training"
     #expect(
       try tool.run("recipe.lua", "out", flag).errors.hasPrefix(
-        "Error: \(flag) is for configs; recipe.lua is a recipe, where mk.moe takes allow_all_same = true\n"))
+        "error: \(flag) is for configs; recipe.lua is a recipe, where mk.moe takes allow_all_same = true\n"))
   }
 
   // MARK: Errors and warnings at their places

@@ -64,7 +64,7 @@ import Testing
     ] {
       let outcome = try tool.run(arguments, executable: tool.path("bin/mergekit-yaml"))
       #expect(outcome.status == 2 && outcome.output == "")
-      #expect(outcome.errors.hasPrefix("Error: \(expected)\n"))
+      #expect(outcome.errors.hasPrefix("error: \(expected)\n"))
       #expect(outcome.errors.contains("mergekit-yaml CONFIG_FILE OUT_PATH [options]"))
     }
     #expect(
@@ -132,7 +132,7 @@ import Testing
     for executable in [Tool.binary, tool.path("bin/mergekit-yaml")] {
       let outcome = try tool.run(["config.yml", "out"] + options, executable: executable)
       #expect(outcome.status == 2)
-      #expect(outcome.errors.hasPrefix("Error: \(expected)"))
+      #expect(outcome.errors.hasPrefix("error: \(expected)"))
     }
     #expect(!tool.tree().contains("out"))
   }

@@ -71,11 +71,11 @@ import Testing
       let link = tool.path("mergekit-layershuffle")
       try? FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: Tool.binary)
       let outcome = try tool.run(arguments + two, executable: link)
-      #expect(outcome.status == 2 && outcome.errors.hasPrefix("Error: \(expected)\n"), "\(outcome.errors)")
+      #expect(outcome.status == 2 && outcome.errors.hasPrefix("error: \(expected)\n"), "\(outcome.errors)")
     }
     #expect(
       try run("mergekit-layershuffle", "out").errors.hasPrefix(
-        "Error: Missing expected argument '--model <model>'"))
+        "error: Missing expected argument '--model <model>'"))
     let missing = try run("mergekit-layershuffle", "out", "-m", "models/bas")
     #expect(missing.status == 1 && missing.errors.contains("did you mean \"models/base\"?"))
     #expect(!tool.tree().contains("out"))

@@ -99,7 +99,7 @@ import Testing
     #expect(
       recipe.status == 2
         && recipe.errors.hasPrefix(
-          "Error: --tensor-union is for configs; two.lua is a recipe, where mk.merge takes bare = 'union'\n")
+          "error: --tensor-union is for configs; two.lua is a recipe, where mk.merge takes bare = 'union'\n")
     )
     try tool.write("base_model: models/base\nexperts: [{source_model: models/math}]", to: "moe.yml")
     #expect(try tool.run("moe.yml", "out", "-i").status == 2)
@@ -204,7 +204,7 @@ import Testing
   @Test(arguments: [
     (
       "{ input_block = 1 }",
-      "block_weights: unknown list of blocks 'input_block' (did you mean 'input_blocks'?)"
+      "block_weights: unknown list of blocks 'input_block' of model 'b.safetensors' (did you mean 'input_blocks'?)"
     ),
     ("{ input_blocks = 'x' }", "block_weights: input_blocks: expected a number, got string 'x'"),
     ("{ middle_block = { 0, 1 }, default = { 1 } }", "block_weights: default: expected a number"),

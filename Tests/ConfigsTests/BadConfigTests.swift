@@ -177,11 +177,6 @@ import Testing
       "2:21: slices[1].sources[1]: layer_range is missing (did you mean 'layer_range' by 'layers' at 2:32?)"
     ),
     (
-      "merge_method: ties\nbase: b\nmodels: [{model: a}]",
-      "1:15: merge_method: method 'ties' needs a base model; expected base_model "
-        + "(did you mean 'base_model' by 'base' at 2:1?)"
-    ),
-    (
       "merge_method: linear\nmodels: [{model: a, parameters: {weight: {filter: mlp, vaule: 1}}}]",
       "2:42: models[1].parameters.weight: a filter needs a value (did you mean 'value' by 'vaule' at 2:56?)"
     ),
@@ -250,81 +245,6 @@ import Testing
   // MARK: Methods
 
   @Test(arguments: [
-    (
-      "{merge_method: ties, models: [{model: a}]}",
-      "1:16: merge_method: method 'ties' needs a base model; expected base_model"
-    ),
-    (
-      "{merge_method: linear, slices: [{sources: [{model: a, layer_range: [0, 1]}], merge_method: ties}]}",
-      "1:92: slices[1]: method 'ties' needs a base model; expected base_model in the slice or at the top "
-        + "of the "
-        + "config"
-    ),
-    (
-      "{merge_method: ties, slices: [{sources: [{model: a, layer_range: [0, 1]}]}]}",
-      "1:31: slices[1]: method 'ties' needs a base model; expected base_model in the slice or at the top "
-        + "of the "
-        + "config"
-    ),
-    (
-      "{merge_method: ties, modules: {text: {models: [{model: a}]}}}",
-      "1:16: merge_method: method 'ties' needs a base model; expected base_model"
-    ),
-    (
-      "{merge_method: slerp, base_model: a, models: [{model: b}, {model: c}]}",
-      "1:46: models: method 'slerp' takes exactly 1 model beside the base, found 2"
-    ),
-    (
-      "{merge_method: slerp, base_model: a, models: [{model: a}]}",
-      "1:46: models: method 'slerp' takes exactly 1 model beside the base, found 0"
-    ),
-    (
-      "{merge_method: ties, base_model: a, models: [{model: a}]}",
-      "1:45: models: method 'ties' takes at least 1 model beside the base, found 0"
-    ),
-    (
-      "{merge_method: karcher, models: [{model: b}]}",
-      "1:33: models: method 'karcher' takes at least 2 models, found 1"
-    ),
-    (
-      "{merge_method: nuslerp, models: [{model: a}, {model: b}, {model: c}]}",
-      "1:33: models: method 'nuslerp' takes exactly 2 models, found 3"
-    ),
-    (
-      "{merge_method: nuslerp, base_model: a, models: [{model: a}, {model: c}]}",
-      "1:48: models: method 'nuslerp' takes exactly 2 models beside the base, found 1"
-    ),
-    (
-      "{merge_method: passthrough, slices: [{sources: [{model: a, layer_range: [0, 1]}, {model: b, "
-        + "layer_range: "
-        + "[0, 1]}]}]}",
-      "1:48: slices[1].sources: method 'passthrough' takes exactly 1 model, found 2"
-    ),
-  ])
-  func methodsAndModels(_ yaml: String, _ words: String) {
-    #expect(message(yaml) == "config.yml:\(words)")
-  }
-
-  /// Without the parameters that inputs must have, a base that is not listed is no input.
-  @Test func baseWithoutParameters() throws {
-    func config(_ parameters: String) -> String {
-      "{merge_method: both, base_model: a, models: [{model: b, parameters: {weight: 1}}]\(parameters)}"
-    }
-    let both = MethodDeclaration(
-      name: "both", base: .ignored, minInputs: 2,
-      parameters: [
-        MethodDeclaration.Parameter(name: "weight", type: .number, isRequired: true, isPerInput: true)
-      ])
-    func translated(_ parameters: String) throws -> Translation {
-      try ConfigFile(text: config(parameters), path: "config.yml").translate(methods: ["both": both])
-    }
-    #expect(try translated(", parameters: {weight: 1}").warnings == [])
-    let error = #expect(throws: ConfigError.self) { try translated("") }
-    #expect(
-      "\(try #require(error))" == "config.yml:1:45: models: method 'both' takes at least 2 models, found 1")
-  }
-
-  @Test(arguments: [
     // A base that is not listed is an input of a method without a base.
     "{merge_method: karcher, base_model: a, models: [{model: b}]}",
     // … unless the method cannot take it.
@@ -337,45 +257,6 @@ import Testing
   ])
   func accepted(_ yaml: String) throws {
     #expect(try translate(yaml).warnings == [])
-  }
-
-  /// The settings of the first model and of the whole config, of a method whose density ± epsilon are
-  /// probabilities.
-  private func della(_ model: String, _ all: String, method: String = "della") -> String {
-    """
-    merge_method: \(method)
-    base_model: base
-    models:
-    - model: base
-      parameters: {density: 0.5, epsilon: 0.9}
-    - model: a
-      parameters: {\(model)}
-    parameters: {\(all)}
-    """
-  }
-
-  @Test(arguments: [
-    (
-      "density: 0.3, epsilon: 0.30", "",
-      "7:39: models[2].parameters.epsilon: epsilon 0.30 does not go with density "
-        + "0.3: density - epsilon must be above 0 and density + epsilon below 1"
-    ),
-    (
-      "density: 0.9", "density: 0.5, epsilon: 0.1",
-      "8:37: parameters.epsilon: epsilon 0.1 does not go with density "
-        + "0.9: density - epsilon must be above 0 and density + epsilon below 1"
-    ),
-  ])
-  func epsilonOutOfBounds(_ model: String, _ all: String, _ words: String) {
-    #expect(message(della(model, all)) == "config.yml:\(words)")
-  }
-
-  @Test(arguments: [
-    "density: 0.3, epsilon: 0.2", "density: 1, epsilon: 0.2", "density: 0, epsilon: 0.2", "epsilon: 0.9",
-    "density: 0.3", "density: [0.1, 0.9], epsilon: 0.5", "density: 0.1, epsilon: {filter: mlp, value: 0.5}",
-  ])
-  func epsilonWithinBounds(_ model: String) throws {
-    #expect(try translate(della(model, "")).warnings == [])
   }
 
   @Test(arguments: [

@@ -1,3 +1,4 @@
+import Basics
 import Configs
 import Foundation
 
@@ -9,34 +10,34 @@ let methods: [String: MethodDeclaration] = {
   let normalize = Parameter(name: "normalize", type: .boolean)
   let list = [
     MethodDeclaration(
-      name: "ties", base: .required,
+      name: "ties",
       parameters: [
         normalize, Parameter(name: "int8_mask", type: .boolean), Parameter(name: "lambda", type: .number),
         weight, density,
       ]),
     MethodDeclaration(
-      name: "della", base: .required,
+      name: "della",
       parameters: [normalize, weight, density, Parameter(name: "epsilon", type: .number, isPerInput: true)]),
-    MethodDeclaration(name: "linear", base: .ignored, parameters: [normalize, weight]),
+    MethodDeclaration(name: "linear", parameters: [normalize, weight]),
     MethodDeclaration(
-      name: "fisher", base: .ignored, parameters: [Parameter(name: "fisher", type: .tensor, isPerInput: true)]
+      name: "fisher", parameters: [Parameter(name: "fisher", type: .tensor, isPerInput: true)]
     ),
     MethodDeclaration(
-      name: "slerp", base: .required, maxInputs: 1,
+      name: "slerp",
       parameters: [Parameter(name: "t", type: .number, isRequired: true)]),
     MethodDeclaration(
-      name: "nuslerp", base: .optional, minInputs: 2, maxInputs: 2,
+      name: "nuslerp",
       parameters: [weight, Parameter(name: "mode", type: .string)]),
     MethodDeclaration(
-      name: "passthrough", base: .ignored, maxInputs: 1,
+      name: "passthrough",
       parameters: [Parameter(name: "scale", type: .number, isPerInput: true)]),
     MethodDeclaration(
-      name: "karcher", base: .ignored, minInputs: 2,
+      name: "karcher",
       parameters: [Parameter(name: "max_iter", type: .integer), Parameter(name: "tol", type: .number)]),
   ]
   var methods = Dictionary(uniqueKeysWithValues: list.map { ($0.name, $0) })
   methods["./consensus.lua"] = MethodDeclaration(
-    name: "consensus", base: .required,
+    name: "consensus",
     parameters: [Parameter(name: "power", type: .number, isPerInput: true)])
   return methods
 }()
@@ -72,4 +73,13 @@ func linear(weight: String) -> String {
 func fixture(_ name: String) throws -> String {
   let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   return try String(contentsOf: tests.appendingPathComponent("Fixtures/configs/\(name)"), encoding: .utf8)
+}
+
+extension Translation {
+  /// The location of a value by its path as texts show it.
+  func place(ofPath path: String, atLine line: Int? = nil) -> String? {
+    location(of: KeyPath(parsing: path), atLine: line)?.description
+  }
+
+  func place(ofLine line: Int) -> String? { location(ofLine: line)?.description }
 }

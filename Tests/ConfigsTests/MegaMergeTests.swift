@@ -184,7 +184,7 @@ import Testing
     #expect(translation.documents.map(\.isNamed) == [true, true, true, false])
     #expect(translation.documents.map(\.isResult) == [false, false, false, true])
     #expect(translation.documents.map(\.references) == [["x"], ["y"], ["y"], ["x", "y"]])
-    #expect(translation.documents[1].place == "config.yml:10:1")
+    #expect(translation.documents[1].location.description == "config.yml:10:1")
     // What other merges read is rounded as it would be on disk.
     #expect(translation.recipe.split(separator: "\n").count { $0 == "  as_stored = true," } == 2)
     #expect(

@@ -293,7 +293,10 @@ import Testing
   @Test func rulesAreHandedOn() throws {
     let rules = try translate(linear(weight: "{filter: mlp, value: {lua: 0.2 + * depth}}")).rules
     #expect(rules.map(\.text) == ["0.2 + * depth"])
-    #expect(rules.map(\.place) == ["config.yml:5:42: models[1].parameters.weight.value.lua"])
+    #expect(
+      rules.map { "\($0.location): \($0.keyPath)" } == [
+        "config.yml:5:42: models[1].parameters.weight.value.lua"
+      ])
   }
 
   @Test(arguments: [

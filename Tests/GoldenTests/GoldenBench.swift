@@ -53,7 +53,7 @@ final class GoldenBench {
         threads: 2, seed: seed, tileSize: tileSize,
         output: OutputOptions(maximumShardBytes: maximumShardBytes)),
       messages: ScriptHost.Messages(report: { [unowned self] in
-        if case .warning(let text) = $0 { warnings.append(text) }
+        if case .warning(let warning) = $0 { warnings.append(warning.description) }
       }))
   }
 

@@ -85,7 +85,7 @@ import Testing
 
 /// Package.swift and the sources, as text.
 struct House {
-  private static let root = URL(fileURLWithPath: #filePath)
+  static let root = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
   /// The quoted names among the dependencies of each target; products of other packages are left out.

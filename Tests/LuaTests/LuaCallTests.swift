@@ -149,7 +149,7 @@ private func stateWithFunctions() throws -> LuaState {
 
   @Test func theInnermostLineOfTheUserCounts() throws {
     let lua = try stateWithFunctions()
-    try lua.setGlobal(function: "where") { call in try call.result(call.lua.userPosition) }
+    try lua.setGlobal(function: "where") { call in try call.result(call.lua.userPosition?.description) }
     try lua.run("function through(f) return f() end", name: "a.lua", origin: .standardLibrary)
     #expect(try lua.run("\nlocal r = through(where) return r", name: "recipe.lua").string == "recipe.lua:2")
     #expect(

@@ -131,7 +131,7 @@ import Testing
 
   @Test func placesAreTakenFromTheBeginningOnly() {
     #expect(errorText("error('at 12:30: late', 0)") == "at 12:30: late")
-    #expect(errorText("error('first\\nx:1: y', 0)") == "first\nx:1: y")
+    #expect(errorText("error('first\\nx:1: y', 0)") == "first\n  x:1: y")
   }
 
   @Test func stackOverflowIsAnOrdinaryError() throws {

@@ -55,7 +55,7 @@ import Testing
     let evaluator = Evaluator(graph: graph, options: Evaluator.Options(threads: 1))
     try ModelWriter(
       graph: graph, evaluator: evaluator,
-      report: { if case .warning(let text) = $0 { warnings.append(text) } }
+      report: { if case .warning(let warning) = $0 { warnings.append(warning.description) } }
     ).write([
       Output(
         DerivedModel(definition, graph: graph), path: folder.path("out"),

@@ -40,17 +40,6 @@ import Testing
     #expect(graph.liveCount == 0)
   }
 
-  /// As many as Lua can build through, with some calls to spare.
-  @Test func chainsHaveAnEnd() throws {
-    var model: any LazyModel = try model()
-    for _ in 1...90 { model = try model.mapped(graph: graph) { [graph] _, x in try graph.unary(.negate, x) } }
-    #expect(try model.specification(of: "a") != nil)
-    #expect(
-      message { try model.mapped(graph: graph) { [graph] _, x in try graph.unary(.negate, x) } }
-        == "a chain of 91 models made of models is too long (Lua's stack has room for 90); save one in between"
-    )
-  }
-
   @Test func whatWasKeptGoesWithTheModel() throws {
     let source = try model()
     var derived: DerivedModel? = try source.mapped(graph: graph) { [graph] _, input in

@@ -27,7 +27,7 @@ import Testing
 
   /// Calls `body` with each warning.
   private func warnings(_ body: @escaping (String) -> Void) -> MergeEventHandler {
-    { event in if case .warning(let text) = event { body(text) } }
+    { event in if case .warning(let warning) = event { body(warning.description) } }
   }
 
   @Test func everythingThatBelongsToAModel() throws {
@@ -227,7 +227,7 @@ import Testing
         told.append($0)
         #expect(!folder.exists("out"))
       })
-    #expect(told.count == 1 && told[0].contains("tensor \"b\" ignored"))
+    #expect(told.count == 1 && told[0].contains("tensor 'b' ignored"))
     #expect(try folder.readModel("out") == ["a": [1]])
   }
 }

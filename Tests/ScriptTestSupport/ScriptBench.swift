@@ -78,7 +78,7 @@ package final class ScriptBench {
       root: folder, options: options,
       messages: ScriptHost.Messages(
         report: { [unowned self] in
-          if case .warning(let text) = $0 { warnings.append(text) }
+          if case .warning(let warning) = $0 { warnings.append(warning.description) }
         },
         output: { [unowned self] in printed.append($0) }))
     latest = host

@@ -11,6 +11,17 @@ import Testing
 
   init() throws { bench = try ScriptBench() }
 
+  /// As many as Lua can build through, with some calls to spare.
+  @Test func chainsHaveAnEnd() throws {
+    let chain = base + "local m = base\nfor _ = 1, COUNT do m = m:map(function(t) return -t end) end\n"
+    let shape = try bench.lines(
+      chain.replacing("COUNT", with: "90") + "print(#m:tensor('model.norm.weight').shape)")
+    #expect(shape == ["1"])
+    #expect(
+      bench.error(chain.replacing("COUNT", with: "91"))
+        == "recipe.lua:2: a chain of 91 models made of models is too long (Lua's stack has room for 90); save one in between")
+  }
+
   // MARK: Looking
 
   @Test func fields() throws {

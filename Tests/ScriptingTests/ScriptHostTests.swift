@@ -76,7 +76,7 @@ import Testing
     try bench.write("x", to: "text.txt")
     #expect(
       bench.error("local m\nm = mk.model(here .. 'onr')")
-        == #"recipe.lua:2: onr: no such file or directory; expected a directory with model.safetensors, or a .safetensors or .safetensors.index.json file; did you mean "one"?"#
+        == #"recipe.lua:2: onr: no such file or directory; expected a directory with model.safetensors, or a .safetensors or .safetensors.index.json file (did you mean 'one'?)"#
     )
     #expect(
       bench.error("local _ = mk.model(here .. 'text.txt')")

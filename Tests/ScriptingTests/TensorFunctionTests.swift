@@ -228,7 +228,7 @@ import Testing
     #expect(try bench.tensor(merged("ab"), "ids") == TestTensor("ids", integers: [1, 2, 3]))
     #expect(
       bench.outputError(merged("abc"))
-        == #"tensor 'ids': a/model.safetensors: tensor "ids" and c/model.safetensors: tensor "ids" differ, and their dtype can only be copied"#
+        == #"tensor 'ids': a/model.safetensors: tensor 'ids' and c/model.safetensors: tensor 'ids' differ, and their dtype can only be copied"#
     )
   }
 }

@@ -116,20 +116,20 @@ import Testing
       "{ method = mk.method { name = 'm', merge = print }, models = { a }, parameters = { t = 1 } }",
       "merge: parameters: method 'm' has none, got 't'"
     ),
-    ("{ method = 'linear', models = {} }", "merge: method 'linear' takes at least 1 model, got 0"),
+    ("{ method = 'linear', models = {} }", "merge: models: method 'linear' takes at least 1 model, got 0"),
     (
       "{ method = 'slerp', base = a, models = { b, c } }",
-      "merge: method 'slerp' takes exactly 1 model beside the base, got 2"
+      "merge: models: method 'slerp' takes exactly 1 model beside the base, got 2"
     ),
     (
       "{ method = 'passthrough', models = { a, b } }",
-      "merge: method 'passthrough' takes exactly 1 model, got 2"
+      "merge: models: method 'passthrough' takes exactly 1 model, got 2"
     ),
     (
       "{ method = mk.method { name = 'm', merge = print, min_inputs = 2, max_inputs = 3 }, models = { a } }",
-      "merge: method 'm' takes 2 to 3 models, got 1"
+      "merge: models: method 'm' takes 2 to 3 models, got 1"
     ),
-    ("{ method = 'slerp', models = { a } }", "merge: method 'slerp' needs a base model"),
+    ("{ method = 'slerp', models = { a } }", "merge: method: method 'slerp' needs a base model"),
     ("{ method = 'slerp', base = 'a', models = { b } }", "merge: base: expected a model, got string"),
     (
       "{ method = 'linear', models = { { a, weight = 1 } }, dtype = 'blfoat16' }",
@@ -404,7 +404,7 @@ import Testing
     #expect(
       bench.warnings.last.map { $0.replacing(bench.folder + "/", with: "") }
         == "1 tensor that cannot be computed with has the first model's values, though others differ: 'ids' "
-        + #"(i/model.safetensors: tensor "ids" and k/model.safetensors: tensor "ids")"#
+        + #"(i/model.safetensors: tensor 'ids' and k/model.safetensors: tensor 'ids')"#
     )
     #expect(try sorted(chain.replacingOccurrences(of: "'j'), weight", with: "'k'), weight")) == expected)
     #expect(

@@ -289,7 +289,7 @@ import Testing
     ("slices = { { sources = { p }, base = 1 } }", "slices[1].base: expected a model, got number"),
     (
       "modules = { text = { models = { p } } }",
-      "modules: unknown module 'text' (expected one of default) of model 'p'"
+      "modules: unknown module 'text' of model 'p' (expected one of default)"
     ),
     ("modules = { default = { } }", "modules: expected at least one module with a model"),
     (

@@ -2,12 +2,11 @@
 
 local core = require "mergekit.core"
 
--- @param before  words before the message, or a function that fails with it
+-- @param where  words or a place before the message, or a function that fails with the error
 -- @param f  the function, of which the first result is given
-return function(before, f)
+return function(where, f)
   local ok, result = pcall(f)
   if ok then return result end
-  local message = tostring(result):gsub("^[^\n]-:%d+: ", "", 1)
-  if type(before) == "function" then before(message) end
-  core.fail(before .. message)
+  if type(where) == "function" then where(result) end
+  core.fail(result, where)
 end

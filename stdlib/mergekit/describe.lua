@@ -50,8 +50,8 @@ end
 
 --- What a method declares, as plain tables, for tools that write recipes.
 --
--- `{ name =, base =, min_inputs =, max_inputs =, parameters = { { name =, type =, required =, per_input =, base = } } }`;
--- no `max_inputs` stands for no limit.
+-- `{ name =, parameters = { { name =, type =, required =, per_input =, base = } } }`; what a merge of them means, and
+-- how many inputs it takes, is judged where it is made.
 function M.declarations(name)
   local method = methods.resolve(name)
   local parameters = {}
@@ -63,10 +63,7 @@ function M.declarations(name)
       }
     end
   end
-  return {
-    name = method.name, base = method.base, parameters = parameters, min_inputs = method.min_inputs,
-    max_inputs = method.max_inputs ~= math.huge and method.max_inputs or nil,
-  }
+  return { name = method.name, parameters = parameters }
 end
 
 return M

@@ -2,7 +2,6 @@
 --- list unseen.
 
 local core = require "mergekit.core"
-local method = require "mergekit.methods.method"
 
 local absent = {
   io = true, os = true, debug = true, package = true, load = true, loadstring = true, loadfile = true, dofile = true,
@@ -15,6 +14,8 @@ return function(globals)
     end
     local known = {}
     for key in pairs(globals) do known[#known + 1] = tostring(key) end
-    core.fail(("variable '%s' is not defined%s"):format(tostring(name), method.hint(name, known)))
+    core.fail {
+      ("variable '%s' is not defined"):format(tostring(name)), suggestion = core.nearest(tostring(name), known),
+    }
   end })
 end

@@ -45,5 +45,5 @@ end)
 return setmetatable(mk, { __index = function(_, name)
   local known = {}
   for key in pairs(mk) do known[#known + 1] = key end
-  core.fail(("mergekit has no '%s'%s"):format(tostring(name), method.hint(name, known)))
+  core.fail { ("mergekit has no '%s'"):format(tostring(name)), suggestion = core.nearest(tostring(name), known) }
 end })

@@ -3,8 +3,10 @@ import Basics
 /// The layers of a stack, checked before anything is written.
 package struct LayerOrder {
   /// What is wrong with an order of layers.
-  package struct Problem: Error, CustomStringConvertible, Equatable {
-    package let description: String
+  package struct Problem: DiagnosableError, Equatable {
+    package let message: DiagnosticMessage
+
+    package var diagnostic: Diagnostic { Diagnostic(message) }
   }
 
   private let base: JSON
@@ -48,7 +50,8 @@ package struct LayerOrder {
     guard found.fault != nil || !derived.errors.isEmpty else { return (nil, warnings) }
     var words = found.fault.map { [describe($0, sources[$0.layer])] } ?? []
     if words.isEmpty { words = derived.errors }
-    return (Problem(description: words.joined(separator: "; ") + "; " + help(sources, check)), warnings)
+    let message: DiagnosticMessage = "\(words.joined(separator: "; ")); \(help(sources, check))"
+    return (Problem(message: message), warnings)
   }
 
   private func derive(_ sources: [OutputConfig.LayerSource]) -> OutputConfig {

@@ -52,6 +52,8 @@ package struct Diagnostic: Error {
     package var name: String
     /// The name that was written instead, if that is not what the message is about.
     package var written: String?
+    /// What it names, if that is not plain: `command`.
+    package var kind: String?
     /// Where it was written, if elsewhere: `3:1`.
     package var position: String?
 
@@ -93,6 +95,15 @@ extension Diagnostic {
     with { if let nearest { $0.suggestion = Suggestion(nearest) } }
   }
 
+  /// Adds the nearest of names of another kind, such as `command`, unless there is one of the kind in question.
+  package func suggesting(_ nearest: String?, kind: String) -> Diagnostic {
+    with {
+      guard let nearest, $0.suggestion == nil else { return }
+      $0.suggestion = Suggestion(nearest)
+      $0.suggestion?.kind = kind
+    }
+  }
+
   /// Adds the location, unless a nearer one is known.
   package func at(_ location: SourceLocation?) -> Diagnostic {
     with { $0.location = $0.location ?? location }
@@ -122,6 +133,12 @@ package protocol DiagnosableError: Error, CustomStringConvertible {
   var diagnostic: Diagnostic { get }
 }
 
+/// An error that is more than its diagnostic, and takes in what becomes known on the way up.
+package protocol DiagnosticCarrier: Error {
+  /// The same error with another diagnostic.
+  func changed(_ change: (Diagnostic) -> Diagnostic) -> any Error
+}
+
 extension DiagnosableError {
   package var description: String { diagnostic.description }
 }
@@ -138,6 +155,17 @@ extension Diagnostic {
       cause = cause ?? error
     default: self.init(.foreign("\(error)"), cause: error)
     }
+  }
+}
+
+extension Diagnostic: Equatable {
+  /// Whether the same is known, whatever error it was made of.
+  package static func == (left: Diagnostic, right: Diagnostic) -> Bool {
+    left.message == right.message && left.expected == right.expected && left.found == right.found
+      && left.suggestion == right.suggestion && left.known == right.known && left.location == right.location
+      && left.function == right.function && left.keyPath == right.keyPath && left.syntax == right.syntax
+      && left.file == right.file && left.tensor == right.tensor && left.model == right.model
+      && left.notes == right.notes
   }
 }
 

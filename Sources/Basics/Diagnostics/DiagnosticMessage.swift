@@ -19,6 +19,8 @@ package struct DiagnosticMessage: Hashable, Sendable {
     case key(String)
     /// A value in the syntax of the user's file.
     case value(DiagnosticValue)
+    /// The name that was likely meant, in parentheses, where it is not that of the whole message.
+    case suggestion(Diagnostic.Suggestion)
     /// Text of several lines that somebody else worded, such as a script.
     case foreign(String)
   }
@@ -109,6 +111,10 @@ extension DiagnosticMessage: ExpressibleByStringInterpolation {
     package mutating func appendInterpolation(key: String) { parts.append(.key(key)) }
 
     package mutating func appendInterpolation(value: DiagnosticValue) { parts.append(.value(value)) }
+
+    package mutating func appendInterpolation(didYouMean nearest: String?) {
+      if let nearest { parts.append(.suggestion(Diagnostic.Suggestion(nearest))) }
+    }
 
     package mutating func appendInterpolation(foreign: String) { parts.append(.foreign(foreign)) }
   }

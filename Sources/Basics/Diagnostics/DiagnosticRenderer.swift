@@ -23,8 +23,13 @@ package struct DiagnosticRenderer: Sendable {
       context.append("tensor \(DisplayText.name(tensor))")
     }
     // A config does not know the functions of the script API.
-    if let function = diagnostic.function, diagnostic.syntax == .lua { context.append(function) }
-    if !diagnostic.keyPath.isEmpty { context.append(DisplayText.plain(diagnostic.keyPath.description)) }
+    let function = diagnostic.syntax == .lua ? diagnostic.function : nil
+    let path = text(diagnostic.keyPath, diagnostic.syntax)
+    if case .item = diagnostic.keyPath.steps.first {
+      context.append((function ?? "") + path)
+    } else {
+      context += [function, path.isEmpty ? nil : path].compactMap { $0 }
+    }
     return (context + [words(diagnostic)]).joined(separator: ": ")
   }
 
@@ -48,7 +53,7 @@ package struct DiagnosticRenderer: Sendable {
 
   /// The one wording of "did you mean".
   private func text(_ suggestion: Diagnostic.Suggestion) -> String {
-    "did you mean \(DisplayText.name(suggestion.name))"
+    "did you mean \(suggestion.kind.map { "the \($0) " } ?? "")\(DisplayText.name(suggestion.name))"
       + (suggestion.written.map { " by \(DisplayText.name($0))" } ?? "")
       + (suggestion.position.map { " at \(DisplayText.plain($0))" } ?? "") + "?"
   }
@@ -65,6 +70,15 @@ package struct DiagnosticRenderer: Sendable {
     message.parts.map { text($0, syntax) }.joined()
   }
 
+  /// A key path, whose last name is that of the user's language.
+  private func text(_ path: KeyPath, _ syntax: Diagnostic.Syntax) -> String {
+    var path = path
+    if syntax == .yaml, case .key(let name) = path.steps.last, let other = Self.configNames[name] {
+      path.steps[path.steps.count - 1] = .key(other)
+    }
+    return DisplayText.plain(path.description)
+  }
+
   private func text(_ part: DiagnosticMessage.Part, _ syntax: Diagnostic.Syntax) -> String {
     switch part {
     case .words(let text): text
@@ -72,6 +86,7 @@ package struct DiagnosticRenderer: Sendable {
     case .name(let name), .tensor(let name), .model(let name): DisplayText.name(name)
     case .key(let name): syntax == .yaml ? Self.configNames[name] ?? name : name
     case .value(let value): text(value, syntax)
+    case .suggestion(let suggestion): " (" + text(suggestion) + ")"
     case .foreign(let text): DisplayText.foreign(text)
     }
   }
@@ -104,7 +119,7 @@ package struct DiagnosticRenderer: Sendable {
   /// What a program reads: the sentence, and all fields that are known.
   package func json(_ diagnostic: Diagnostic, severity: Severity) -> JSON {
     var object: JSONObject = [
-      "severity": .string(severity.rawValue), "message": .string(sentence(diagnostic)),
+      "event": "diagnostic", "severity": .string(severity.rawValue), "message": .string(sentence(diagnostic)),
     ]
     if let location = diagnostic.location {
       var place: JSONObject = ["path": .string(location.path)]
@@ -113,7 +128,7 @@ package struct DiagnosticRenderer: Sendable {
       object["location"] = .object(place)
     }
     func add(_ key: String, _ text: String?) { if let text { object[key] = .string(text) } }
-    add("key_path", diagnostic.keyPath.isEmpty ? nil : diagnostic.keyPath.description)
+    add("key_path", diagnostic.keyPath.isEmpty ? nil : text(diagnostic.keyPath, diagnostic.syntax))
     add("file", diagnostic.file)
     add(
       "model",
@@ -123,7 +138,10 @@ package struct DiagnosticRenderer: Sendable {
       diagnostic.tensor ?? mentioned(diagnostic) { if case .tensor(let name) = $0 { name } else { nil } })
     add("expected", diagnostic.expected.map { text($0, diagnostic.syntax) })
     add("found", diagnostic.found.map { text($0, diagnostic.syntax) })
-    add("suggestion", diagnostic.suggestion?.name)
+    add(
+      "suggestion",
+      diagnostic.suggestion?.name
+        ?? mentioned(diagnostic) { if case .suggestion(let meant) = $0 { meant.name } else { nil } })
     if !diagnostic.notes.isEmpty {
       object["notes"] = .array(diagnostic.notes.map { .string(text($0, diagnostic.syntax)) })
     }

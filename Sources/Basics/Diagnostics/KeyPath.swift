@@ -13,6 +13,27 @@ package struct KeyPath: Hashable, Sendable {
 
   package init(_ steps: [Step] = []) { self.steps = steps }
 
+  /// The path that a description says: names with dots between them, and numbers in brackets.
+  ///
+  ///     KeyPath(parsing: "models[2].weight").steps  // [.key("models"), .item(2), .key("weight")]
+  ///
+  /// Names that have dots or brackets of their own are cut at them; the description stays the same.
+  package init(parsing text: String) {
+    steps = []
+    for part in text.split(separator: ".", omittingEmptySubsequences: false) {
+      var (name, items) = (part, [Int]())
+      while name.last == "]", let start = name.lastIndex(of: "["),
+        let number = Int(name[name.index(after: start)...].dropLast())
+      {
+        items.insert(number, at: 0)
+        name = name[..<start]
+      }
+      if !name.isEmpty || items.isEmpty { steps.append(.key(String(name))) }
+      steps += items.map(Step.item)
+    }
+    if text.isEmpty { steps = [] } else if description != text { steps = [.key(text)] }
+  }
+
   /// Whether it is the way to the whole.
   package var isEmpty: Bool { steps.isEmpty }
 

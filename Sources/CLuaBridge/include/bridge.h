@@ -30,8 +30,11 @@ enum {
   bridge_output_warning = 1,
 };
 
-// Space for `file:line`; Lua shortens a file's name to LUA_IDSIZE.
-#define BRIDGE_POSITION_SIZE (LUA_IDSIZE + 24)
+// A line in a file of the user's or of the standard library; line 0 if there is none.
+typedef struct {
+  char file[LUA_IDSIZE];  // as Lua shortens it
+  int line;
+} bridge_position;
 
 // The Swift functions that C calls. `context` comes back in each of them.
 typedef struct {
@@ -95,18 +98,23 @@ void bridge_push_function(lua_State *L, int function);
 bool bridge_called_as_method(lua_State *L);
 
 // Keeps a traceback for the error that Swift is about to raise.
-void bridge_keep_traceback(bridge_host *host, const char *traceback, const char *position);
+void bridge_keep_traceback(bridge_host *host, const char *traceback, bridge_position position);
 
 // Stops the state for good.
 void bridge_stop(bridge_host *host, int reason);
 
-// Why the state stopped for good, and the user's line of then, empty if there is none.
+// Why the state stopped for good, and the user's line of then.
 int bridge_stopped(const bridge_host *host);
-const char *bridge_stopped_position(const bridge_host *host);
+bridge_position bridge_stopped_position(const bridge_host *host);
 
-// The user's line, empty if there is none, and the traceback, or NULL, of the last error that reached Swift.
-const char *bridge_error_position(const bridge_host *host);
+// The user's line, and the traceback, or NULL, of the last error that reached Swift.
+bridge_position bridge_error_position(const bridge_host *host);
 const char *bridge_error_traceback(const bridge_host *host);
+
+// The `file:line: ` with which Lua began the error's text on top of the stack: its length, 0 if there is none, and
+// the position. `is_library` says whether that is in the standard library.
+size_t bridge_error_prefix(const bridge_host *host, lua_State *L, bridge_position *position,
+                           bool *is_library);
 
 // Bytes in use by Lua, and charged by Swift.
 size_t bridge_memory_in_use(const bridge_host *host);
@@ -119,8 +127,8 @@ void bridge_discharge(bridge_host *host, size_t bytes);
 // Runs a full collection.
 void bridge_collect_garbage(bridge_host *host);
 
-// Writes `file:line` of the innermost frame of the user's code; an empty string if there is none.
-void bridge_user_position(bridge_host *host, lua_State *L, char *position);
+// The line of the innermost frame of the user's code.
+bridge_position bridge_user_position(const bridge_host *host, lua_State *L);
 
 // --- Userdata ----------------------------------------------------------------------------------------------
 
@@ -158,11 +166,11 @@ lua_Integer bridge_push_sorted_keys(lua_State *L, int index);
 
 // To be called on any thread.
 
-bool bridge_in_lua(const bridge_host *host);                // whether Lua itself runs
-bool bridge_is_active(const bridge_host *host);             // whether Swift called Lua, and waits
-uint64_t bridge_heartbeat(const bridge_host *host);         // counts on while anything happens
-bool bridge_stop_is_requested(const bridge_host *host);     // by the interrupt flag
-const char *bridge_seen_position(const bridge_host *host);  // the user's line that the hook saw last
+bool bridge_in_lua(const bridge_host *host);                    // whether Lua itself runs
+bool bridge_is_active(const bridge_host *host);                 // whether Swift called Lua, and waits
+uint64_t bridge_heartbeat(const bridge_host *host);             // counts on while anything happens
+bool bridge_stop_is_requested(const bridge_host *host);         // by the interrupt flag
+bridge_position bridge_seen_position(const bridge_host *host);  // the user's line that the hook saw last
 
 // Interrupt flags: 0, or why a stop is wanted. Setting one is safe in a signal handler.
 static inline void bridge_set_interrupt(int32_t *flag, int32_t reason) {

@@ -77,7 +77,7 @@ package final class Checkpoint: Sendable {
         if let first = opened.unnamed.first {
           let others = opened.unnamed.count - 1
           warnings.append(
-            "\(opened.file.path): tensor \(quoted(first))\(others > 0 ? " and \(others) more" : "") ignored: "
+            "\(opened.file.path): tensor \(DisplayText.name(first))\(others > 0 ? " and \(others) more" : "") ignored: "
               + "not named in \(index.path)")
         }
       }

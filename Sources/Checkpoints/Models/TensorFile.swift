@@ -93,7 +93,7 @@ package final class FileRange: ByteSource {
 
   package var byteCount: Int { byteRange.count }
 
-  package var label: String { "\(file.path): tensor \(quoted(name))" }
+  package var label: String { "\(file.path): tensor \(DisplayText.name(name))" }
 
   package var provenance: Provenance? {
     Provenance(file: file.path.string, tensor: name, byteCount: byteCount)

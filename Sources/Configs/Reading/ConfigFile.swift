@@ -1,3 +1,5 @@
+import Basics
+
 /// A mergekit config (https://github.com/arcee-ai/mergekit, 0.1.5): YAML, read and ready to be translated
 /// to a recipe.
 package struct ConfigFile: Sendable {

@@ -60,7 +60,7 @@ extension MergeReader {
         .field("filter", .string("down_proj"), scale.place), .field("value", .code(number.lua), scale.place),
       ])
       parameters.settings = [
-        ("scale", Setting(value: filtered, place: scale.place, path: path.key("scale"), number: nil))
+        ("scale", Setting(value: filtered, place: scale.place, path: path.key("scale")))
       ]
     }
     let source = MergeConfig.Source(

@@ -17,7 +17,7 @@ enum ConfigKeys {
 }
 
 extension MergeReader {
-  /// Reads one document, and checks what can be known without the models.
+  /// Reads one document. What its merges mean, and whether they can, is judged where the recipe runs.
   func merge(_ document: YAMLNode) throws(ConfigError) -> MergeConfig {
     let top = KeyPath()
     let fields = try known(document, top, keys: ConfigKeys.top)
@@ -37,7 +37,7 @@ extension MergeReader {
       document: document, method: method,
       base: try fields["base_model"].map { (node) throws(ConfigError) in
         try model(node, top.key("base_model"))
-      }, methods: methods, scopes: [parameters])
+      }, methods: methods)
     let parts = try parts(given[0], partsNode, top, context)
     let config = MergeConfig(
       place: document.place,
@@ -62,14 +62,6 @@ extension MergeReader {
     var base: PlacedModel?
     /// All that the document uses, its own first.
     var methods: [MethodDeclaration]
-    /// The settings of the parts around, the innermost first.
-    var scopes: [Scope]
-
-    func inside(_ scope: Scope) -> Context {
-      var context = self
-      context.scopes.insert(scope, at: 0)
-      return context
-    }
   }
 
   /// The keys of those fields that are not empty; if all are, of all that are given.
@@ -115,11 +107,6 @@ extension MergeReader {
     for (index, item) in try list(node, path, of: "models").enumerated() {
       sources.append(try source(item, path.item(index + 1), keys: ConfigKeys.model, method))
     }
-    let group = Group(
-      method: method, sources: sources, base: context.base, isWhole: true, place: node.place, path: path,
-      methodPlace: context.method?.place ?? context.document.place,
-      owners: [(context.document, ConfigKeys.top)], scopes: context.scopes)
-    try check(group)
     return sources
   }
 
@@ -158,12 +145,6 @@ extension MergeReader {
       }
       sources.append(source)
     }
-    let group = Group(
-      method: method, sources: sources, base: base ?? context.base, isWhole: false, place: sourcesNode.place,
-      path: path, methodPlace: own?.place ?? node.place,
-      owners: [(node, ConfigKeys.slice), (context.document, ConfigKeys.top)],
-      scopes: [parameters] + context.scopes)
-    try check(group)
     return MergeConfig.Slice(
       place: node.place, sources: sources, sourcesPlace: sourcesNode.place, base: base, method: own,
       parameters: parameters)
@@ -185,7 +166,7 @@ extension MergeReader {
       fields["parameters"], path.key("parameters"), methods: context.methods, isInput: false)
     return MergeConfig.Module(
       name: entry.key, place: node.place,
-      parts: try parts(given[0], partsNode, path, context.inside(parameters)),
+      parts: try parts(given[0], partsNode, path, context),
       partsPlace: partsNode.place, parameters: parameters)
   }
 

@@ -38,7 +38,7 @@ final class MergeReader {
 
   /// Remembers a rule, whose syntax only Lua knows.
   func add(rule expression: String, at place: Place, _ path: KeyPath) {
-    rules.append(Translation.Rule(text: expression, place: "\(file):\(place): \(path)"))
+    rules.append(Translation.Rule(text: expression, location: place.location(in: file), keyPath: path))
   }
 
   // MARK: Forms

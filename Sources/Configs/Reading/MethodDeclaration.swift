@@ -1,15 +1,5 @@
 /// What a merge method takes, as its `mk.method` declares it: what a config must know to be translated.
 package struct MethodDeclaration: Sendable, Equatable {
-  /// What a method does with a base model.
-  package enum BasePolicy: String, Sendable {
-    /// The method cannot do without.
-    case required
-    /// The method works with and without.
-    case optional
-    /// It is an input like the others.
-    case ignored
-  }
-
   /// One parameter, shared or of each input.
   package struct Parameter: Sendable, Equatable {
     /// What values may be.
@@ -44,22 +34,11 @@ package struct MethodDeclaration: Sendable, Equatable {
 
   /// What messages call it.
   package var name: String
-  /// What becomes of the base model.
-  package var base: BasePolicy
-  /// The fewest inputs beside the base; where `base` is `ignored`, the base counts.
-  package var minInputs: Int
-  /// The most inputs, counted like `minInputs`; nil for any number.
-  package var maxInputs: Int?
   /// All that it takes, shared ones and those of inputs.
   package var parameters: [Parameter]
 
-  package init(
-    name: String, base: BasePolicy, minInputs: Int = 1, maxInputs: Int? = nil, parameters: [Parameter] = []
-  ) {
+  package init(name: String, parameters: [Parameter] = []) {
     self.name = name
-    self.base = base
-    self.minInputs = minInputs
-    self.maxInputs = maxInputs
     self.parameters = parameters
   }
 

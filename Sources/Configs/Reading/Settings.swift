@@ -5,8 +5,6 @@ struct Setting: Sendable {
   let value: LuaValue
   let place: Place
   let path: KeyPath
-  /// The number, if it is one plain number.
-  let number: YAMLNumber?
 }
 
 /// The parameters that one scope of a config sets, in order.
@@ -70,8 +68,7 @@ extension MergeReader {
       value = try filters([node], isList: false, path, type)
     default: value = try plainSetting(node, path, type)
     }
-    let isNumber = (type == .number || type == .integer) && node.text != nil
-    return Setting(value: value, place: node.place, path: path, number: isNumber ? node.number : nil)
+    return Setting(value: value, place: node.place, path: path)
   }
 
   /// Reads a value, a gradient or a rule.

@@ -1,3 +1,5 @@
+import Basics
+
 /// What the command line says about a translation.
 package struct TranslationOptions: Sendable {
   /// `--unsafe-truncate-embeddings`: embeddings of different heights are cut to the smallest.
@@ -57,14 +59,19 @@ package struct Translation: Sendable {
   package let recipe: String
   /// What was left out or has no effect, in the order of the file, each with its place:
   /// `config.yml:7:5: parameters.desnity: unknown parameter …`.
-  package let warnings: [String]
+  package let findings: [Diagnostic]
+
+  /// The sentences of the findings.
+  package var warnings: [String] { findings.map(\.description) }
 
   /// A rule `{lua: …}`.
   package struct Rule: Sendable {
     /// The expression, as the config has it.
     package let text: String
-    /// Where the config has it, and its path there: `config.yml:7:19: models[1].parameters.weight.lua`.
-    package let place: String
+    /// Where the config has it.
+    package let location: SourceLocation
+    /// Its path there: `models[1].parameters.weight.lua`.
+    package let keyPath: KeyPath
   }
 
   /// The rules, in order.
@@ -83,8 +90,8 @@ package struct Translation: Sendable {
     merges = text.merges
     rules = reader.rules
     // A stable order: what is said of one place stays in the order in which it was found.
-    warnings = reader.warnings.enumerated()
-      .sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element.description)
+    findings = reader.warnings.enumerated()
+      .sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element.diagnostic)
   }
 
   /// A merge of the file.
@@ -96,7 +103,7 @@ package struct Translation: Sendable {
     /// Whether it is the result where one is wanted.
     package let isResult: Bool
     /// Where the file begins it: `config.yml:7:1`.
-    package let place: String
+    package let location: SourceLocation
     /// The checkpoints that go into it by way of whatever merges, each once.
     package let references: [String]
     /// The adapters that are put on merges on the way, each once.
@@ -124,7 +131,7 @@ package struct Translation: Sendable {
       }
       return Document(
         name: writer.names[index], isNamed: merge.name != nil, isResult: index == tree.result,
-        place: "\(file):\(merge.place)", references: references,
+        location: merge.place.location(in: file), references: references,
         adapters: adapters,
         users: tree.uses.indices.filter { tree.uses[$0].contains(index) }.map { writer.names[$0] },
         index: index)
@@ -141,46 +148,45 @@ package struct Translation: Sendable {
 
   /// The models that the merges name, each once, with the first place: of other merges' names those that are
   /// used, and of checkpoints all.
-  package var references: [(text: String, place: String, isMerge: Bool)] {
+  package var references: [(text: String, location: SourceLocation, isMerge: Bool)] {
     let names = Set(writer.tree.merges.compactMap(\.name?.text))
     var seen: Set<String> = []
     return writer.tree.merges.flatMap(\.models).sorted { $0.place < $1.place }
       .filter { seen.insert($0.reference.text).inserted }
-      .map { ($0.reference.text, "\(file):\($0.place)", names.contains($0.reference.text)) }
+      .map { ($0.reference.text, $0.place.location(in: file), names.contains($0.reference.text)) }
   }
 
   /// The models whose tokenizer results are to have, as they are written, with the setting and its place.
-  package var tokenizerSources: [(text: String, setting: String, place: String)] {
+  package var tokenizerSources: [(text: String, setting: KeyPath, location: SourceLocation)] {
     let names = Set(writer.tree.merges.compactMap(\.name?.text))
     return writer.tree.merges.compactMap(\.tokenizer).compactMap { tokenizer in
       guard case .model(let model) = tokenizer.source, !names.contains(model.reference.text) else {
         return nil
       }
-      let setting = tokenizer.isSourceAlone ? "tokenizer_source" : "tokenizer.source"
-      return (model.reference.text, setting, "\(file):\(model.place)")
+      let setting =
+        tokenizer.isSourceAlone ? KeyPath().key("tokenizer_source") : KeyPath().key("tokenizer").key("source")
+      return (model.reference.text, setting, model.place.location(in: file))
     }
   }
 
-  /// The place in the config (`config.yml:7:5`) that made a line of the recipe, counted from 1; nil for lines
-  /// that every recipe has.
-  package func place(ofLine line: Int) -> String? {
-    guard linePlaces.indices.contains(line - 1), let place = linePlaces[line - 1] else { return nil }
-    return "\(file):\(place)"
+  /// The location in the config that made a line of the recipe, counted from 1; nil for lines that every recipe has.
+  package func location(ofLine line: Int) -> SourceLocation? {
+    guard linePlaces.indices.contains(line - 1) else { return nil }
+    return linePlaces[line - 1]?.location(in: file)
   }
 
-  /// The place in the config of a value in the table that `mk.merge` or `mk.moe` gets, by its path as errors write it
-  /// (`models[2].weight`, `slices[1].sources[2].layers`); if it has none, that of the innermost value
-  /// around it that has one.
+  /// The location in the config of a value in the table that `mk.merge` or `mk.moe` gets, by its key path there
+  /// (`models[2].weight`, `slices[1].sources[2].layers`); if it has none, that of the innermost value around it that
+  /// has one.
   ///
   /// - Parameter line: a line of the recipe in the call of `mk.merge`, for a recipe that has several; without
   ///   it, the last call is meant.
-  package func place(ofPath path: String, atLine line: Int? = nil) -> String? {
+  package func location(of keyPath: KeyPath, atLine line: Int? = nil) -> SourceLocation? {
     guard let merge = merges.last(where: { $0.firstLine <= line ?? .max }) else { return nil }
-    var path = path[...]
-    while !path.isEmpty {
-      if let place = merge.values[String(path)] { return "\(file):\(place)" }
-      guard let end = path.lastIndex(where: { $0 == "." || $0 == "[" }) else { return nil }
-      path = path[..<end]
+    var path: KeyPath? = keyPath
+    while let inner = path, !inner.isEmpty {
+      if let place = merge.values[inner.description] { return place.location(in: file) }
+      path = inner.parent
     }
     return nil
   }

@@ -1,3 +1,4 @@
+import Basics
 import SystemPackage
 
 /// What happens while outputs are written, in its order. Progress display, log and whatever else follows a
@@ -38,7 +39,7 @@ package enum MergeEvent: Equatable, Sendable {
   /// Everything about the outputs is known, and nothing of their weights is written.
   case planned([Output])
   /// One sentence for the user; the run goes on.
-  case warning(String)
+  case warning(Diagnostic)
   /// The tensor's expression is built, and its elements are being computed.
   case tensorBegun(Tensor)
   /// All of its bytes are written.

@@ -118,7 +118,6 @@ package final class DerivedModel: LazyModel {
       let repeated = Dictionary(grouping: definition.names, by: { $0 }).first { $1.count > 1 }!.key
       throw MergeError.duplicateName(repeated, model: definition.label)
     }
-    guard depth <= Self.deepest else { throw MergeError.tooDeep(depth, most: Self.deepest) }
   }
 
   deinit {
@@ -195,9 +194,6 @@ package final class DerivedModel: LazyModel {
   package var whenAsked: ((String) -> Void)?
 
   package let depth: Int
-  /// Building a tensor goes through all of them on one stack. Each takes two of the 200 calls that Lua allows
-  /// from C to Lua and back (LUAI_MAXCCALLS); what is left is for the functions of the innermost.
-  private static let deepest = 90
 
   private static func provenance(
     of definition: Definition, from models: [ModelProvenance]

@@ -3,7 +3,7 @@ import SystemPackage
 
 /// A reference that is no path to anything, and looks like one that other tools know: of a revision, of a model on a
 /// hub, or of something in the home directory.
-package enum MissingModel: Error, Equatable {
+package enum MissingModel: Equatable, DiagnosableError {
   /// `~/models/base`.
   case home(String)
   /// `path@revision` where the path itself exists.
@@ -35,13 +35,15 @@ package enum MissingModel: Error, Equatable {
   }
 }
 
-extension MissingModel: CustomStringConvertible {
-  package var description: String {
+extension MissingModel {
+  package var diagnostic: Diagnostic { Diagnostic(message) }
+
+  private var message: DiagnosticMessage {
     switch self {
     case .home(let reference):
       "\(reference): '~' stands for the home directory in a shell alone; give the path in full"
     case .revision(let reference, let path, let revision):
-      "\(reference): \(path) is on disk, where '\(revision)' has no meaning, and is taken as it is"
+      "\(reference): \(path) is on disk, where \(name: revision) has no meaning, and is taken as it is"
     case .onHub(let reference, let name):
       "\(reference): no such directory, and models are not downloaded from a hub, whose names look like "
         + "\(name): download it, and give its directory"

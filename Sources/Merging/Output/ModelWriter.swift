@@ -1,3 +1,4 @@
+import Basics
 import SystemPackage
 import Tensors
 
@@ -62,7 +63,9 @@ package struct ModelWriter {
       {
         throw MergeError.adapterIntoModel(output.path)
       }
-      for notice in try OutputDirectory.settleInterruptedRuns(at: output.path) { report(.warning(notice)) }
+      for notice in try OutputDirectory.settleInterruptedRuns(at: output.path) {
+        report(.warning(Diagnostic(.foreign(notice))))
+      }
       let directory = try OutputDirectory(
         path: output.path, policy: output.options.policy, protecting: protected + inputs,
         isDurable: output.options.isDurable)
@@ -109,16 +112,16 @@ package struct ModelWriter {
       try writer.writeCard()
       try writer.writeRecord()
       for warning in writer.output.model.warnings where said.insert(warning).inserted {
-        report(.warning(warning))
+        report(.warning(Diagnostic(.foreign(warning))))
       }
     }
   }
 
   /// Warns of what was found in an output's tensors; numbers that are none are an error where the user is strict.
   private func say(_ findings: FindingsReport, of output: Output) throws {
-    if let sentence = findings.differingSentence { report(.warning(sentence)) }
+    if let sentence = findings.differingSentence { report(.warning(Diagnostic(.foreign(sentence)))) }
     guard let sentence = findings.nonFiniteSentence else { return }
     if output.options.isStrict { throw MergeError.nonFinite(output.path, sentence) }
-    report(.warning(sentence))
+    report(.warning(Diagnostic(.foreign(sentence))))
   }
 }

@@ -65,7 +65,7 @@ struct OutputWriter {
     try write(record.json.utf8(.pretty, trailingNewline: true), to: RunRecord.fileName)
   }
 
-  private func warn(_ text: String) { report(.warning(text)) }
+  private func warn(_ text: String) { report(.warning(Diagnostic(.foreign(text)))) }
 
   private func writeConfig() throws {
     if let config = model.adapterConfig {

@@ -33,8 +33,9 @@ extension LuaCall {
 
   /// The error of a getter that does not know its key.
   func unknownField(of typeName: String, known: [String]) -> LuaError {
-    let hint = nearestName(to: fieldName, among: known.sorted()).map { " (did you mean '\($0)'?)" } ?? ""
-    return LuaError("a \(typeName) has no field or method '\(fieldName)'\(hint)")
+    LuaError(
+      Diagnostic("a \(typeName) has no field or method \(name: fieldName)")
+        .suggesting(fieldName, among: known.sorted()))
   }
 }
 
@@ -43,8 +44,7 @@ extension DType {
   static func named(_ name: String) throws -> DType {
     if let dtype = DType(name: name) { return dtype }
     let known = allCases.flatMap { [$0.torchName, $0.rawValue] }
-    let hint = nearestName(to: name, among: known).map { " (did you mean '\($0)'?)" } ?? ""
-    throw LuaError("unknown dtype '\(name)'\(hint)")
+    throw LuaError(Diagnostic("unknown dtype \(name: name)").suggesting(name, among: known))
   }
 
   /// The dtype of a name, which must be one that can be computed.
@@ -56,10 +56,16 @@ extension DType {
 }
 
 extension LuaError {
-  /// An error at a place that was noted before, as `userPosition` gives it.
-  static func located(_ message: String, _ position: String?) -> LuaError {
-    var error = LuaError(message)
-    if let position { error.setPosition(position) }
-    return error
+  /// An error at the line where it was raised, or else at one that was noted before, unless it knows its own.
+  static func located(_ error: any Error, _ position: SourceLocation?) -> LuaError {
+    var located = error as? LuaError ?? LuaError(Diagnostic(error))
+    if !located.kind.isFatal {
+      located.diagnostic = located.diagnostic.at(located.raisedAt ?? position)
+    }
+    return located
+  }
+
+  static func located(_ message: DiagnosticMessage, _ position: SourceLocation?) -> LuaError {
+    located(LuaError(message), position)
   }
 }

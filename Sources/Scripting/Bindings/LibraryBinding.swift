@@ -59,7 +59,11 @@ final class LibraryBinding: Binding {
         return 0
       },
       // Raises an error at the user's own line, whatever library function found it.
-      "fail": { call in throw LuaError(try call.string(1)) },
+      "fail": { call in throw LuaError(try call.diagnostic(1, place: 2)) },
+      "warn": { call in
+        context.host.warn(try call.diagnostic(1, place: 2))
+        return 0
+      },
     ]
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Lua
 import Merging
 import Tensors
@@ -29,6 +30,8 @@ struct HostServices {
   var report: (MergeEvent) -> Void
   /// Writes models from within a script.
   var save: (Output) throws -> Void
+  /// Says a warning, with the user's line.
+  var warn: (Diagnostic) -> Void
 }
 
 /// What of a script's work is under way: the tensor that is being built, and for whom.
@@ -40,7 +43,7 @@ final class ScriptWork {
   /// What runs that must not save models: the evaluator is at work for it.
   private var notSaving: String?
   /// Where the user asked for the model whose tensor is being built; no line of the script's is running then.
-  private(set) var position: String?
+  private(set) var position: SourceLocation?
 
   init(seed: UInt64) { self.seed = seed }
 
@@ -59,7 +62,7 @@ final class ScriptWork {
   }
 
   /// Runs `body` for a model that the user asked for at `position`.
-  func at<Result>(_ position: String?, _ body: () throws -> Result) rethrows -> Result {
+  func at<Result>(_ position: SourceLocation?, _ body: () throws -> Result) rethrows -> Result {
     let outer = self.position
     self.position = position
     defer { self.position = outer }

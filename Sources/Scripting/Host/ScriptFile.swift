@@ -19,7 +19,7 @@ package enum ScriptFile {
       let isDirectory = (try? FilePath(path).stat())?.type == .directory
       throw LuaError(isDirectory ? "\(path) is a directory, not a recipe" : "\(path) is not a regular file")
     } catch let error as FileError {
-      throw LuaError("\(error)")
+      throw LuaError(Diagnostic(error))
     }
   }
 }

@@ -51,13 +51,13 @@ package final class ScriptHost {
     /// What happens while models are written, and warnings, those of `warn` included.
     package var report: MergeEventHandler
     /// What a warning is turned into, by the user's line that it comes from, if there is one.
-    package var placed: (_ warning: String, _ line: Int?) -> String
+    package var placed: (_ warning: Diagnostic, _ line: Int?) -> Diagnostic
     /// What `print` says; `nil` for standard output.
     package var output: ((String) -> Void)?
 
     package init(
       report: @escaping MergeEventHandler = { _ in },
-      placed: @escaping (_ warning: String, _ line: Int?) -> String = { warning, _ in warning },
+      placed: @escaping (_ warning: Diagnostic, _ line: Int?) -> Diagnostic = { warning, _ in warning },
       output: ((String) -> Void)? = nil
     ) {
       self.report = report
@@ -92,12 +92,12 @@ package final class ScriptHost {
     let (report, placed) = (messages.report, messages.placed)
     var said: Set<String> = []
     // A warning about every tensor or layer is said once.
-    func say(_ warning: String, _ line: Int?) {
-      let text = placed(warning, line)
-      if said.insert(text).inserted { report(.warning(text)) }
+    func say(_ warning: Diagnostic, _ line: Int?) {
+      let located = placed(warning, line)
+      if said.insert(located.description).inserted { report(.warning(located)) }
     }
     messages.report = { event in
-      if case .warning(let text) = event { say(text, nil) } else { report(event) }
+      if case .warning(let warning) = event { say(warning, nil) } else { report(event) }
     }
     self.messages = messages
     weak var state: LuaState?
@@ -107,7 +107,8 @@ package final class ScriptHost {
     limits.secondsOption = "--time-limit"
     lua = LuaState(
       limits: limits, seed: Int(truncatingIfNeeded: options.seed), interrupt: interrupt,
-      output: messages.output, log: { say($0, state?.userLine) }, onHang: onHang)
+      output: messages.output, log: { say(Diagnostic(.foreign($0)), state?.userPosition?.line) },
+      onHang: onHang)
     state = lua
     graph.matrixMemory = options.matrixMemory
     evaluator = Evaluator(
@@ -123,7 +124,8 @@ package final class ScriptHost {
       host: HostServices(
         methodNames: library.methodNames,
         moduleExists: { [modules] in modules.exists($0) }, outputOptions: options.output,
-        report: { messages.report($0) }, save: { try saver.host?.save($0) }))
+        report: { messages.report($0) }, save: { try saver.host?.save($0) },
+        warn: { say($0, state?.userPosition?.line) }))
     let setup = BindingSetup(lua: lua, context: context)
     models = try setup.binding()
     saver.host = self
@@ -401,7 +403,8 @@ package final class ScriptHost {
     let isForced = asked.options.policy == .replace
     let target = try saves.checked(asked.path, force: isForced, replaces: isReplacing)
     guard !options.isDryRun else {
-      return messages.report(.warning("dry run: '\(asked.model.label)' is not saved to \(asked.path)"))
+      return messages.report(
+        .warning(Diagnostic("dry run: \(name: asked.model.label) is not saved to \(asked.path)")))
     }
     var output = asked
     output.options.policy =

@@ -81,7 +81,7 @@ package struct StandardLibrary: Sendable {
   }
 
   private static func names(in directory: FilePath) throws -> [String] {
-    do { return try fileNames(in: directory) } catch { throw LuaError("\(error)") }
+    do { return try fileNames(in: directory) } catch { throw LuaError(Diagnostic(error)) }
   }
 
   private static func read(_ path: String) throws -> String {

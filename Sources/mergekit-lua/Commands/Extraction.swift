@@ -1,3 +1,4 @@
+import Basics
 import Lua
 import Merging
 import Scripting
@@ -15,7 +16,7 @@ struct Extraction {
     let logger = host.log.logger
     if let out {
       for notice in try OutputDirectory.settleInterruptedRuns(at: FilePath(out)) {
-        logger.warning("\(notice)")
+        Terminal.report(Diagnostic(.foreign(notice)), .warning)
       }
       // Models are compared for long; what is wrong with OUT is said before.
       try OutputDirectory(path: FilePath(out), policy: output.policy).discard()

@@ -28,7 +28,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     let checkpoint = try Checkpoint(path: FilePath(model))
-    for warning in checkpoint.warnings { Terminal.error("warning: \(warning)") }
+    for warning in checkpoint.warnings { Terminal.report(Diagnostic(.foreign(warning)), .warning) }
     var statistics: [TensorStatistics?] = []
     if stats {
       let reader = StatisticsReader(threads: threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))

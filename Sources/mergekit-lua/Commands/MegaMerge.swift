@@ -75,7 +75,7 @@ struct MegaMerge {
       if let out { return out }
       if run.options.dryRun { return "" }
       throw ValidationError(
-        "--out-path is missing: the merge at \(document.place) has no name, and goes there")
+        "--out-path is missing: the merge at \(document.location) has no name, and goes there")
     }
   }
 

@@ -60,7 +60,7 @@ struct MergeRun {
   func run(_ text: [UInt8], _ language: ModelCard.RecipeLanguage) throws {
     for path in outputFolders {
       for notice in try OutputDirectory.settleInterruptedRuns(at: FilePath(path)) {
-        logger.warning("\(notice)")
+        Terminal.report(Diagnostic(.foreign(notice)), .warning)
       }
     }
     if language == .lua {
@@ -98,7 +98,7 @@ struct MergeRun {
     }
 
     var config = try ConfigRecipe(path: file, bytes: text, host: host, options: translation())
-    for warning in config.translation.warnings { logger.warning("\(warning)") }
+    for finding in config.translation.findings { Terminal.report(finding, .warning) }
     try config.checkTokenizerSources()
     if bare != nil, config.isMixtureOfExperts {
       throw ValidationError("\(file) asks for a mixture of experts, which is made of models with layers")
@@ -232,7 +232,7 @@ struct MergeRun {
 
 /// What a warning of a line is turned into; known when the config has been read.
 private final class WarningPlaces {
-  var placed: (_ warning: String, _ line: Int?) -> String = { warning, _ in warning }
+  var placed: (_ warning: Diagnostic, _ line: Int?) -> Diagnostic = { warning, _ in warning }
 }
 
 extension ConfigOptions {

@@ -43,8 +43,7 @@ struct RunCommand: ParsableCommand {
     let text: [UInt8]
     do { text = try known == .yaml ? ConfigRecipe.read(file) : ScriptFile.read(file) } catch {
       let commands = MergekitLua.configuration.subcommands.map { $0._commandName }
-      let nearest = nearestName(to: file, among: commands)
-      throw LuaError("\(error)" + (nearest.map { " (did you mean the command '\($0)'?)" } ?? ""))
+      throw Diagnostic(error).suggesting(nearestName(to: file, among: commands), kind: "command")
     }
     let destination: MergeRun.Destination =
       stages.intermediateDir.map { .stagesTo(folder: $0, result: .path(out)) } ?? .result(out)

@@ -34,7 +34,7 @@ struct TranslateCommand: ParsableCommand {
       root: FilePath(config).removingLastComponent().string, options: script.hostOptions(),
       report: EventLog(logger).report)
     let recipe = try ConfigRecipe(path: config, bytes: text, host: host, options: options.translation)
-    for warning in recipe.translation.warnings { logger.warning("\(warning)") }
+    for finding in recipe.translation.findings { Terminal.report(finding, .warning) }
     guard let output else { return print(recipe.translation.recipe, terminator: "") }
     try write(recipe.translation.recipe, to: FilePath(output))
   }

@@ -5,6 +5,8 @@ import Lua
 
 /// `bakllama CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of mergekit's own.
 struct Bakllama: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "bakllama",
     abstract: "Makes a model of runs of layers of several, by a config with layer_slices.",

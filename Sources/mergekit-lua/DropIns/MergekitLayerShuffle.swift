@@ -5,6 +5,8 @@ import Scripting
 
 /// `mergekit-layershuffle OUT_PATH --model …`: what the binary is under that name, in the place of mergekit's own.
 struct MergekitLayerShuffle: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-layershuffle",
     abstract: "Makes a model of layers that are picked at random from several.",

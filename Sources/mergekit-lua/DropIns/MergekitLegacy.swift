@@ -7,6 +7,8 @@ import Scripting
 
 /// `mergekit-legacy OUT_PATH --merge …`: what the binary is under that name, in the place of mergekit's own.
 struct MergekitLegacy: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-legacy",
     abstract: "Merges language models by options of the command line.",

@@ -3,6 +3,8 @@ import ArgumentParser
 /// `mergekit-mega CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of the command that
 /// mergekit had before mergekit-multi.
 struct MergekitMega: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-mega",
     abstract: "Merges language models by a config of several documents, which use each other by name.",

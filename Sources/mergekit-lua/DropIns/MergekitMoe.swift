@@ -6,6 +6,8 @@ import Lua
 
 /// `mergekit-moe CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of mergekit's own.
 struct MergekitMoe: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-moe",
     abstract: "Makes a mixture of experts of dense models, by a config in YAML.",

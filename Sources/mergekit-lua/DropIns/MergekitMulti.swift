@@ -3,6 +3,8 @@ import ArgumentParser
 /// `mergekit-multi CONFIG_FILE --intermediate-dir DIR`: what the binary is under that name, in the place of
 /// mergekit's own.
 struct MergekitMulti: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-multi",
     abstract: "Merges language models by a config of several documents, which use each other by name.",

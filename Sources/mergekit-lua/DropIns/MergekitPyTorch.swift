@@ -2,6 +2,8 @@ import ArgumentParser
 
 /// `mergekit-pytorch CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of mergekit's own.
 struct MergekitPyTorch: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-pytorch",
     abstract: "Merges checkpoints that are tensors and nothing else, by a config in YAML.",

@@ -2,6 +2,8 @@ import ArgumentParser
 
 /// `mergekit-yaml CONFIG_FILE OUT_PATH`: what the binary is under that name, in the place of mergekit's own.
 struct MergekitYaml: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-yaml",
     abstract: "Merges language models by a config in YAML.",

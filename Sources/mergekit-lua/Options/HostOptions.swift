@@ -17,6 +17,10 @@ struct LogOptions: ParsableArguments {
   @Flag(name: [.short, .long], help: "Increase verbosity.")
   var verbose: Int
 
+  @Option(
+    help: ArgumentHelp("Format of messages and events on standard error: text, or json, an object a line."))
+  var logFormat: LogFormat = .text
+
   var isQuiet: Bool { quiet ?? false }
 
   var logger: Logger { .make(level: isQuiet ? .warning : verbose > 0 ? .debug : .info) }
@@ -108,7 +112,7 @@ extension ScriptHost {
   /// A host for scripts in `root`, which is stopped by signals and whose words go to standard error.
   static func make(
     root: String, options: Options, report: @escaping MergeEventHandler,
-    placed: @escaping (_ warning: String, _ line: Int?) -> String = { warning, _ in warning }
+    placed: @escaping (_ warning: Diagnostic, _ line: Int?) -> Diagnostic = { warning, _ in warning }
   ) throws -> ScriptHost {
     try ScriptHost(
       root: root, options: options, messages: Messages(report: report, placed: placed),

@@ -23,7 +23,7 @@ final class ProgressDisplay {
 
   /// - Parameter patience: Seconds of a merge before its progress is shown.
   init(isEnabled: Bool, patience: Double) {
-    self.isEnabled = isEnabled
+    self.isEnabled = isEnabled && Terminal.format == .text
     self.patience = patience
   }
 

@@ -1,3 +1,4 @@
+import Basics
 import CMemory
 import Glibc
 import Lua
@@ -77,7 +78,7 @@ enum Signals {
   static func giveUp(_ reason: String) -> Never {
     OutputDirectory.discardAll()
     fflush(nil)
-    Terminal.error("error: \(reason)")
+    Terminal.report(Diagnostic(.foreign(reason)))
     _exit(exitCode ?? 1)
   }
 }

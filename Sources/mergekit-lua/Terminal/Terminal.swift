@@ -7,12 +7,27 @@ import Merging
 enum Terminal {
   static let errorIsTerminal = isatty(STDERR_FILENO) == 1
 
+  /// How all of it is written.
+  static let format = LogFormat.chosen(by: CommandLine.arguments)
+
   /// A message, with nothing in it that would move the cursor or turn the text, whoever worded it.
   static func error(_ text: String) { write(DisplayText.screen(text) + "\n") }
 
+  /// Says what is wrong, with its severity before it.
+  static func report(_ diagnostic: Diagnostic, _ severity: DiagnosticRenderer.Severity = .error) {
+    clearProgress()
+    switch format {
+    case .text: error("\(severity.rawValue): \(diagnostic)")
+    case .json: report(DiagnosticRenderer().json(diagnostic, severity: severity))
+    }
+  }
+
+  /// Writes a line for a program.
+  static func report(_ json: JSON) { error(json.text(.compact)) }
+
   /// Wipes a progress bar, so that what follows has the line for itself.
   static func clearProgress() {
-    if errorIsTerminal { write("\r\u{1B}[K") }
+    if errorIsTerminal, format == .text { write("\r\u{1B}[K") }
   }
 
   static func write(_ text: String) {
@@ -39,6 +54,12 @@ struct TerminalLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
+    if Terminal.format == .json {
+      let line: JSONObject = [
+        "event": "log", "severity": .string("\(event.level)"), "message": .string("\(event.message)"),
+      ]
+      return Terminal.report(.object(line))
+    }
     Terminal.clearProgress()
     Terminal.error(event.level <= .notice ? "\(event.message)" : "\(event.level): \(event.message)")
   }

@@ -69,14 +69,14 @@ private let pickles = fixture("../pickles").lexicallyNormalized()
     }
     #expect(
       rejection(other)
-        == begins + "tensor \"x.weight\" cannot be put together: how it is split is not known; transformers' "
+        == begins + "tensor 'x.weight' cannot be put together: how it is split is not known; transformers' "
         + "convert_llama_weights_to_hf.py writes a whole model")
     let heads = try copy("llama2")
     try heads.write(#"{"dim": 8, "n_heads": 4, "n_kv_heads": 1}"#, to: "params.json")
     #expect(
       rejection(heads).hasPrefix(
         begins
-          + "tensor \"layers.0.attention.wk.weight\" cannot be put together: 4 rows in all, and params.json asks for 2"
+          + "tensor 'layers.0.attention.wk.weight' cannot be put together: 4 rows in all, and params.json asks for 2"
       ))
   }
 }

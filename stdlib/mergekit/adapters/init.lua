@@ -41,6 +41,14 @@ function Changes:of(name)
   return self.by_name[name]
 end
 
+--- Fails as the model lacks a tensor.
+function Changes:lacks(name)
+  core.fail {
+    ("adapter '%s': model "):format(self.adapter.name), { model = self.model.name }, " has no tensor ",
+    { tensor = name }, suggestion = core.nearest(name, self.model:names()),
+  }
+end
+
 --- The model's name of a tensor of a module; the embedding for a head that is the embedding. Fails if there is none.
 function Changes:name_of(module, tensor)
   local wanted = module .. "." .. tensor
@@ -55,8 +63,7 @@ function Changes:name_of(module, tensor)
       end
     end
   end
-  fail(self.adapter, "model '%s' has no tensor '%s'%s", self.model.name, wanted,
-    method.hint(wanted, self.model:names()))
+  self:lacks(wanted)
 end
 
 --- Notes a tensor of the adapter that stands in the place of the model's.
@@ -69,7 +76,7 @@ function Changes:replace(own, key)
   elseif not name then
     -- The head of a model that has had its embedding's until now.
     if not (self.model.ties_embeddings and own:match("lm_head%.weight$")) then
-      fail(self.adapter, "model '%s' has no tensor '%s'%s", self.model.name, own, method.hint(own, self.model:names()))
+      self:lacks(own)
     end
     name = own
     self.added[#self.added + 1] = name

@@ -37,7 +37,8 @@ local function count_blocks(model, list)
     end
   end
   if not is_known then
-    core.fail(("block_weights: %s of model '%s'"):format(methods.unknown("list of blocks", list, lists_of(model)), model.name))
+    core.fail(methods.unknown("list of blocks", list, lists_of(model), (" of model '%s'"):format(model.name)),
+      "block_weights")
   end
   return count
 end

@@ -13,6 +13,7 @@ local heads = require "mergekit.merge.heads"
 local methods = require "mergekit.methods.method"
 local naming = require "mergekit.merge.naming"
 local placement = require "mergekit.merge.placement"
+local places = require "mergekit.places"
 local presence = require "mergekit.merge.presence"
 local projections = require "mergekit.merge.projections"
 local settings = require "mergekit.merge.settings"
@@ -85,7 +86,7 @@ end
 local function check_type(who, spec, field, kind)
   local value = spec[field]
   if value ~= nil and type(value) ~= kind then
-    core.fail(("%s: expected a %s, got %s"):format(who(field), kind, type(value)))
+    core.fail(("expected a %s, got %s"):format(kind, type(value)), who(field))
   end
 end
 
@@ -93,7 +94,7 @@ local M = {}
 
 --- Makes the model of a merge, for a function that takes its fields in another form than mk.merge.
 -- @param spec  as `mk.merge` takes it
--- @param who  gives the beginning of a message for the path of a field, "" for the whole
+-- @param who  gives the place of a path in what that function was given, "" for the whole
 function M.run(spec, who)
   local stored = spec.as_stored
   if type(stored) ~= "string" then
@@ -105,7 +106,7 @@ function M.run(spec, who)
   check_type(who, spec, "name", "string")
   check_type(who, spec, "metadata", "table")
   local parts, like, scopes = slices.read(spec, who)
-  local function fail(path, words) core.fail(("%s: %s"):format(who(path), words)) end
+  local function fail(path, message) core.fail(message, who(path)) end
   local adapted = projections.adapt(parts, like)
   bare.mark(parts, spec, fail)
   local sources = sources_of(parts)
@@ -187,7 +188,8 @@ local function check_places_of_parameters(spec)
     for _, parameter in ipairs(list) do
       local name = parameter.name
       if spec[name] ~= nil and not is_field[name] then
-        core.fail(("merge: unknown field '%s': it is a parameter, write parameters = { %s = … }"):format(name, name))
+        core.fail(("unknown field '%s': it is a parameter, write parameters = { %s = … }"):format(name, name),
+          places("merge", ""))
       end
     end
   end
@@ -195,11 +197,11 @@ end
 
 --- Makes the model of a merge.
 function M.merge(spec)
-  if type(spec) ~= "table" then core.fail("merge: expected a table, got " .. type(spec)) end
+  if type(spec) ~= "table" then core.fail("expected a table, got " .. type(spec), places("merge", "")) end
   if combine.is_of_adapters(spec) then return combine.merge(spec) end
   check_places_of_parameters(spec)
-  methods.check_keys(spec, fields, "merge")
-  return M.run(spec, function(path) return path == "" and "merge" or "merge: " .. path end)
+  methods.check_keys(spec, fields, places("merge", ""))
+  return M.run(spec, function(path) return places("merge", path) end)
 end
 
 return M

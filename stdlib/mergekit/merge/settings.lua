@@ -5,6 +5,7 @@
 -- parameter is a tensor, a model stands for its tensor of the name that is merged, or for none.
 
 local core = require "mergekit.core"
+local places = require "mergekit.places"
 
 local M = {}
 
@@ -59,10 +60,10 @@ end
 --- Fails if a value lies outside of what a parameter may be, and warns if it is outside of what it usually is.
 local function check_range(value, parameter, where)
   if is_outside(value, parameter.range) then
-    core.fail(("%s: expected a number %s, got %s"):format(where, M.range_words(parameter.range), tostring(value)))
+    core.fail(("expected a number %s, got %s"):format(M.range_words(parameter.range), tostring(value)), where)
   end
   if is_outside(value, parameter.usual) then
-    warn(("%s: %s lies outside of what is usual, %s"):format(where, tostring(value), M.range_words(parameter.usual)))
+    core.warn(("%s lies outside of what is usual, %s"):format(tostring(value), M.range_words(parameter.usual)), where)
   end
 end
 
@@ -80,24 +81,24 @@ end
 
 --- Fails if a value is not of a parameter's type.
 local function check_type(value, kind, where)
-  if value ~= value then core.fail(where .. ": expected a number, got NaN") end
+  if value ~= value then core.fail("expected a number, got NaN", where) end
   if kind == nil or as_type(value, kind) ~= nil then return end
-  core.fail(("%s: expected %s, got %s"):format(where, words(kind), shown(value)))
+  core.fail(("expected %s, got %s"):format(words(kind), shown(value)), where)
 end
 
 --- Fails if a setting has a form that no setting has, or a value of another type, at the place where it was written.
--- @param where  words that name the setting, such as "merge: models[2].weight"
+-- @param where  the place of the setting, such as that of `merge: models[2].weight`, or words for it
 -- @param parameter  what the setting is of, with `type`, `range` and `usual`, or nil if that is not known
 -- @param depth  how many settings it is within
 function M.check(setting, where, parameter, depth)
   depth = depth or 0
   parameter = parameter or {}
   local kind = parameter.type
-  if depth > 16 then core.fail(where .. ": settings within settings, more than 16 deep") end
+  if depth > 16 then core.fail("settings within settings, more than 16 deep", where) end
   if setting == nil or type(setting) == "function" or core.is_tensor(setting) then return end
   if core.is_model(setting) then
     if kind ~= nil and kind ~= "tensor" then
-      core.fail(("%s: expected %s, got %s"):format(where, words(kind), shown(setting)))
+      core.fail(("expected %s, got %s"):format(words(kind), shown(setting)), where)
     end
     return
   end
@@ -106,23 +107,23 @@ function M.check(setting, where, parameter, depth)
     return check_range(setting, parameter, where)
   end
   if type(setting) ~= "table" then
-    core.fail(("%s: expected a %s, a list or a function, got %s"):format(where, kind or "number", type(setting)))
+    core.fail(("expected a %s, a list or a function, got %s"):format(kind or "number", type(setting)), where)
   end
   if setting.value ~= nil or setting.filter ~= nil then
     for key in pairs(setting) do
       if key ~= "value" and key ~= "filter" then
-        core.fail(("%s: unknown field '%s' (expected filter and value)"):format(where, tostring(key)))
+        core.fail(("unknown field '%s' (expected filter and value)"):format(tostring(key)), where)
       end
     end
-    if setting.value == nil then core.fail(where .. ": a filter without a value") end
+    if setting.value == nil then core.fail("a filter without a value", where) end
     if setting.filter ~= nil and type(setting.filter) ~= "string" then
-      core.fail(("%s: filter: expected a string, got %s"):format(where, type(setting.filter)))
+      core.fail(("filter: expected a string, got %s"):format(type(setting.filter)), where)
     end
     return M.check(setting.value, where, parameter, depth + 1)
   end
   for key in pairs(setting) do
     if math.type(key) ~= "integer" then
-      core.fail(("%s: unknown field '%s' (expected a list, or filter and value)"):format(where, tostring(key)))
+      core.fail(("unknown field '%s' (expected a list, or filter and value)"):format(tostring(key)), where)
     end
   end
   local count = 0
@@ -130,25 +131,25 @@ function M.check(setting, where, parameter, depth)
   for key in pairs(setting) do
     if key < 1 or key > count then core.fail(("%s[%d] is nil"):format(where, count + 1)) end
   end
-  if count == 0 then core.fail(where .. ": an empty list") end
+  if count == 0 then core.fail("an empty list", where) end
   local form = type(setting[1])
   if kind == "tensor" and form ~= "table" then
-    core.fail(where .. ": expected a model or a tensor, or a list of { filter =, value = }, got a list of other things")
+    core.fail("expected a model or a tensor, or a list of { filter =, value = }, got a list of other things", where)
   end
   for index, entry in ipairs(setting) do
-    local here = ("%s[%d]"):format(where, index)
+    local here = places.item(where, index)
     if type(entry) == "table" then
-      if entry.value == nil then core.fail(here .. ": expected { filter =, value = }") end
+      if entry.value == nil then core.fail("expected { filter =, value = }", here) end
       M.check(entry, here, parameter, depth + 1)
     elseif not is_plain(entry) then
-      core.fail(("%s: expected a %s, got %s"):format(here, kind or "number", type(entry)))
+      core.fail(("expected a %s, got %s"):format(kind or "number", type(entry)), here)
     elseif type(entry) == form then
       -- A gradient of whole numbers may give one in between, which is checked when it is known.
       check_type(entry, kind == "integer" and "number" or kind, here)
       check_range(entry, parameter, here)
     end
     if type(entry) ~= form then
-      core.fail(("%s: a list of numbers, or of filters, is not mixed (%s and %s)"):format(where, form, type(entry)))
+      core.fail(("a list of numbers, or of filters, is not mixed (%s and %s)"):format(form, type(entry)), where)
     end
   end
 end
@@ -202,10 +203,11 @@ function M.resolve(parameter, scopes, info, alias, owner)
     if value ~= nil then
       local typed = as_type(value, parameter.type)
       if typed == nil then
-        core.fail(("%s.%s: expected %s, got %s"):format(scope.path, parameter.name, words(parameter.type), shown(value)))
+        core.fail(("expected %s, got %s"):format(words(parameter.type), shown(value)),
+          places(nil, scope.path .. "." .. parameter.name))
       end
       -- What was written out has been checked where it was.
-      if type(setting) == "function" then check_range(typed, parameter, scope.path .. "." .. parameter.name) end
+      if type(setting) == "function" then check_range(typed, parameter, places(nil, scope.path .. "." .. parameter.name)) end
       return typed
     end
     given = given or setting
@@ -219,9 +221,8 @@ function M.resolve(parameter, scopes, info, alias, owner)
   elseif given ~= nil then
     why = ": no filter of its setting matches"
   end
-  local where = owner.path ~= "" and owner.path .. ": " or ""
   local whose = owner.label and (" for model '%s'"):format(owner.label) or ""
-  core.fail(("%sparameter '%s' is required%s%s"):format(where, parameter.name, whose, why))
+  core.fail(("parameter '%s' is required%s%s"):format(parameter.name, whose, why), places(nil, owner.path))
 end
 
 --- Warns of filters that match no tensor.
@@ -249,7 +250,7 @@ function M.warn_of_unmatched(scopes, names)
     return count == 0
   end)
   for _, entry in ipairs(open) do
-    if not entry.is_matched then warn(("%s: filter '%s' matches no tensor"):format(entry.path, entry.filter)) end
+    if not entry.is_matched then places.warn(entry.path, ("filter '%s' matches no tensor"):format(entry.filter)) end
   end
 end
 

@@ -7,6 +7,7 @@
 
 local core = require "mergekit.core"
 local methods = require "mergekit.methods.method"
+local places = require "mergekit.places"
 local settings = require "mergekit.merge.settings"
 
 local M = {}
@@ -15,8 +16,8 @@ local is_model = core.is_model
 
 local function join(path, name) return path == "" and name or path .. "." .. name end
 
---- Fails with the path of what is wrong; `who` says how the function that was called shows a path.
-local function fail(who, path, words) core.fail(("%s: %s"):format(who(path), words)) end
+--- Fails with the path of what is wrong; `who` gives the place of a path in what the function that was called got.
+local function fail(who, path, message) core.fail(message, who(path)) end
 
 --- Fails unless a value is a list without holes and other fields.
 local function check_list(who, path, list, what)
@@ -27,7 +28,7 @@ local function check_list(who, path, list, what)
     if math.type(key) ~= "integer" or key < 1 then
       fail(who, path, ("expected a list, got field '%s'"):format(tostring(key)))
     end
-    if key > count then core.fail(("%s[%d] is nil"):format(who(path), count + 1)) end
+    if key > count then core.fail(("%s[%d] is nil"):format(tostring(who(path)), count + 1)) end
   end
 end
 
@@ -134,7 +135,7 @@ end
 local function split_base(who, slice, base, is_whole)
   local method = slice.method
   if method.base == "required" and base == nil then
-    fail(who, slice.path, ("method '%s' needs a base model"):format(method.name))
+    fail(who, is_whole and "method" or slice.path, ("method '%s' needs a base model"):format(method.name))
   end
   slice.inputs = slice.sources
   if base ~= nil then
@@ -154,7 +155,7 @@ local function split_base(who, slice, base, is_whole)
     elseif not entry and is_whole and #slice.sources < method.max_inputs then
       local lacking = lacking_setting(method, slice.scopes)
       if lacking then
-        warn(("base: model '%s' is no input of '%s', as it has no %s: it provides config.json and the tokenizer")
+        places.warn("base", ("model '%s' is no input of '%s', as it has no %s: it provides config.json and the tokenizer")
           :format(base.name, method.name, lacking))
       else
         slice.sources[#slice.sources + 1] = { model = base, label = base.name, path = join(slice.path, "base") }
@@ -163,7 +164,7 @@ local function split_base(who, slice, base, is_whole)
   end
   local count = #slice.inputs
   if count < method.min_inputs or count > method.max_inputs then
-    fail(who, slice.path, ("method '%s' takes %s, got %d"):format(method.name, count_words(method), count))
+    fail(who, slice.list_path, ("method '%s' takes %s, got %d"):format(method.name, count_words(method), count))
   end
 end
 
@@ -187,7 +188,8 @@ end
 local function read_models(who, path, prefix, list, context, outer)
   check_list(who, join(path, "models"), list, "a list of models")
   local slice = {
-    path = path, method = context.method, sources = {}, is_whole = true, scopes = scopes_of(table.unpack(outer)),
+    path = path, list_path = prefix, method = context.method, sources = {}, is_whole = true,
+    scopes = scopes_of(table.unpack(outer)),
   }
   for index, entry in ipairs(list) do
     slice.sources[index] = read_source(who, ("%s[%d]"):format(prefix, index), entry, context.method, context.registry)
@@ -225,10 +227,12 @@ local function read_layers(who, source, module, is_main)
   if math.type(first) ~= "integer" or math.type(last) ~= "integer" then
     fail(who, path, "expected { first, last }, the first layer (from 0) and the one after the last")
   end
-  if first > last then fail(who, path, ("{ %d, %d } holds no layer"):format(first, last)) end
+  if first > last then fail(who, path, { { value = { first, last } }, " holds no layer" }) end
   if first < 0 or last > found.num_layers then
-    fail(who, path, ("{ %d, %d } is not within the %d layers of model '%s'")
-      :format(first, last, found.num_layers, source.label))
+    fail(who, path, {
+      { value = { first, last } }, (" is not within the %d layers of model "):format(found.num_layers),
+      { model = source.label },
+    })
   end
   source.module, source.first, source.count = found, first, last - first
 end
@@ -244,8 +248,10 @@ local function read_slice(who, path, entry, context, outer, module, is_main)
   if entry.method ~= nil then method = methods.resolve(entry.method) end
   if method == nil then fail(who, "method", "expected a name, a file or a value of mk.method") end
   local own = read_settings(who, join(path, "parameters"), entry.parameters, { method }, false, context.registry)
-  local slice = { path = path, method = method, sources = {}, scopes = scopes_of(own, table.unpack(outer)) }
   local list_path = join(path, "sources")
+  local slice = {
+    path = path, list_path = list_path, method = method, sources = {}, scopes = scopes_of(own, table.unpack(outer)),
+  }
   check_list(who, list_path, entry.sources, "a list of { model, layers = { first, last } }")
   if #entry.sources == 0 then fail(who, list_path, "expected at least one { model, layers = { first, last } }") end
   for index, source in ipairs(entry.sources) do
@@ -274,7 +280,7 @@ local function check_emptiness(who, path, slices, module)
   for index, slice in ipairs(slices) do
     count = count + slice.count
     if slice.count == 0 and index > 1 and index < #slices then
-      warn(("%s: holds no layer, and is neither the first slice nor the last: it has no effect"):format(slice.path))
+      places.warn(slice.path, "holds no layer, and is neither the first slice nor the last: it has no effect")
     end
   end
   if count == 0 and module.num_layers ~= 0 then fail(who, path, "no slice holds a layer") end
@@ -349,7 +355,7 @@ end
 
 --- Reads `models`, `slices` or `modules` of a merge.
 --
--- @param who  a function that gives the beginning of a message for a path
+-- @param who  a function that gives the place of a path, see mergekit.places
 -- @return the parts, in the order of the modules: `{ whole = slice }` for models that are merged whole,
 --   `{ module = name, whole = slice }` for one module of them, `{ module = name, slices = { … } }` for runs
 --   of layers; the model whose files the output gets; and all scopes of settings as { path =, settings = }. A slice has
@@ -400,7 +406,7 @@ function M.read(spec, who)
   for index, module in ipairs(modules) do known[index] = module.name end
   for name in pairs(spec.modules) do
     if type(name) ~= "string" or not module_of(like, name) then
-      fail(who, "modules", methods.unknown("module", name, known) .. (" of model '%s'"):format(like.name))
+      fail(who, "modules", methods.unknown("module", name, known, (" of model '%s'"):format(like.name)))
     end
   end
   local parts, kept = {}, {}
@@ -415,7 +421,7 @@ function M.read(spec, who)
     end
   end
   if #kept > 0 then
-    warn(("modules: %s not named, so %s tensors stay as they are in model '%s'"):format(
+    places.warn("modules", ("%s not named, so %s tensors stay as they are in model '%s'"):format(
       table.concat(kept, ", ") .. (#kept > 1 and " are" or " is"), #kept > 1 and "their" or "its", like.name))
   end
   return parts, like, context.registry

@@ -4,6 +4,7 @@
 local core = require "mergekit.core"
 local methods = require "mergekit.methods.method"
 local merge = require "mergekit.merge"
+local places = require "mergekit.places"
 
 local options = { "dtype", "name", "module" }
 
@@ -12,23 +13,24 @@ return function(list)
   local slices = {}
   for key, entry in pairs(list) do
     if math.type(key) == "integer" then
-      local where = ("stack[%d]"):format(key)
+      local where = places("stack", ("[%d]"):format(key))
       if core.is_model(entry) then entry = { entry } end
       if type(entry) ~= "table" or not core.is_model(entry[1]) then
-        core.fail(where .. ": expected { model, layers = { first, last } }")
+        core.fail("expected { model, layers = { first, last } }", where)
       end
       methods.check_keys(entry, { 1, "layers" }, where)
       slices[key] = { sources = { entry } }
     elseif key ~= "dtype" and key ~= "name" and key ~= "module" then
-      core.fail("stack: " .. methods.unknown("field", key, options))
+      core.fail(methods.unknown("field", key, options), places("stack", ""))
     end
   end
-  if #slices == 0 then core.fail("stack: expected at least one { model, layers = { first, last } }") end
+  if #slices == 0 then core.fail("expected at least one { model, layers = { first, last } }", places("stack", "")) end
   return merge.run({
     method = "passthrough", slices = slices, dtype = list.dtype, name = list.name or "stack of layers",
     module = list.module,
   }, function(path)
+    -- What is wrong with a slice is wrong with its one source.
     path = path:gsub("^slices(%[%d+%])%.sources%[1%]", "%1"):gsub("^slices", "")
-    return "stack" .. path:gsub("^%a", ": %0")
+    return places("stack", path)
   end)
 end

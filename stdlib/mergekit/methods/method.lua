@@ -50,12 +50,14 @@ end
 -- What mergekit's YAML calls things that have another name here.
 local names_in_yaml = { base_model = "base", merge_method = "method", layer_range = "layers", model = "models" }
 
---- Words for a value that is none of a list, with the nearest of them.
-function M.unknown(what, name, list)
+--- A message for a value that is none of a list, with the nearest of them.
+-- @param whose  words after the name, or nil
+function M.unknown(what, name, list, whose)
   local hint = names_in_yaml[name]
   if not (hint and contains(list, hint)) then hint = core.nearest(tostring(name), list) end
-  if hint then return ("unknown %s '%s' (did you mean '%s'?)"):format(what, tostring(name), hint) end
-  return ("unknown %s '%s' (expected one of %s)"):format(what, tostring(name), table.concat(list, ", "))
+  local message = { ("unknown %s '%s'%s"):format(what, tostring(name), whose or ""), suggestion = hint }
+  if not hint then message[2] = (" (expected one of %s)"):format(table.concat(list, ", ")) end
+  return message
 end
 
 --- A metatable that makes reading a field which an object cannot have an error.
@@ -67,27 +69,21 @@ function M.strictness(what, names)
     local known = {}
     for name in pairs(object) do known[#known + 1] = name end
     for _, name in ipairs(names) do known[#known + 1] = name end
-    core.fail(("%s has no field '%s'%s"):format(what, tostring(key), M.hint(key, known)))
+    core.fail { ("%s has no field '%s'"):format(what, tostring(key)), suggestion = core.nearest(tostring(key), known) }
   end }
-end
-
---- ` (did you mean 'x'?)`, or nothing.
-function M.hint(name, list)
-  local nearest = core.nearest(tostring(name), list)
-  return nearest and (" (did you mean '%s'?)"):format(nearest) or ""
 end
 
 --- Fails unless every key of a table is one of a list.
 function M.check_keys(table_, list, where)
   for key in pairs(table_) do
-    if not contains(list, key) then core.fail(where .. ": " .. M.unknown("field", key, list)) end
+    if not contains(list, key) then core.fail(M.unknown("field", key, list), where) end
   end
 end
 
 --- The full name of an output's dtype, nil for none; fails if it is not one that can be computed.
 function M.check_dtype(dtype, where)
   if dtype == nil then return nil end
-  if type(dtype) ~= "string" then core.fail(("%s: expected a name, got %s"):format(where, type(dtype))) end
+  if type(dtype) ~= "string" then core.fail("expected a name, got " .. type(dtype), where) end
   return core.dtype_name(dtype)
 end
 
@@ -124,7 +120,7 @@ local function declare(method_name, name, declaration)
   if default == M.required then default = nil end
   local kind = declaration.type or (default ~= nil and type(default)) or "number"
   if not contains(value_types, kind) then
-    core.fail(("method '%s': parameter '%s': %s"):format(method_name, name, M.unknown("type", kind, value_types)))
+    core.fail(M.unknown("type", kind, value_types), ("method '%s': parameter '%s'"):format(method_name, name))
   end
   if default ~= nil and not is_of_type(default, kind) then
     core.fail(("method '%s': the default of parameter '%s' is a %s, expected a %s")
@@ -181,11 +177,11 @@ function M.define(definition)
   end
   local base = definition.base or "ignored"
   if not contains(base_policies, base) then
-    core.fail(where .. ": base: " .. M.unknown("policy", base, base_policies))
+    core.fail(M.unknown("policy", base, base_policies), where .. ": base")
   end
   local missing = definition.missing or "copy_extras"
   if not contains(missing_policies, missing) then
-    core.fail(where .. ": missing: " .. M.unknown("policy", missing, missing_policies))
+    core.fail(M.unknown("policy", missing, missing_policies), where .. ": missing")
   end
   local parameters = declare_all(name, definition.parameters, "parameters")
   local per_input = declare_all(name, definition.per_input, "per_input")

@@ -171,7 +171,7 @@ function M.combination(t)
   if not name then
     local names = {}
     for known in pairs(combinations) do names[#names + 1] = known end
-    core.fail("combine: " .. methods.unknown("method", t.combine, names))
+    core.fail(methods.unknown("method", t.combine, names), "combine")
   end
   local weights, densities = {}, {}
   for index, input in ipairs(t.inputs) do weights[index], densities[index] = input.weight, input.density end

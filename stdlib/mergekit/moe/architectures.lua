@@ -3,6 +3,7 @@
 local core = require "mergekit.core"
 local decoder = require "expert_layouts.decoder"
 local methods = require "mergekit.methods.method"
+local places = require "mergekit.places"
 
 local M = {}
 
@@ -22,7 +23,7 @@ local optional_types = {
   shared_gate = "string", refuses = "function",
 }
 
-local function fail(words) core.fail("moe: architecture: " .. words) end
+local function fail(message) core.fail(message, places("moe", "architecture")) end
 
 --- Fails unless a value is a list of strings.
 local function check_list(list, where)
@@ -144,8 +145,11 @@ local function candidates(given)
     if not given or start == given:lower() or name == given:lower() then list[#list + 1] = architecture end
   end
   if #list == 0 then
-    local hint = methods.hint(given, names)
-    fail(("there is no '%s'%s"):format(given, hint ~= "" and hint or " (there are " .. table.concat(names, ", ") .. ")"))
+    local nearest = core.nearest(given, names)
+    fail {
+      ("there is no '%s'"):format(given), nearest and "" or (" (there are %s)"):format(table.concat(names, ", ")),
+      suggestion = nearest,
+    }
   end
   return list
 end
@@ -164,11 +168,11 @@ function M.choose(m, given)
   if #found == 0 then fail("none takes these models: " .. table.concat(reasons, "; ")) end
   local chosen = found[1]
   if #found > 1 and chosen.name ~= "Mixtral" then
-    warn(("architecture: %s and %s take these models; this makes %s"):format(chosen.name, found[2].name, chosen.name))
+    places.warn("architecture", ("%s and %s take these models; this makes %s"):format(chosen.name, found[2].name, chosen.name))
   end
   local count = #m.experts
   if chosen.wants_power_of_two and count & (count - 1) ~= 0 then
-    warn(("experts: %d is no power of two, which old versions of llama.cpp do not run on a GPU"):format(count))
+    places.warn("experts", ("%d is no power of two, which old versions of llama.cpp do not run on a GPU"):format(count))
   end
   return chosen
 end

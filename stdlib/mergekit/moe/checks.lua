@@ -1,11 +1,11 @@
 --- What is wrong with a mixture of experts before its tensors are looked at.
 
 local attempt = require "mergekit.attempt"
-local core = require "mergekit.core"
+local places = require "mergekit.places"
 
 local M = {}
 
-local function fail(path, words) core.fail(("moe: %s: %s"):format(path, words)) end
+local fail = places.failing "moe"
 
 function M.counts(m)
   if #m.experts == 0 then fail("experts", "expected at least one expert") end
@@ -73,7 +73,7 @@ function M.prompts(m, architecture)
     end
   end
   -- Found now, and not after half of the output is written.
-  m.tokenizer = attempt(("moe: base: gates '%s' need its tokenizer: "):format(m.mode.name),
+  m.tokenizer = attempt(("moe: base: gates '%s' need its tokenizer"):format(m.mode.name),
     function() return m.base.tokenizer end)
 end
 

@@ -5,6 +5,7 @@ local core = require "mergekit.core"
 local condition = require "mergekit.moe.condition"
 local methods = require "mergekit.methods.method"
 local modes = require "mergekit.moe.gate_modes"
+local places = require "mergekit.places"
 
 local M = {}
 
@@ -16,9 +17,9 @@ function M.read(given)
   if type(given) == "function" then return { name = "by a function", make = given } end
   if given == nil then given = "hidden" end
   if type(given) ~= "string" then
-    core.fail("moe: gates: expected the name of a mode or a function, got " .. type(given))
+    core.fail("expected the name of a mode or a function, got " .. type(given), places("moe", "gates"))
   end
-  if not modes[given] then core.fail("moe: gates: " .. methods.unknown("mode", given, mode_names)) end
+  if not modes[given] then core.fail(methods.unknown("mode", given, mode_names), places("moe", "gates")) end
   return { name = given, make = modes[given], needs_prompts = not random[given], is_random = random[given] }
 end
 
@@ -34,7 +35,7 @@ local function prompt_reader(m)
       m.tokenizer = m.tokenizer or m.base.tokenizer
       local text = (m.tokenizer.special.bos or "") .. prompt
       ids[prompt] = m.tokenizer:encode(text, { special = false })
-      if #ids[prompt] == 0 then core.fail(("gates: the prompt '%s' has no tokens"):format(prompt)) end
+      if #ids[prompt] == 0 then core.fail(("the prompt '%s' has no tokens"):format(prompt), places(nil, "gates")) end
     end
     return ids[prompt]
   end
@@ -75,7 +76,7 @@ local function prompt_reader(m)
     if #missing > 0 then
       local lists = {}
       for index, prompt in ipairs(missing) do lists[index] = tokens(prompt) end
-      local layers = attempt("base: ", function() return m.base:hidden_states(lists, { pool = pool }) end)
+      local layers = attempt(places(nil, "base"), function() return m.base:hidden_states(lists, { pool = pool }) end)
       for index, prompt in ipairs(missing) do known[prompt] = { layers = layers, row = index } end
     end
     local rows = {}
@@ -91,13 +92,13 @@ local function prompt_reader(m)
     for index, prompt in ipairs(prompts) do
       if not sums[prompt] then
         local name = m.base:resolve(embedding)
-        if not name then core.fail(("base: model '%s' has no tensor '%s'"):format(m.base.name, embedding)) end
+        if not name then core.fail(("model '%s' has no tensor '%s'"):format(m.base.name, embedding), places(nil, "base")) end
         local count = m.base:info(name).shape[1]
         local positions = {}
         for position, id in ipairs(tokens(prompt)) do
           if id >= count then
-            core.fail(("base: token %d of the prompt '%s' is %d, expected 0 to %d, the rows of '%s' of model '%s'"):format(
-              position, prompt, id, count - 1, name, m.base.name))
+            core.fail(("token %d of the prompt '%s' is %d, expected 0 to %d, the rows of '%s' of model '%s'"):format(
+              position, prompt, id, count - 1, name, m.base.name), places(nil, "base"))
           end
           positions[position] = id + 1
         end
@@ -179,7 +180,7 @@ local function degeneracy_warner(num_layers, of_prompts)
       if not (conditions[number] <= largest_condition) then bad[#bad + 1] = number end
     end
     if #bad == 0 then return end
-    warn(("gates: those of %s hardly differ (condition number above %d)%s, so some experts will be used little"):format(
+    places.warn("gates", ("those of %s hardly differ (condition number above %d)%s, so some experts will be used little"):format(
       layers_text(bad, num_layers), largest_condition, of_prompts and ", as similar prompts make them" or ""))
   end
 end
@@ -189,7 +190,7 @@ end
 -- @param value  the condition number, which is infinite for rows that depend on each other, or the sum of the squares
 local function check_finite(layer, value)
   if value ~= value then
-    core.fail(("gates: layer %d: expected finite numbers, found NaN or infinite ones"):format(layer))
+    core.fail(("layer %d: expected finite numbers, found NaN or infinite ones"):format(layer), places(nil, "gates"))
   end
 end
 
@@ -204,8 +205,9 @@ function M.builder(m, architecture)
     end)
     local shape = core.is_tensor(gate) and gate.shape
     if not shape or #shape ~= 2 or shape[1] ~= #experts or shape[2] ~= m.hidden_size then
-      core.fail(("gates: layer %d: expected a tensor of shape [%d, %d], got %s"):format(
-        layer, #experts, m.hidden_size, shape and "[" .. table.concat(shape, ", ") .. "]" or "a " .. type(gate)))
+      core.fail(("layer %d: expected a tensor of shape [%d, %d], got %s"):format(
+        layer, #experts, m.hidden_size, shape and "[" .. table.concat(shape, ", ") .. "]" or "a " .. type(gate)),
+        places(nil, "gates"))
     end
     return gate
   end

@@ -5,6 +5,7 @@ local architectures = require "mergekit.moe.architectures"
 local checks = require "mergekit.moe.checks"
 local gates = require "mergekit.moe.gates"
 local methods = require "mergekit.methods.method"
+local places = require "mergekit.places"
 local tensors = require "mergekit.moe.tensors"
 
 local fields = {
@@ -12,7 +13,7 @@ local fields = {
 }
 local expert_fields = { 1, "positive_prompts", "negative_prompts", "noise_scale", "residual_scale" }
 
-local function fail(path, words) core.fail(("moe: %s: %s"):format(path, words)) end
+local fail = places.failing "moe"
 
 local function read_prompts(list, path)
   if list == nil then return {} end
@@ -53,7 +54,7 @@ local function read_experts(list, field)
     if type(entry) ~= "table" or not core.is_model(entry[1]) then
       fail(path, "expected a model, or { model, positive_prompts = … }")
     end
-    methods.check_keys(entry, expert_fields, "moe: " .. path)
+    methods.check_keys(entry, expert_fields, places("moe", path))
     experts[index] = {
       model = entry[1],
       path = path,
@@ -86,7 +87,7 @@ local function config_of(model, path)
 end
 
 local function read(spec)
-  methods.check_keys(spec, fields, "moe")
+  methods.check_keys(spec, fields, places("moe", ""))
   check_type(spec, "allow_all_same", "boolean")
   check_type(spec, "name", "string")
   if not core.is_model(spec.base) then fail("base", "expected a model, got " .. type(spec.base)) end
@@ -106,7 +107,7 @@ local function read(spec)
     shared_experts = read_experts(spec.shared_experts or {}, "shared_experts"),
     experts_per_token = count,
     mode = gates.read(spec.gates),
-    dtype = methods.check_dtype(spec.dtype, "moe: dtype"),
+    dtype = methods.check_dtype(spec.dtype, places("moe", "dtype")),
     allow_all_same = spec.allow_all_same,
   }
   for _, expert in ipairs(m.experts) do config_of(expert.model, expert.path) end
@@ -124,7 +125,7 @@ end
 
 --- Makes the model of a mixture of experts.
 return function(spec)
-  if type(spec) ~= "table" then core.fail("moe: expected a table, got " .. type(spec)) end
+  if type(spec) ~= "table" then core.fail("expected a table, got " .. type(spec), places("moe", "")) end
   local m = read(spec)
   checks.counts(m)
   checks.models(m)

@@ -2,10 +2,11 @@
 
 local core = require "mergekit.core"
 local decoder = require "expert_layouts.decoder"
+local places = require "mergekit.places"
 
 local M = {}
 
-local function fail(path, words) core.fail(("moe: %s: %s"):format(path, words)) end
+local fail = places.failing "moe"
 
 local function with(template, layer, expert)
   local name = template:gsub("{layer}", tostring(layer))

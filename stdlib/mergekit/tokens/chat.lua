@@ -1,6 +1,7 @@
 --- Chat templates of outputs.
 
 local core = require "mergekit.core"
+local places = require "mergekit.places"
 
 local M = {}
 
@@ -33,7 +34,7 @@ function M.template(given, models, fail)
   if type(given) ~= "string" then fail("chat_template", "expected a name or Jinja text, got " .. type(given)) end
   if given == "auto" then
     local text = most_common(models)
-    if not text then warn("chat_template: no model has one, so none is chosen") end
+    if not text then places.warn("chat_template", "no model has one, so none is chosen") end
     return text
   end
   for _, name in ipairs(names) do
@@ -42,9 +43,10 @@ function M.template(given, models, fail)
   -- Jinja that says anything has a brace and is longer than a name (the bounds are mergekit 0.1.5's).
   if #given < 20 or not given:find("{", 1, true) then
     local nearest = core.nearest(given, names)
-    local hint = nearest and ("did you mean '%s'?"):format(nearest)
-      or ("expected auto, %s or Jinja text"):format(table.concat(names, ", "))
-    fail("chat_template", ("unknown template '%s' (%s)"):format(given, hint))
+    fail("chat_template", {
+      ("unknown template '%s'"):format(given),
+      nearest and "" or (" (expected auto, %s or Jinja text)"):format(table.concat(names, ", ")), suggestion = nearest,
+    })
   end
   return given
 end

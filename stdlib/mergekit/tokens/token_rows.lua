@@ -8,6 +8,7 @@ local core = require "mergekit.core"
 local architectures = require "mergekit.merge.architectures"
 local attempt = require "mergekit.attempt"
 local placement = require "mergekit.merge.placement"
+local places = require "mergekit.places"
 local presence = require "mergekit.merge.presence"
 
 local Plan = {}
@@ -63,7 +64,7 @@ function Plan:entry_of(model, path)
     index = #self.entries + 1
     self.entries[index] = {
       model = model, label = model.name, rows = architectures.vocabulary_rows(model), is_guest = true,
-      all = attempt(function(words) self.fail(path, words) end, function() return model:vocabulary() end),
+      all = attempt(function(error) self.fail(path, error) end, function() return model:vocabulary() end),
     }
   end
   return index
@@ -93,13 +94,13 @@ local function warn_of_zeros(self, ids)
   if #ids == 0 then return end
   local names = {}
   for index = 1, math.min(3, #ids) do names[index] = ("'%s'"):format(self.vocabulary:id_to_token(ids[index])) end
-  local text = ("tokenizer: %s row in any of the models, so %s of zeros: %s%s"):format(
+  local text = ("%s row in any of the models, so %s of zeros: %s%s"):format(
     #ids == 1 and "a token has no" or ("%d tokens have no"):format(#ids),
     #ids == 1 and "it gets one" or "they get rows",
     table.concat(names, ", "), #ids > 3 and ", …" or "")
   if not self.said[text] then
     self.said[text] = true
-    warn(text)
+    places.warn("tokenizer", text)
   end
 end
 
@@ -298,7 +299,7 @@ local function warn_of_unused(self)
   end
   table.sort(paths)
   for _, path in ipairs(paths) do
-    warn(path .. ": without effect, as every model has the token; with force its row would take the place of theirs")
+    places.warn(path, "without effect, as every model has the token; with force its row would take the place of theirs")
   end
 end
 

@@ -5,6 +5,7 @@ local core = require "mergekit.core"
 local architectures = require "mergekit.merge.architectures"
 local attempt = require "mergekit.attempt"
 local methods = require "mergekit.methods.method"
+local places = require "mergekit.places"
 local token_rows = require "mergekit.tokens.token_rows"
 
 local M = {}
@@ -28,9 +29,12 @@ local function plural(count, word) return ("%d %s%s"):format(count, word, count 
 
 local function check_source(source, fail, path)
   if core.is_model(source) or core.is_vocabulary(source) or source == "union" or source == "base" then return end
-  local found = type(source) == "string" and ("'%s'%s"):format(source, methods.hint(source, { "union", "base" }))
-    or type(source)
-  fail(path, ("expected 'union', 'base', a model or a vocabulary, got %s"):format(found))
+  local is_text = type(source) == "string"
+  fail(path, {
+    ("expected 'union', 'base', a model or a vocabulary, got %s"):format(
+      is_text and ("'%s'"):format(source) or type(source)),
+    suggestion = is_text and core.nearest(source, { "union", "base" }) or nil,
+  })
 end
 
 --- Where the row of a token comes from, as { kind = "zero" }, { kind = "model", model = } or { kind = "token", model =,
@@ -43,7 +47,7 @@ local function read_token_source(source, path, fail, name)
     local found = type(source) == "string" and ("'%s'"):format(source) or type(source)
     fail(path, "expected a model, 'zero' or { model =, token = }, got " .. found)
   end
-  methods.check_keys(source, source_fields, "merge: " .. path)
+  methods.check_keys(source, source_fields, places("merge", path))
   if not core.is_model(source.model) then
     fail(path .. ".model", "expected a model, got " .. type(source.model))
   end
@@ -66,7 +70,7 @@ local function read(given, fail)
     check_source(given, fail, "tokenizer")
     return { source = given, tokens = {} }
   end
-  methods.check_keys(given, fields, "merge: tokenizer")
+  methods.check_keys(given, fields, places("merge", "tokenizer"))
   check_source(given.source or "union", fail, "tokenizer.source")
   local result = { source = given.source or "union", tokens = {} }
   local multiple = given.pad_to_multiple_of
@@ -83,7 +87,7 @@ local function read(given, fail)
     end
     local path = "tokenizer.tokens." .. name
     if type(token) ~= "table" then fail(path, "expected { source =, force = }, got " .. type(token)) end
-    methods.check_keys(token, token_fields, "merge: " .. path)
+    methods.check_keys(token, token_fields, places("merge", path))
     if token.force ~= nil and type(token.force) ~= "boolean" then
       fail(path .. ".force", "expected a boolean, got " .. type(token.force))
     end
@@ -102,13 +106,13 @@ local function participant(model, fail)
   local rows = architectures.vocabulary_rows(model)
   local limit = model.vocab_size
   if rows and (not limit or limit > rows) then limit = rows end
-  local vocabulary = attempt(function(words) fail("tokenizer", words) end, function() return model:vocabulary() end)
+  local vocabulary = attempt(function(error) fail("tokenizer", error) end, function() return model:vocabulary() end)
   local entry = { model = model, label = model.name, rows = rows, all = vocabulary, vocabulary = vocabulary }
   if vocabulary and limit and vocabulary.size > limit then
     local stripped = vocabulary:strip(limit)
     local texts = vocabulary:tokens()
     local count = vocabulary.count - stripped.count
-    warn(("tokenizer: %s of '%s' %s left out, as the embedding has %d rows: %s"):format(
+    places.warn("tokenizer", ("%s of '%s' %s left out, as the embedding has %d rows: %s"):format(
       plural(count, "token"), model.name, count == 1 and "is" or "are", limit,
       quoted({ table.unpack(texts, stripped.count + 1, math.min(#texts, stripped.count + 4)) })))
     entry.vocabulary = stripped
@@ -128,7 +132,7 @@ local function participants(models, base, fail)
   end
   for _, entry in ipairs(list) do
     if not entry.vocabulary then
-      warn(("tokenizer: model '%s' has no tokenizer, so it is taken to have that of '%s'")
+      places.warn("tokenizer", ("model '%s' has no tokenizer, so it is taken to have that of '%s'")
         :format(entry.label, base.name))
       entry.all, entry.vocabulary = list[1].all, list[1].vocabulary
     end
@@ -151,7 +155,7 @@ local function warn_of_little_overlap(list)
     local other = list[index].vocabulary
     local shared = first:shared_count(other)
     if shared < least_shared * math.min(first.count, other.count) then
-      warn(("tokenizer: the vocabularies of '%s' and '%s' have %s in common, of %d and %d: their rows have little to "
+      places.warn("tokenizer", ("the vocabularies of '%s' and '%s' have %s in common, of %d and %d: their rows have little to "
         .. "do with each other")
         :format(list[1].label, list[index].label, plural(shared, "token"), first.count, other.count))
     end
@@ -167,7 +171,7 @@ local function warn_of_cut_rows(list, vocabulary)
       for _, token in ipairs(entry.vocabulary:tokens()) do
         if #names < 4 and not vocabulary:token_to_id(token) then names[#names + 1] = token end
       end
-      warn(("tokenizer: %s of '%s' %s not in the result's vocabulary, and %s left out: %s"):format(
+      places.warn("tokenizer", ("%s of '%s' %s not in the result's vocabulary, and %s left out: %s"):format(
         plural(count, "token"), entry.label, count == 1 and "is" or "are", count == 1 and "its row is" or "their rows are",
         quoted(names)))
     end
@@ -177,7 +181,7 @@ end
 local function union_of(vocabularies)
   local union, differing = vocabularies[1]:union({ table.unpack(vocabularies, 2) })
   if #differing > 0 then
-    warn(("tokenizer: %s added with different settings, of which the first model's count: %s")
+    places.warn("tokenizer", ("%s added with different settings, of which the first model's count: %s")
       :format(#differing == 1 and "a token is" or plural(#differing, "token") .. " are", quoted(differing)))
   end
   return union
@@ -230,7 +234,7 @@ function M.plan(given, models, base, fail)
   if spec.source ~= "union" then warn_of_cut_rows(list, vocabulary) end
   if vocabulary.size == 0 then fail("tokenizer", "the vocabulary has no tokens") end
   if vocabulary.count < vocabulary.size then
-    warn(("tokenizer: the ids of the vocabulary leave gaps: %d of %d have no token; their rows are the mean of the "
+    places.warn("tokenizer", ("the ids of the vocabulary leave gaps: %d of %d have no token; their rows are the mean of the "
       .. "others")
       :format(vocabulary.size - vocabulary.count, vocabulary.size))
   end
@@ -253,11 +257,11 @@ function M.union(given)
     elseif key == "tokens" or key == "pad_to_multiple_of" then
       spec[key] = value
     else
-      core.fail("tokenizer.union: " .. methods.unknown("field", key, { "tokens", "pad_to_multiple_of" }))
+      core.fail(methods.unknown("field", key, { "tokens", "pad_to_multiple_of" }), "tokenizer.union")
     end
   end
   if #models == 0 then core.fail("tokenizer.union: expected at least one model") end
-  local function fail(_, words) core.fail("tokenizer.union: " .. words) end
+  local function fail(_, message) core.fail(message, "tokenizer.union") end
   spec.source = union_of((vocabularies_of(participants(models, models[1], fail))))
   return spec
 end

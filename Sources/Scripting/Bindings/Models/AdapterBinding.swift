@@ -70,7 +70,7 @@ final class AdapterBinding: Binding {
     if let known = patterns[pattern] {
       expression = known
     } else {
-      do { expression = try RegularExpression(pattern) } catch { throw LuaError("\(error)") }
+      do { expression = try RegularExpression(pattern) } catch { throw LuaError(Diagnostic(error)) }
       patterns[pattern] = expression
     }
     var isFound = false

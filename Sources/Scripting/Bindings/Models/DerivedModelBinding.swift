@@ -96,7 +96,7 @@ final class DerivedModelBinding: Binding {
           }
         }
       })
-    let model = try DerivedModel(definition, graph: models.context.graph)
+    let model = try models.derived(definition)
     if try !definition.layers.isEmpty && lua.field("any_layers", at: 1).boolean != true {
       try model.checkLayers()
     }

@@ -78,7 +78,11 @@ final class InferenceBinding: Binding {
         ))
     } catch TensorError.cancelled {
       throw LuaError.interrupted
-    } catch let error as InferenceError { throw LuaError("\(call.name): \(error)") }
+    } catch let error as InferenceError {
+      var diagnostic = Diagnostic(error)
+      diagnostic.function = call.name
+      throw LuaError(diagnostic)
+    }
     return 1
   }
 
@@ -130,11 +134,10 @@ final class InferenceBinding: Binding {
         throw call.argumentError(argument, "\(name): string expected, got \(call.lua.typeName(at: -1))")
       }
       guard let value = Value(rawValue: text) else {
-        let hint =
-          nearestName(to: text, among: Value.allCases.map(\.rawValue)).map { " (did you mean '\($0)'?)" }
-          ?? ""
+        let nearest = nearestName(to: text, among: Value.allCases.map(\.rawValue))
         throw call.argumentError(
-          argument, "\(name): \(alternatives(of: Value.self)) expected, got '\(text)'\(hint)")
+          argument,
+          "\(name): \(alternatives(of: Value.self)) expected, got \(name: text)\(didYouMean: nearest)")
       }
       found = value
     }

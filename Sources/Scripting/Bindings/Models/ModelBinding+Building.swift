@@ -1,3 +1,4 @@
+import Basics
 import Lua
 import Merging
 import Tensors
@@ -29,8 +30,23 @@ extension ModelBinding {
         }
       }
     }
-    try push(DerivedModel(definition, graph: context.graph), to: call.lua)
+    try push(derived(definition), to: call.lua)
     return 1
+  }
+
+  /// Building a tensor goes through all models of a chain on one stack. Each takes two of the 200 calls that Lua allows
+  /// from C to Lua and back (LUAI_MAXCCALLS); what is left is for the functions of the innermost.
+  private static let deepest = 90
+
+  /// A model that Lua functions make, unless too many of them make each other.
+  func derived(_ definition: DerivedModel.Definition) throws -> DerivedModel {
+    let model = try DerivedModel(definition, graph: context.graph)
+    guard model.depth <= Self.deepest else {
+      throw LuaError(
+        "a chain of \(model.depth) models made of models is too long (Lua's stack has room for \(Self.deepest)); save one in between"
+      )
+    }
+    return model
   }
 
   /// The tensor on top of the stack, with a reference for the caller.
@@ -44,26 +60,14 @@ extension ModelBinding {
 
   /// Errors on the way to a tensor say which it is, and the line that asked for it if they have none.
   func building<Result>(
-    _ name: String, _ position: String?, _ body: () throws -> Result
+    _ name: String, _ position: SourceLocation?, _ body: () throws -> Result
   ) throws -> Result {
     do {
       return try context.work.at(position, body)
     } catch TensorError.cancelled {
       throw LuaError.interrupted
-    } catch var error as LuaError {
-      if error.file == nil, !error.kind.isFatal { error = LuaError.located(error.message, position) }
-      throw MergeError.locate(error, inTensor: name)
     } catch {
-      throw MergeError.locate(LuaError.located("\(error)", position), inTensor: name)
+      throw MergeError.locate(LuaError.located(error, position), inTensor: name)
     }
-  }
-}
-
-extension LuaError: PlacedError {
-  package func happening(inTensor name: String) -> any Error {
-    guard !kind.isFatal else { return self }
-    var error = self
-    error.message = "tensor '\(name)': \(message)"
-    return error
   }
 }

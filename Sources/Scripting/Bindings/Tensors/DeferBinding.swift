@@ -1,3 +1,4 @@
+import Basics
 import Lua
 import Tensors
 
@@ -30,10 +31,8 @@ final class DeferBinding: Binding {
         try lua.push(function)
         for input in inputs { try lua.push(input) }
         try work.notSaving("a function given to defer") {
-          do { try lua.call(arguments: inputs.count, results: nil) } catch let error as LuaError
-            where error.file == nil && !error.kind.isFatal
-          {
-            throw LuaError.located(error.message, position)
+          do { try lua.call(arguments: inputs.count, results: nil) } catch let error as LuaError {
+            throw LuaError.located(error, position)
           }
         }
         let found = lua.top - top

@@ -87,8 +87,8 @@ final class LinearAlgebraBinding: Binding {
     try call.lua.forEachPair(at: argument) {
       guard let key = call.lua.string(at: -2), known.contains(key) else {
         let key = call.lua.string(at: -2) ?? "?"
-        let hint = nearestName(to: key, among: known).map { " (did you mean '\($0)'?)" } ?? ""
-        throw call.argumentError(argument, "unknown option '\(key)'\(hint)")
+        throw call.argumentError(
+          argument, "unknown option \(name: key)\(didYouMean: nearestName(to: key, among: known))")
       }
       options[key] = try read(key)
     }

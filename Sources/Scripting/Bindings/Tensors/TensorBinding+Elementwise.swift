@@ -1,3 +1,4 @@
+import Basics
 import Lua
 import Tensors
 
@@ -58,11 +59,12 @@ extension TensorBinding {
   /// The error of an operand that is neither tensor nor number. An input of a method is a table with the tensor in it.
   private func operandError(_ call: LuaCall, _ operand: Int, _ operation: String) throws -> LuaError {
     let (found, side) = (call.lua.typeName(at: operand), operand == 1 ? "left" : "right")
-    let hint = try call.lua.withBalancedStack {
+    let meant: String? = try call.lua.withBalancedStack {
       try call.lua.pushField("tensor", at: operand)
-      return node(at: -1, in: call.lua) != nil ? " (did you mean '.tensor'?)" : ""
+      return node(at: -1, in: call.lua) != nil ? ".tensor" : nil
     }
-    return LuaError("\(operation): cannot compute with a \(found) value on the \(side)\(hint)")
+    return LuaError(
+      Diagnostic("\(operation): cannot compute with a \(found) value on the \(side)").suggesting(meant))
   }
 
   static let unaryFunctions: [String: UnaryOperation] = [

@@ -1,11 +1,15 @@
+import Basics
+
 /// Why a regular expression cannot be compiled.
-package enum ExpressionError: Error, Equatable, CustomStringConvertible {
+package enum ExpressionError: Equatable, DiagnosableError {
   /// It is none of Oniguruma's syntax.
   case malformed(pattern: String, reason: String)
   /// It has a construct that PCRE2 has no counterpart of.
   case unsupported(pattern: String, construct: String)
 
-  package var description: String {
+  package var diagnostic: Diagnostic { Diagnostic(message) }
+
+  private var message: DiagnosticMessage {
     switch self {
     case .malformed(let pattern, let reason): "\(pattern) is no regular expression: \(reason)"
     case .unsupported(let pattern, let construct):
