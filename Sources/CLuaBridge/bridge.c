@@ -135,8 +135,7 @@ static void note_syntax_error(lua_State *L, bridge_host *host, const char *chunk
   char *end;
   chunk.currentline = (int)strtol(text + length + 1, &end, 10);
   if (chunk.currentline <= 0 || strncmp(end, ": ", 2) != 0) return;
-  // A user's line is as good as one of the library's: nobody called the chunk.
-  keep_noted(L, host, (size_t)(end + 2 - text), position_of(&chunk), false);
+  keep_noted(L, host, (size_t)(end + 2 - text), position_of(&chunk), is_library(&chunk));
 }
 
 size_t bridge_error_prefix(const bridge_host *host, lua_State *L, bridge_position *position,

@@ -21,7 +21,8 @@ package struct ConfigError: Equatable, DiagnosableError {
   /// `config.yml:7:5: models[2].parameters.weight: expected a number, found 'half'`.
   package var diagnostic: Diagnostic {
     var diagnostic = problem.diagnostic.at(place.location(in: file)).under(path)
-    diagnostic.syntax = .yaml
+    // The path has the names of the file already.
+    diagnostic.syntax = .json
     return diagnostic
   }
 

@@ -57,6 +57,16 @@ package struct LuaError: DiagnosableError, DiagnosticCarrier {
     self.init(Diagnostic(.foreign(text)), kind: kind)
   }
 
+  /// An error of Swift code that a script called. A place in a file of data is none in the user's.
+  package init(raised error: any Error) {
+    var diagnostic = Diagnostic(error)
+    if let location = diagnostic.location {
+      diagnostic.file = location.description
+      diagnostic.location = nil
+    }
+    self.init(diagnostic)
+  }
+
   /// What was wrong, without the location.
   package var message: String { DiagnosticRenderer().unlocated(diagnostic) }
 

@@ -38,8 +38,8 @@ package final class LuaState {
     let release: (LuaState, UInt64) -> Void
   }
 
-  /// The type of the errors that Swift functions raise; made with the first.
-  var errorType: LuaObjectType<RaisedError>?
+  /// The type of the errors that Swift functions raise.
+  private(set) var errorType: LuaObjectType<RaisedError>?
   private(set) var referenceOwner: LuaReferenceOwner! = nil
   private var output: ((String) -> Void)?
   private var log: (String) -> Void
@@ -76,6 +76,7 @@ package final class LuaState {
     pointer = bridge_main(host)
     bridge_set_context(host, Unmanaged.passUnretained(self).toOpaque())
     referenceOwner = LuaReferenceOwner(state: self)
+    do { errorType = try makeErrorType() } catch { fatalError("no type of errors: \(error)") }
   }
 
   deinit { close() }
@@ -231,7 +232,7 @@ package final class LuaState {
       return stoppedError()
     }
     let traceback = kind == .syntax ? nil : bridge_error_traceback(host).map { String(cString: $0) }
-    let raisedAt = kind == .syntax ? nil : SourceLocation(bridge_error_position(host))
+    let raisedAt = kind == .syntax ? userPosition : SourceLocation(bridge_error_position(host))
     var error: LuaError
     if let raised = raisedError(at: -1) {
       error = raised
@@ -331,7 +332,7 @@ extension LuaState {
 
   private func pushError(_ error: any Error) {
     lua_settop(pointer, 0)
-    var error = error as? LuaError ?? LuaError(Diagnostic(error))
+    var error = error as? LuaError ?? LuaError(raised: error)
     guard !error.kind.isFatal else {
       if bridge_stopped(host) == 0 { bridge_stop(host, Int32(error.kind.stopReason)) }
       return lua_pushnil(pointer)  // the bridge raises its own object

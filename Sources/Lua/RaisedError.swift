@@ -1,4 +1,5 @@
 import Basics
+import CLua
 import CLuaBridge
 
 /// An error of a Swift function while it is on its way through Lua: the value that `pcall` catches.
@@ -30,12 +31,12 @@ extension LuaState {
 
   /// Pushes an error as the value that is raised.
   func push(raised error: LuaError) throws {
-    let type = try errorType ?? makeErrorType()
-    errorType = type
-    try push(object: RaisedError(error, in: self), of: type)
+    guard let errorType else { return try pushNil() }
+    try push(object: RaisedError(error, in: self), of: errorType)
   }
 
-  private func makeErrorType() throws -> LuaObjectType<RaisedError> {
+  /// Made with the state: where an error is raised, there may be no room for it.
+  func makeErrorType() throws -> LuaObjectType<RaisedError> {
     try makeObjectType(
       LuaTypeDefinition(
         name: "error", methods: try stringMethods(), getter: Self.errorField,
@@ -47,7 +48,11 @@ extension LuaState {
 
   /// The methods of strings, on what the error reads as: scripts look at what they catch.
   private func stringMethods() throws -> [String: LuaFunction] {
-    let library = try run("return string", name: "errors", origin: .standardLibrary).table
+    let library = try withBalancedStack {
+      try reserve(2)
+      lua_rawgeti(pointer, bridge_registry_index(), lua_Integer(LUA_RIDX_GLOBALS))
+      return try field("string", at: -1).table
+    }
     var methods: [String: LuaFunction] = [:]
     for name in ["find", "gmatch", "gsub", "len", "lower", "match", "sub", "upper"] {
       guard let function = try library?.field(name).function else { continue }

@@ -77,7 +77,7 @@ import Testing
       try run("mergekit-layershuffle", "out").errors.hasPrefix(
         "error: Missing expected argument '--model <model>'"))
     let missing = try run("mergekit-layershuffle", "out", "-m", "models/bas")
-    #expect(missing.status == 1 && missing.errors.contains("did you mean \"models/base\"?"))
+    #expect(missing.status == 1 && missing.errors.contains("did you mean 'models/base'?"))
     #expect(!tool.tree().contains("out"))
   }
 

@@ -126,7 +126,7 @@ import Testing
   }
 
   @Test(arguments: ["a/b", "..", "a..b", ".", "\"a\\nb\""]) func namesThatAreNoDirectories(name: String) {
-    let shown = name.replacing("\"", with: "").replacing("\\n", with: "\n")
+    let shown = name.replacing("\"", with: "").replacing("\\n", with: "\n  ")
     #expect(
       message(merge(name, "x"))
         == "config.yml:1:7: name: '\(shown)' cannot name a merge: a name has no '/' and no '..', and is not '.'"

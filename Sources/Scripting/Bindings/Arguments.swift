@@ -58,7 +58,7 @@ extension DType {
 extension LuaError {
   /// An error at the line where it was raised, or else at one that was noted before, unless it knows its own.
   static func located(_ error: any Error, _ position: SourceLocation?) -> LuaError {
-    var located = error as? LuaError ?? LuaError(Diagnostic(error))
+    var located = error as? LuaError ?? LuaError(raised: error)
     if !located.kind.isFatal {
       located.diagnostic = located.diagnostic.at(located.raisedAt ?? position)
     }

@@ -4,6 +4,8 @@ import Logging
 /// `mergekit-extract-lora --model M --base-model B --out-path OUT`: what the binary is under that name, in the place of
 /// mergekit's own.
 struct MergekitExtractLora: ParsableCommand {
+  static let _errorLabel = "error"
+
   static let configuration = CommandConfiguration(
     commandName: "mergekit-extract-lora",
     abstract: "Extracts the adapter (LoRA) that makes one model of another, as PEFT reads it.",

@@ -23,7 +23,7 @@ enum Terminal {
   }
 
   /// Writes a line for a program.
-  static func report(_ json: JSON) { error(json.text(.compact)) }
+  static func report(_ json: JSON) { write(DisplayText.document(json.text(.compact)) + "\n") }
 
   /// Wipes a progress bar, so that what follows has the line for itself.
   static func clearProgress() {

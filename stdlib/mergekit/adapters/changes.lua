@@ -2,7 +2,7 @@
 
 local core = require "mergekit.core"
 local layouts = require "mergekit.adapters.layouts"
-local method = require "mergekit.methods.method"
+local places = require "mergekit.places"
 
 local M = {}
 
@@ -224,8 +224,8 @@ function M.find(from, base, spec, is_shared)
       found[#found + 1] = layouts.last(module.name)
     end
     if found then
-      core.fail(("adapter: save_modules: model '%s' has no module '%s'%s"):format(base.name, name,
-        method.hint(name, found)))
+      core.fail({ ("model '%s' has no module '%s'"):format(base.name, name), suggestion = core.nearest(name, found) },
+        places("adapter", "save_modules"))
     end
   end
   if not is_any then

@@ -11,6 +11,7 @@ local decompose = require "mergekit.adapters.decompose"
 local keys = require "mergekit.adapters.keys"
 local method = require "mergekit.methods.method"
 local settings = require "mergekit.merge.settings"
+local at = require "mergekit.places"
 
 local fields = { "method", "models", "parameters", "dtype", "name" }
 
@@ -19,7 +20,7 @@ local density_parameter = { name = "density", type = "number", range = { 0, 1 },
 local rank_parameter = { name = "rank", type = "integer", range = { 1, math.huge } }
 local sign_parameter = { name = "majority_sign", type = "string", default = "total" }
 
-local function fail(path, words, ...) core.fail(("merge: %s: %s"):format(path, words:format(...))) end
+local function fail(path, words, ...) core.fail(words:format(...), at("merge", path)) end
 
 --- How a merge combines: { name =, kind = "cat" | "svd" | "factors" | "products" | "method", own =, shared = }, the last
 --- two being parameters.
@@ -42,8 +43,9 @@ local function way_of(spec)
     for _, list in ipairs { combinations.of_factors, combinations.of_products } do
       for other in pairs(list) do known[#known + 1] = other end
     end
-    if type(name) == "string" and not core.module_exists("methods/" .. name) and method.hint(name, known) ~= "" then
-      fail("method", "no method '%s' of adapters%s", name, method.hint(name, known))
+    local nearest = type(name) == "string" and not core.module_exists("methods/" .. name) and core.nearest(name, known)
+    if nearest then
+      core.fail({ ("no method '%s' of adapters"):format(name), suggestion = nearest }, at("merge", "method"))
     end
     local resolved = method.resolve(name)
     if resolved.base == "ignored" then
@@ -397,7 +399,7 @@ function M.merge(spec)
     names = names,
     like = adapters[1],
     sources = adapters,
-    dtype = method.check_dtype(spec.dtype, "merge: dtype"),
+    dtype = method.check_dtype(spec.dtype, at("merge", "dtype")),
     methods = { {
       pretty_name = resolved and resolved.pretty_name or ("%s of adapters"):format(way.name),
       reference = resolved and resolved.reference or nil,

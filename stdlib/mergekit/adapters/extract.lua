@@ -10,6 +10,7 @@ local layouts = require "mergekit.adapters.layouts"
 local method = require "mergekit.methods.method"
 local selection = require "mergekit.adapters.selection"
 local settings = require "mergekit.merge.settings"
+local at = require "mergekit.places"
 
 local fields = {
   "from", "base", "rank", "distribute_scale", "embeddings", "save_modules", "include", "exclude", "epsilon",
@@ -19,7 +20,7 @@ local fields = {
 --- What the rank of a module's product may be: a setting, like those of methods.
 local rank_parameter = { name = "rank", type = "integer", range = { 1, math.huge }, required = true }
 
-local function fail(path, words, ...) core.fail(("adapter: %s: %s"):format(path, words:format(...))) end
+local function fail(path, words, ...) core.fail(words:format(...), at("adapter", path)) end
 
 local function check_type(spec, field, kind)
   if spec[field] ~= nil and type(spec[field]) ~= kind then
@@ -293,7 +294,7 @@ return function(spec)
     like = from,
     sources = { from, base },
     base = base,
-    dtype = method.check_dtype(spec.dtype, "adapter: dtype"),
+    dtype = method.check_dtype(spec.dtype, at("adapter", "dtype")),
     methods = { { pretty_name = "truncated singular value decompositions",
       reference = "https://arxiv.org/abs/2106.09685" } },
     adapter_config = config_of(base, products, whole, biases, sharing, prefix),

@@ -4,7 +4,6 @@
 -- which is r where it is missing; those of convolutions have their kernels.
 
 local core = require "mergekit.core"
-local method = require "mergekit.methods.method"
 local names = require "architectures.stable_diffusion"
 
 local M = {}
@@ -162,8 +161,11 @@ function M.apply(model, adapter, scale, sources)
   if #missing > 0 then
     local known = {}
     for key in pairs(places) do known[#known + 1] = key end
-    fail(adapter, "model '%s' has no module '%s'%s%s", model.name, missing[1],
-      #missing > 1 and (" (and %d more)"):format(#missing - 1) or "", method.hint(missing[1], known))
+    core.fail {
+      ("adapter '%s': model '%s' has no module '%s'%s"):format(adapter.name, model.name, missing[1],
+        #missing > 1 and (" (and %d more)"):format(#missing - 1) or ""),
+      suggestion = core.nearest(missing[1], known),
+    }
   end
   return core.define_model {
     label = model.name .. "+" .. adapter.name,

@@ -4,7 +4,6 @@
 -- `general.architecture`.
 
 local core = require "mergekit.core"
-local method = require "mergekit.methods.method"
 local tokenizer = require "mergekit.gguf.tokenizer"
 
 local M = {}
@@ -62,8 +61,11 @@ local function open(model)
       return file
     end
   end
-  file:fail("the architecture '%s' is not read%s; expected one of %s", name, method.hint(name, M.architectures),
-    table.concat(M.architectures, ", "))
+  core.fail {
+    ("'%s': the architecture '%s' is not read; expected one of %s"):format(
+      file.name, name, table.concat(M.architectures, ", ")),
+    suggestion = core.nearest(name, M.architectures),
+  }
 end
 
 -- MARK: Tensors

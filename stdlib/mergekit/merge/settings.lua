@@ -213,16 +213,16 @@ function M.resolve(parameter, scopes, info, alias, owner)
     given = given or setting
   end
   if not parameter.required then return parameter.default end
-  local why = ""
+  local why = { "" }
   if type(given) == "function" then
-    why = ": its function returned nil"
+    why = { ": its function returned nil" }
   elseif core.is_model(given) then
-    why = (": model '%s' has no tensor '%s'"):format(given.name, info.name)
+    why = { ": model ", { model = given.name }, " has no tensor ", { tensor = info.name } }
   elseif given ~= nil then
-    why = ": no filter of its setting matches"
+    why = { ": no filter of its setting matches" }
   end
   local whose = owner.label and (" for model '%s'"):format(owner.label) or ""
-  core.fail(("parameter '%s' is required%s%s"):format(parameter.name, whose, why), places(nil, owner.path))
+  core.fail({ ("parameter '%s' is required%s"):format(parameter.name, whose), table.unpack(why) }, places(nil, owner.path))
 end
 
 --- Warns of filters that match no tensor.
