@@ -5,8 +5,8 @@ import CLuaBridge
 /// A Swift function that Lua calls: reads its arguments from the call, pushes its results, and returns their
 /// count.
 ///
-/// What it throws becomes a Lua error, an object that carries the diagnostic with the user's line and reads as its
-/// sentence; a script can catch it unless it is a `LuaError` of a fatal kind.
+/// What it throws becomes a Lua error, whose text is the diagnostic's sentence with the user's line, and comes out of Lua
+/// as it was; a script can catch it unless it is a `LuaError` of a fatal kind.
 package typealias LuaFunction = (LuaCall) throws -> Int
 
 /// A Lua state with the libraries of the sandbox, and limits in force.
@@ -38,8 +38,8 @@ package final class LuaState {
     let release: (LuaState, UInt64) -> Void
   }
 
-  /// The type of the errors that Swift functions raise.
-  private(set) var errorType: LuaObjectType<RaisedError>?
+  /// What Swift functions raised of late.
+  private(set) var raisedErrors = RaisedErrors()
   private(set) var referenceOwner: LuaReferenceOwner! = nil
   private var output: ((String) -> Void)?
   private var log: (String) -> Void
@@ -76,7 +76,6 @@ package final class LuaState {
     pointer = bridge_main(host)
     bridge_set_context(host, Unmanaged.passUnretained(self).toOpaque())
     referenceOwner = LuaReferenceOwner(state: self)
-    do { errorType = try makeErrorType() } catch { fatalError("no type of errors: \(error)") }
   }
 
   deinit { close() }
@@ -344,7 +343,7 @@ extension LuaState {
     if let value = error.value, (try? push(value)) != nil { return }
     error.diagnostic = error.diagnostic.at(error.raisedAt ?? userPosition)
     // The trampoline made room.
-    if (try? push(raised: error)) == nil { lua_pushnil(pointer) }
+    if (try? push(raisedErrors.add(error))) == nil { lua_pushnil(pointer) }
   }
 
   private func write(_ text: UnsafeRawBufferPointer, to channel: Int) {

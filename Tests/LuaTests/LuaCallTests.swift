@@ -142,7 +142,7 @@ private func stateWithFunctions() throws -> LuaState {
       """
       local co = coroutine.create(function() apply(coroutine.yield, 1) end)
       local ok, message = coroutine.resume(co)
-      return tostring(message)
+      return message
       """, in: lua)
     #expect(message?.hasSuffix("attempt to yield across a C-call boundary") == true)
   }

@@ -1065,26 +1065,15 @@ function mk.subspace_boosting(vector, options) end
 ---@param expected mk.tensor|number|table
 ---@param options { rtol: number?, atol: number? }?
 function mk.assert_close(actual, expected, options) end
---- An error of this program as `pcall` catches it. It reads as its sentence (`tostring(e)`, `e .. ""`), and raising it
---- again, by `error(e)`, leaves it as it is. The methods of strings work on the sentence.
----@class mk.error
----@field message string      the sentence without the line
----@field file string?        the user's file
----@field line integer?
----@field key_path string?    where in the argument: `models[2].weight`
----@field expected string?
----@field found string?
----@field suggestion string?  the name that was likely meant
-
 --- Text, or a list of parts in which values of others stand apart, with the name that was likely meant.
----@alias mk.message string|mk.error|{ suggestion: string?, [integer]: string|{ value: any }|{ model: string }|{ tensor: string }|{ name: string } }
+---@alias mk.message string|{ suggestion: string?, [integer]: string|{ value: any }|{ model: string }|{ tensor: string }|{ name: string } }
 --- Where a value stands in what a function was given, or words that go before the message.
 ---@alias mk.place string|{ call: string?, path: string }
 
 --- Raises an error at the line of the user's own file.
 --- ```lua
 --- local ok, e = pcall(mk.fail, { "unknown rule 'lniear'", suggestion = mk.nearest("lniear", { "linear", "cubic" }) })
---- print(e.message)  -- unknown rule 'lniear' (did you mean 'linear'?)
+--- print(e)  -- recipe.lua:1: unknown rule 'lniear' (did you mean 'linear'?)
 --- ```
 ---@param message mk.message
 ---@param place mk.place?
