@@ -170,7 +170,7 @@ import Testing
     (#"{"__metadata__":1}"#, "\"__metadata__\": expected an object of strings, found a number"),
     (
       #"{"__metadata__":{"a":"b","c":[]}}"#,
-      "\"__metadata__\": expected a string for \"c\", found an array"
+      "\"__metadata__\": expected a string for 'c', found an array"
     ),
     (#"{"a":[]}"#, "tensor 'a': expected an object with dtype, shape and data_offsets, found an array"),
     (#"{"a":{"shape":[],"data_offsets":[0,1]}}"#, "tensor 'a' has no dtype"),

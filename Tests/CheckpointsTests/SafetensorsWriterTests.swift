@@ -90,7 +90,7 @@ private func bytes(_ name: String, _ count: Int) -> Tensor { Tensor(name: name, 
 
   @Test(
     arguments: [
-      ([bytes("a", 1), bytes("a", 2)], 8, "two output tensors have the name \"a\""),
+      ([bytes("a", 1), bytes("a", 2)], 8, "two output tensors have the name 'a'"),
       ([bytes("__metadata__", 1)], 8, "a tensor cannot have the name \"__metadata__\""),
       (
         [Tensor(name: "a", dtype: .f32, shape: [2, -1])], 8,

@@ -175,7 +175,7 @@ import Testing
     try copy("activation", "config.json", replacing: "\"silu\"", with: "\"tanh\"")
     #expect(
       try failure(config("activation")).hasPrefix(
-        "config.yml:1:13: \(gate): base: hidden_states: model 'activation' cannot be run: 'hidden_act'"))
+        "config.yml:1:13: \(gate): base_model: hidden_states: model 'activation' cannot be run: 'hidden_act'"))
 
     try FileManager.default.copyItem(atPath: "\(fixtures)/llama-base", toPath: tool.path("silent"))
     for file in ["tokenizer.json", "tokenizer_config.json"] {
@@ -188,7 +188,7 @@ import Testing
     try copy("large", "tokenizer.json", replacing: "\"a\": 4", with: "\"a\": 5000")
     #expect(
       try failure(config("large") + "gate_mode: cheap_embed\n")
-        == "config.yml:1:13: \(gate): base: token 2 of the prompt 'a' is 5000, expected 0 to 38, the rows of 'model.embed_tokens.weight' of model 'large'"
+        == "config.yml:1:13: \(gate): base_model: token 2 of the prompt 'a' is 5000, expected 0 to 38, the rows of 'model.embed_tokens.weight' of model 'large'"
     )
   }
 

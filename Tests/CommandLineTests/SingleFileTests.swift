@@ -196,8 +196,8 @@ import Testing
     #expect(try tool.run("flux.yml", "out.safetensors", "--quiet") == Tool.Outcome(0))
     #expect(
       try tensors("out.safetensors") == [
-        names[0]: [0.25], names[1]: [1], names[2]: [0.75], names[3]: [0.75], names[4]: [0.75],
-        names[5]: [0.5],
+        names[0]: [1.25], names[1]: [2], names[2]: [1.75], names[3]: [1.75], names[4]: [1.75],
+        names[5]: [1.5],
       ])
   }
 

@@ -71,7 +71,7 @@ local function scope_of(path, given, parameters)
     by_name[parameter.name] = parameter
   end
   for key, value in pairs(given) do
-    if not by_name[key] then fail(path, "%s", method.unknown("parameter", tostring(key), names)) end
+    if not by_name[key] then core.fail(method.unknown("parameter", key, names), at("merge", path)) end
     settings.check(value, ("merge: %s.%s"):format(path, key), by_name[key])
   end
   return { path = path, settings = given }

@@ -73,7 +73,7 @@ function M.prompts(m, architecture)
     end
   end
   -- Found now, and not after half of the output is written.
-  m.tokenizer = attempt(("moe: base: gates '%s' need its tokenizer"):format(m.mode.name),
+  m.tokenizer = attempt(function(why) fail("base", { ("gates '%s' need its tokenizer: "):format(m.mode.name), why }) end,
     function() return m.base.tokenizer end)
 end
 
