@@ -175,7 +175,8 @@ import Testing
     try copy("activation", "config.json", replacing: "\"silu\"", with: "\"tanh\"")
     #expect(
       try failure(config("activation")).hasPrefix(
-        "config.yml:1:13: \(gate): base_model: hidden_states: model 'activation' cannot be run: 'hidden_act'"))
+        "config.yml:1:13: \(gate): base_model: hidden_states: model 'activation' cannot be run: 'hidden_act'")
+    )
 
     try FileManager.default.copyItem(atPath: "\(fixtures)/llama-base", toPath: tool.path("silent"))
     for file in ["tokenizer.json", "tokenizer_config.json"] {

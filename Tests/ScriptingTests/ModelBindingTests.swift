@@ -19,7 +19,8 @@ import Testing
     #expect(shape == ["1"])
     #expect(
       bench.error(chain.replacing("COUNT", with: "91"))
-        == "recipe.lua:2: a chain of 91 models made of models is too long (Lua's stack has room for 90); save one in between")
+        == "recipe.lua:2: a chain of 91 models made of models is too long (Lua's stack has room for 90); save one in between"
+    )
   }
 
   // MARK: Looking

@@ -77,7 +77,11 @@ package struct ModelWriter {
     }
     report(.planned(planned))
     let states = InputStates(outputs.map(\.model))
-    try write(writers)
+    do { try write(writers) } catch {
+      // What was read of a file while it changed says nothing of it.
+      try states.requireUnchanged()
+      throw error
+    }
     try states.requireUnchanged()
     try OutputDirectory.commit(writers.map(\.directory))
     report(.finished(planned))

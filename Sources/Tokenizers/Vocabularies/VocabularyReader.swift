@@ -32,8 +32,9 @@ struct VocabularyReader {
   /// read.
   init?(in files: any ModelFiles) throws {
     self.files = files
-    if let form = try [Form.tokenizerJSON, .vocabJSON, .vocabText].first(where: { try files.holds($0.fileName) })
-    {
+    if let form = try [Form.tokenizerJSON, .vocabJSON, .vocabText].first(where: {
+      try files.holds($0.fileName)
+    }) {
       self.form = form
       return
     }
